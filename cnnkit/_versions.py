@@ -1,0 +1,33 @@
+"""What a bug report should say."""
+
+import importlib.metadata
+import platform
+import sys
+
+from cnnkit._native import runtime
+
+
+def show_versions():
+    """Print versions, instruction set and threads: what to paste into a bug report."""
+    for name, value in versions().items():
+        print(f"{name:>22}: {value}")
+
+
+def versions():
+    """Return what `show_versions` prints as a dict."""
+    packages = ("cnnkit", "numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl")
+    return {
+        "python": sys.version.replace("\n", ""),
+        "machine": platform.platform(),
+        **{name: _version(name) for name in packages},
+        "instruction set": f"{runtime.instruction_set} of {', '.join(runtime.INSTRUCTION_SETS)}",
+        "built with OpenMP": "yes" if runtime.has_openmp else "no: everything runs on one thread",
+        "threads": runtime.num_threads(),
+    }
+
+
+def _version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,50 @@
+"""Which arrays are accepted, and as what they reach native code."""
+
+import numpy as np
+
+ALIGNMENT = 64
+
+
+def real_dtype(dtype, name, owner):
+    """Return the real type numbers of `dtype` are computed in.
+
+    float64 stays; float32, float16, integers and bool become float32.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "fiub" or dtype.itemsize > 8:
+        raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {dtype}.")
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+
+
+def as_reals(owner, optional=None, **arrays):
+    """Return the arrays C-contiguous and in the widest of their real types.
+
+    Only the one named `optional` may be None, and then stays so.
+    """
+    found = {
+        name: None if array is None and name == optional else _as_array(array, name, owner)
+        for name, array in arrays.items()
+    }
+    dtypes = [real_dtype(a.dtype, name, owner) for name, a in found.items() if a is not None]
+    dtype = np.result_type(*dtypes)
+    return [
+        None if array is None else np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+        for array in found.values()
+    ]
+
+
+def _as_array(array, name, owner):
+    if array is None or hasattr(array, "toarray"):
+        kind = "None" if array is None else "a sparse one"
+        raise TypeError(f"{owner}: {name} must be a dense array, got {kind}.")
+    array = np.asarray(array)
+    if array.dtype.byteorder not in "=|":
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def empty_bytes(size):
+    """Return `size` uninitialised bytes that start on a cache line."""
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size]

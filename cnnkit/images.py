@@ -1,0 +1,62 @@
+"""Images as users hold them, and how batches of them reach a network.
+
+The images stay as they are, in their dtype and memory; only a batch is ever converted.
+"""
+
+from math import prod
+
+import numpy as np
+
+from cnnkit import shapes
+
+
+def input_shape(X, image_shape, owner):
+    """Return ``(H, W, C)`` of the images in `X`.
+
+    `X` is (n, H, W, C), (n, H, W), or (n, features): flat rows of `image_shape`, and without it
+    pixels of as many channels, (1, 1, features).
+    """
+    if X.ndim not in (2, 3, 4):
+        raise ValueError(
+            f"{owner}: X must be (n, features), (n, H, W) or (n, H, W, C), got shape {X.shape}."
+        )
+    if X.ndim == 2 and image_shape is None:
+        return (1, 1, X.shape[1])
+    found = None if X.ndim == 2 else (*X.shape[1:], 1)[:3]
+    if image_shape is None:
+        return found
+    wanted = shapes.image_shape(image_shape, owner)
+    if found is None and prod(wanted) != X.shape[1]:
+        raise ValueError(
+            f"{owner}: image_shape {wanted} must multiply to the {X.shape[1]} features of X, "
+            f"got {prod(wanted)}."
+        )
+    if found not in (None, wanted):
+        raise ValueError(f"{owner}: image_shape must be {found} as X is, got {image_shape!r}.")
+    return wanted
+
+
+def check_input_shape(X, wanted, owner):
+    """Raise unless `X` holds images of the shape `wanted`, flat or not."""
+    found = X.shape[1:]
+    allowed = [wanted, (prod(wanted),)] + ([wanted[:2]] if wanted[2] == 1 else [])
+    if found not in allowed:
+        raise ValueError(
+            f"{owner}: X must hold images of shape {wanted}, as in fit, got shape {X.shape}."
+        )
+
+
+def load_batch(X, rows, out):
+    """Copy `X[rows]` to the first images of `out` and return how many there are.
+
+    uint8 is scaled to [0, 1]; any other dtype is converted as it is.
+    """
+    batch = X[rows]
+    n = len(batch)
+    batch = batch.reshape(n, -1)
+    target = out[:n].reshape(n, -1)
+    if batch.dtype == np.uint8:
+        np.multiply(batch, target.dtype.type(1 / 255), out=target, dtype=target.dtype)
+    else:
+        target[...] = batch
+    return n

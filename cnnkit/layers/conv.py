@@ -1,0 +1,140 @@
+"""Convolution."""
+
+from math import prod
+
+from cnnkit import shapes
+from cnnkit.layers.base import Layer, WeightSpec, image_input
+
+
+class Conv(Layer):
+    """Convolution of images with `filters` kernels.
+
+    Parameters
+    ----------
+    filters : int, default=None
+        Channels of the output; None means one per output of the network.
+    kernel_size : int or pair of ints, default=3
+    stride : int or pair of ints, default=1
+    padding : int, pair, ((top, bottom), (left, right)), "valid" or "same", default="same"
+        "same" gives an output of ``ceil(size / stride)``, as TensorFlow and ONNX's SAME_UPPER.
+    dilation : int or pair of ints, default=1
+    groups : int, default=1
+        Channels and filters are cut into this many groups that do not see one another.
+    bias : bool, default=True
+
+    Notes
+    -----
+    Weights: ``w`` (KH, KW, C / groups, F), drawn from N(0, 2 / (KH KW C / groups)) (He et al.,
+    2015, "Delving deep into rectifiers"), and ``b`` (F,), zero.
+
+    Examples
+    --------
+    >>> from cnnkit import Conv
+    >>> Conv(16, 3).output_shape((8, 8, 1))
+    (8, 8, 16)
+    """
+
+    has_weights = True
+    per_output = "filters"
+    keeps_input = True
+    fuses_relu = True
+
+    def __init__(
+        self,
+        filters=None,
+        kernel_size=3,
+        *,
+        stride=1,
+        padding="same",
+        dilation=1,
+        groups=1,
+        bias=True,
+    ):
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+        self.groups = groups
+        self.bias = bias
+
+    def _windows(self, input_shape, batch=1):
+        C = image_input(self, input_shape)[2]
+        filters = shapes.as_int(self.filters, "filters", self.owner)
+        shapes.check_groups(self.groups, C, filters, self.owner)
+        return shapes.windows(
+            (batch, *input_shape),
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            owner=self.owner,
+        )
+
+    def output_shape(self, input_shape):
+        windows = self._windows(input_shape)
+        return windows.OH, windows.OW, self.filters
+
+    def weight_specs(self, input_shape):
+        windows = self._windows(input_shape)
+        kernel = (windows.KH, windows.KW, windows.C // self.groups, self.filters)
+        shapes.check_product(kernel, "filters", self.filters, self.owner)
+        specs = {"w": WeightSpec(kernel, fan_in=prod(kernel[:3]), decay=True)}
+        if self.bias:
+            specs["b"] = WeightSpec((self.filters,))
+        return specs
+
+    def multiply_adds(self, input_shape):
+        windows = self._windows(input_shape)
+        return windows.OH * windows.OW * prod(self.weight_specs(input_shape)["w"].shape)
+
+    def bind(self, slots):
+        from cnnkit._native.conv import ConvOp
+
+        return ConvOp(
+            self._windows(slots.x.shape[1:], len(slots.x)),
+            self.groups,
+            slots.x,
+            slots.weights["w"],
+            slots.weights.get("b"),
+            slots.y,
+            slots.dy,
+            slots.dx,
+            slots.grads.get("w"),
+            slots.grads.get("b"),
+            algorithm=slots.algorithm,
+            relu=slots.relu,
+        )
+
+
+class Conv1x1(Conv):
+    """Pointwise convolution: a weighted sum of a pixel's channels, the same at every pixel.
+
+    im2col is the identity here, so it is one matrix product over all pixels of a batch. Lin et al.
+    (2013), "Network in network".
+
+    Parameters
+    ----------
+    filters : int, default=None
+        Channels of the output; None means one per output of the network.
+    stride : int or pair of ints, default=1
+    groups : int, default=1
+    bias : bool, default=True
+
+    Examples
+    --------
+    >>> from cnnkit import Conv1x1
+    >>> from cnnkit.layers.base import count_weights
+    >>> count_weights(Conv1x1(32).weight_specs((12, 12, 512)))
+    16416
+    """
+
+    kernel_size = 1
+    padding = "valid"
+    dilation = 1
+
+    def __init__(self, filters=None, *, stride=1, groups=1, bias=True):
+        self.filters = filters
+        self.stride = stride
+        self.groups = groups
+        self.bias = bias

@@ -1,0 +1,97 @@
+"""Fully connected layers, and the step from images to them."""
+
+from math import prod
+
+from cnnkit import shapes
+from cnnkit.layers.base import Layer, WeightSpec
+
+
+class Dense(Layer):
+    """Fully connected layer, ``y = x w + b``: a 1x1 convolution of images of one pixel.
+
+    Parameters
+    ----------
+    units : int, default=None
+        Numbers of the output; None means one per output of the network.
+    bias : bool, default=True
+
+    Notes
+    -----
+    Weights: ``w`` (K, units), drawn from N(0, 2 / K), and ``b`` (units,), zero. Images need
+    `Flatten` or `GlobalAvgPool` before it.
+
+    Examples
+    --------
+    >>> from cnnkit import Dense
+    >>> Dense(10).output_shape((64,))
+    (10,)
+    """
+
+    has_weights = True
+    per_output = "units"
+    keeps_input = True
+    fuses_relu = True
+
+    def __init__(self, units=None, *, bias=True):
+        self.units = units
+        self.bias = bias
+
+    def output_shape(self, input_shape):
+        if len(input_shape) != 1:
+            raise ValueError(
+                f"Dense: input must be flat, put Flatten() or GlobalAvgPool() before it, "
+                f"got shape {input_shape}."
+            )
+        return (shapes.as_int(self.units, "units", self.owner),)
+
+    def weight_specs(self, input_shape):
+        shape = (*input_shape, *self.output_shape(input_shape))
+        shapes.check_product(shape, "units", self.units, self.owner)
+        specs = {"w": WeightSpec(shape, fan_in=shape[0], decay=True)}
+        if self.bias:
+            specs["b"] = WeightSpec(shape[1:])
+        return specs
+
+    def multiply_adds(self, input_shape):
+        return prod(self.weight_specs(input_shape)["w"].shape)
+
+    def bind(self, slots):
+        from cnnkit._native.conv import ConvOp
+
+        def pixels(array):
+            return None if array is None else array.reshape(len(array), 1, 1, -1)
+
+        def kernel(array):
+            return None if array is None else array.reshape(1, 1, *array.shape)
+
+        x = pixels(slots.x)
+        return ConvOp(
+            shapes.windows(x.shape, 1, 1, 0, owner=self.owner),
+            1,
+            x,
+            kernel(slots.weights["w"]),
+            slots.weights.get("b"),
+            pixels(slots.y),
+            pixels(slots.dy),
+            pixels(slots.dx),
+            kernel(slots.grads.get("w")),
+            slots.grads.get("b"),
+            algorithm=slots.algorithm,
+            relu=slots.relu,
+        )
+
+
+class Flatten(Layer):
+    """Images (H, W, C) as one row of H * W * C numbers; costs nothing.
+
+    Examples
+    --------
+    >>> from cnnkit import Flatten
+    >>> Flatten().output_shape((4, 4, 32))
+    (512,)
+    """
+
+    reshapes = True
+
+    def output_shape(self, input_shape):
+        return (prod(input_shape),)

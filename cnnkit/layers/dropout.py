@@ -1,0 +1,62 @@
+"""Dropout."""
+
+from numbers import Real
+
+import numpy as np
+
+from cnnkit.layers.base import Layer
+
+
+class Dropout(Layer):
+    """Set a random share of the numbers to zero while training, and scale up the others.
+
+    Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from overfitting".
+
+    Parameters
+    ----------
+    rate : float, default=0.5
+        Share that is dropped, at least 0 and below 1. Kept numbers are divided by ``1 - rate``, so
+        that prediction leaves the layer out.
+
+    Examples
+    --------
+    >>> from cnnkit import Dropout
+    >>> Dropout(0.2)
+    Dropout(rate=0.2)
+    """
+
+    in_place = True
+    training_only = True
+
+    def __init__(self, rate=0.5):
+        self.rate = rate
+
+    def output_shape(self, input_shape):
+        if isinstance(self.rate, bool) or not isinstance(self.rate, Real) or not 0 <= self.rate < 1:
+            raise ValueError(
+                f"Dropout: rate must be a number of at least 0 and below 1, got {self.rate!r}."
+            )
+        return input_shape
+
+    def bind(self, slots):
+        return DropoutOp(float(self.rate), slots)
+
+
+class DropoutOp:
+    """y = x * mask and dx = dy * mask, the mask drawn anew in every forward."""
+
+    def __init__(self, rate, slots):
+        self.rate = rate
+        self.slots = slots
+        self.mask = np.empty_like(slots.y)
+
+    def forward(self, n):
+        mask, slots = self.mask[:n], self.slots
+        slots.rng.random(out=mask, dtype=mask.dtype)
+        np.greater_equal(mask, self.rate, out=mask)
+        mask *= 1 / (1 - self.rate)
+        np.multiply(slots.x[:n], mask, out=slots.y[:n])
+
+    def backward(self, n):
+        if self.slots.dx is not None:
+            np.multiply(self.slots.dy[:n], self.mask[:n], out=self.slots.dx[:n])

@@ -1,0 +1,103 @@
+"""How gradients change weights: one fused update over the flat weights vector.
+
+L2 regularisation `alpha` adds ``alpha * w`` to the gradient of what decays (weights, not biases).
+"""
+
+from math import sqrt
+
+import numpy as np
+
+from cnnkit._native import optimizer as native
+
+
+class Optimizer:
+    """Steps over a `Weights`, keeping `n_moments` running arrays of its layout.
+
+    Parameters
+    ----------
+    weights : Weights
+    learning_rate : float
+    alpha : float, default=0
+    """
+
+    n_moments = 0
+
+    def __init__(self, weights, learning_rate, alpha=0.0):
+        self.weights = weights
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.moments = [np.zeros_like(weights.flat) for _ in range(self.n_moments)]
+        self.steps = 0
+
+    def step(self, grads, samples):
+        """Change the weights by one batch's gradients, the mean over `samples` samples."""
+        self.steps += 1
+        n = self.weights.decayed
+        for part, alpha in ((slice(None, n), self.alpha), (slice(n, None), 0.0)):
+            arrays = [a[part] for a in (self.weights.flat, grads.flat, *self.moments)]
+            self._update(*arrays, alpha=alpha, samples=samples)
+
+    def _update(self, w, g, *moments, alpha, samples):
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum (Sutskever et al., 2013).
+
+    Parameters
+    ----------
+    weights, learning_rate, alpha :
+        See `Optimizer`. The penalty is ``alpha / 2 * ||w||^2`` over the samples of the batch, as
+        in scikit-learn's MLPClassifier.
+    momentum : float, default=0.9
+    nesterov : bool, default=True
+    """
+
+    n_moments = 1
+
+    def __init__(self, weights, learning_rate, alpha=0.0, *, momentum=0.9, nesterov=True):
+        super().__init__(weights, learning_rate, alpha)
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def _update(self, w, g, velocity, *, alpha, samples):
+        native.sgd(
+            w, g, velocity, self.learning_rate, self.momentum, self.nesterov, alpha / samples
+        )
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba, 2015, algorithm 1, with the bias corrections in the rate).
+
+    Parameters
+    ----------
+    weights, learning_rate, alpha :
+        As for `SGD`.
+    beta_1, beta_2 : float, default=0.9, 0.999
+    epsilon : float, default=1e-8
+    """
+
+    n_moments = 2
+
+    def __init__(
+        self, weights, learning_rate, alpha=0.0, *, beta_1=0.9, beta_2=0.999, epsilon=1e-8
+    ):
+        super().__init__(weights, learning_rate, alpha)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def _update(self, w, g, m, v, *, alpha, samples):
+        self._adam(w, g, m, v, l2=alpha / samples, decay=0.0)
+
+    def _adam(self, w, g, m, v, *, l2, decay):
+        rate = self.learning_rate * sqrt(1 - self.beta_2**self.steps)
+        rate /= 1 - self.beta_1**self.steps
+        native.adam(w, g, m, v, rate, self.beta_1, self.beta_2, self.epsilon, l2, decay)
+
+
+class AdamW(Adam):
+    """Adam with decoupled decay, ``w -= learning_rate * alpha * w`` (Loshchilov & Hutter, 2019)."""
+
+    def _update(self, w, g, m, v, *, alpha, samples):
+        self._adam(w, g, m, v, l2=0.0, decay=self.learning_rate * alpha)

@@ -1,0 +1,89 @@
+"""All weights of a network as one flat vector, with a name for every part of it."""
+
+from collections.abc import Mapping
+from math import prod, sqrt
+
+import numpy as np
+
+from cnnkit.arrays import empty_bytes
+
+
+class Weights(Mapping):
+    """Arrays by path, such as ``"conv1/w"``, all of them views of the vector `flat`.
+
+    Reading gives a view that can be changed in place; assigning copies an array of the same shape
+    in. What L2 regularisation applies to comes first: it is ``flat[:decayed]``.
+
+    Parameters
+    ----------
+    specs : dict of WeightSpec
+        By path, in the order of the network.
+    dtype : dtype
+    """
+
+    def __init__(self, specs, dtype):
+        self.specs = dict(specs)
+        sizes = {path: prod(spec.shape) for path, spec in self.specs.items()}
+        dtype = np.dtype(dtype)
+        memory = empty_bytes(sum(sizes.values()) * dtype.itemsize)
+        self.flat = memory.view(dtype)
+        self.flat[:] = 0
+        self._views = {}
+        start = 0
+        for decay in (True, False):
+            for path, spec in self.specs.items():
+                if spec.decay == decay:
+                    self._views[path] = self.flat[start : start + sizes[path]].reshape(spec.shape)
+                    start += sizes[path]
+            if decay:
+                self.decayed = start
+
+    def initialise(self, rng):
+        """Draw every weight anew: N(0, 2 / fan_in) (He et al., 2015), or zero."""
+        for path, spec in self.specs.items():
+            if spec.fan_in:
+                scale = sqrt(2 / spec.fan_in)
+                self[path] = scale * rng.standard_normal(spec.shape)
+            else:
+                self[path] = 0
+        return self
+
+    def like(self):
+        """Return zeros laid out the same way: for gradients."""
+        return Weights(self.specs, self.flat.dtype)
+
+    def of(self, node):
+        """Return the arrays of one node as a dict by the layer's own names."""
+        prefix = node + "/"
+        return {
+            path[len(prefix) :]: self._views[path]
+            for path in self.specs
+            if path.startswith(prefix) and "/" not in path[len(prefix) :]
+        }
+
+    def __getitem__(self, path):
+        return self._views[path]
+
+    def __setitem__(self, path, value):
+        value = np.asarray(value)
+        view = self._views[path]
+        if value.ndim and value.shape != view.shape:
+            raise ValueError(f"Weights: {path} must have shape {view.shape}, got {value.shape}.")
+        view[...] = value
+
+    def __iter__(self):
+        return iter(self.specs)
+
+    def __len__(self):
+        return len(self.specs)
+
+    def __repr__(self):
+        shapes = ", ".join(f"{path} {spec.shape}" for path, spec in self.specs.items())
+        return f"Weights({shapes})"
+
+    def __getstate__(self):
+        return {"specs": self.specs, "flat": np.array(self.flat)}
+
+    def __setstate__(self, state):
+        self.__init__(state["specs"], state["flat"].dtype)
+        self.flat[:] = state["flat"]

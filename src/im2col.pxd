@@ -1,0 +1,94 @@
+"""Rows of the im2col matrix, and their adjoint: what the public functions and Conv share.
+
+Row p of cols is output pixel p = (n * OH + oh) * OW + ow laid out as (kh, kw, c):
+
+    cols[p, kh, kw, c] = x[n, oh * SH - PT + kh * DH, ow * SW - PL + kw * DW, c], 0 outside
+"""
+
+from libc.string cimport memcpy, memset
+from simd cimport Kernels
+from windows cimport Windows, clip
+
+
+cdef inline void im2col_rows(
+    const Windows* g,
+    Py_ssize_t size,        # bytes of a number
+    Py_ssize_t c0,          # first channel, and how many
+    Py_ssize_t cn,
+    Py_ssize_t first,       # rows first <= p < last
+    Py_ssize_t last,
+    const char* x,          # IN   (N, H, W, C)
+    char* cols,             # OUT  (last - first, KH, KW, cn)
+) noexcept nogil:
+    cdef:
+        Py_ssize_t p, n, oh, ow, kh, kw, ih, iw, low, high
+        Py_ssize_t pixel = cn * size
+        bint run = g.DW == 1 and cn == g.C     # KW neighbours are one run of numbers
+        const char* row
+    for p in range(first, last):
+        n = p // (g.OH * g.OW)
+        oh = p // g.OW % g.OH
+        ow = p % g.OW
+        iw = ow * g.SW - g.PL
+        for kh in range(g.KH):
+            ih = oh * g.SH - g.PT + kh * g.DH
+            if ih < 0 or ih >= g.H:
+                memset(cols, 0, g.KW * pixel)
+                cols += g.KW * pixel
+                continue
+            row = x + ((n * g.H + ih) * g.W * g.C + c0) * size
+            if run:
+                low = clip(-iw, 0, g.KW)
+                high = clip(g.W - iw, low, g.KW)
+                memset(cols, 0, low * pixel)
+                memcpy(cols + low * pixel, row + (iw + low) * pixel, (high - low) * pixel)
+                memset(cols + high * pixel, 0, (g.KW - high) * pixel)
+                cols += g.KW * pixel
+                continue
+            for kw in range(g.KW):
+                low = iw + kw * g.DW
+                if 0 <= low < g.W:
+                    memcpy(cols, row + low * g.C * size, pixel)
+                else:
+                    memset(cols, 0, pixel)
+                cols += pixel
+
+
+cdef inline void col2im_rows(
+    const Windows* g,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    Py_ssize_t c0,
+    Py_ssize_t cn,
+    Py_ssize_t first,
+    Py_ssize_t last,
+    const char* cols,       # IN   (last - first, KH, KW, cn)
+    char* x,                # OUT  (N, H, W, C), added to
+) noexcept nogil:
+    cdef:
+        Py_ssize_t p, n, oh, ow, kh, kw, ih, iw, low, high
+        Py_ssize_t pixel = cn * size
+        bint run = g.DW == 1 and cn == g.C
+        char* row
+    for p in range(first, last):
+        n = p // (g.OH * g.OW)
+        oh = p // g.OW % g.OH
+        ow = p % g.OW
+        iw = ow * g.SW - g.PL
+        for kh in range(g.KH):
+            ih = oh * g.SH - g.PT + kh * g.DH
+            if ih < 0 or ih >= g.H:
+                cols += g.KW * pixel
+                continue
+            row = x + ((n * g.H + ih) * g.W * g.C + c0) * size
+            if run:
+                low = clip(-iw, 0, g.KW)
+                high = clip(g.W - iw, low, g.KW)
+                kernels.axpy((high - low) * cn, 1.0, cols + low * pixel, row + (iw + low) * pixel)
+                cols += g.KW * pixel
+                continue
+            for kw in range(g.KW):
+                low = iw + kw * g.DW
+                if 0 <= low < g.W:
+                    kernels.axpy(cn, 1.0, cols, row + low * g.C * size)
+                cols += pixel

@@ -1,0 +1,190 @@
+"""Max, average and global average pooling; every image by one thread."""
+
+from cython.parallel cimport prange
+from libc.stdint cimport int32_t
+from libc.string cimport memset
+
+from arrays cimport pointer, real_code, real_of, size_of
+from blas cimport real_t
+from simd cimport Dispatch, Kernels, load_dispatch
+from windows cimport Windows, load_windows
+
+cdef const Dispatch* dispatch = load_dispatch()
+cdef enum:
+    SMALL = 1 << 14         # numbers under which a second thread costs more than it brings
+
+
+cdef inline int workers(Py_ssize_t work) noexcept nogil:
+    return 1 if work < SMALL else dispatch.threads()
+
+
+cdef inline void clip_window(
+    const Windows* g, Py_ssize_t oh, Py_ssize_t ow,
+    Py_ssize_t* top, Py_ssize_t* bottom, Py_ssize_t* left, Py_ssize_t* right,
+) noexcept nogil:
+    """The pixels of a window that lie in the image."""
+    top[0] = max(oh * g.SH - g.PT, 0)
+    bottom[0] = min(oh * g.SH - g.PT + g.KH, g.H)
+    left[0] = max(ow * g.SW - g.PL, 0)
+    right[0] = min(ow * g.SW - g.PL + g.KW, g.W)
+
+
+cdef class PoolOp:
+    """What the poolings share: windows, arrays of images, and the loop over images."""
+
+    cdef:
+        Windows g
+        const Kernels* kernels
+        Py_ssize_t size
+        char *x
+        char *y
+        char *dy
+        char *dx
+        list keep
+
+    def __init__(self, windows, x, y, dy=None, dx=None):
+        some = x if x is not None else dy
+        cdef int real = real_of(some)
+        cdef str code = real_code(real)
+        cdef tuple y_shape = (windows.N, windows.OH, windows.OW, windows.C)
+        self.keep = []
+        self.g = load_windows(windows)
+        self.kernels = dispatch.real[real]
+        self.size = size_of(real)
+        self.x = pointer(x, windows.input_shape, code, False, self.keep)
+        self.y = pointer(y, y_shape, code, True, self.keep)
+        self.dy = pointer(dy, y_shape, code, False, self.keep)
+        self.dx = pointer(dx, windows.input_shape, code, True, self.keep)
+
+    cdef void forward_image(self, Py_ssize_t n) noexcept nogil:
+        pass
+
+    cdef void backward_image(self, Py_ssize_t n) noexcept nogil:
+        pass
+
+    cdef int check(self, Py_ssize_t n) except -1:
+        if not 0 <= n <= self.g.N:
+            raise ValueError(f"n must be from 0 to {self.g.N}, got {n}.")
+
+    def forward(self, Py_ssize_t n):
+        """Fill the first `n` images of y."""
+        cdef Py_ssize_t i
+        self.check(n)
+        for i in prange(n, nogil=True, num_threads=workers(n * self.g.H * self.g.W * self.g.C)):
+            self.forward_image(i)
+
+    def backward(self, Py_ssize_t n):
+        """Fill the first `n` images of dx from those of dy."""
+        cdef Py_ssize_t i
+        self.check(n)
+        if self.dx == NULL:
+            return
+        for i in prange(n, nogil=True, num_threads=workers(n * self.g.H * self.g.W * self.g.C)):
+            memset(self.dx + i * self.g.H * self.g.W * self.g.C * self.size, 0,
+                   self.g.H * self.g.W * self.g.C * self.size)
+            self.backward_image(i)
+
+
+cdef class MaxPoolOp(PoolOp):
+    """y = max over the window; `where` keeps which pixel of its image won, the first of equals."""
+
+    cdef int32_t* where
+
+    def __init__(self, windows, x, y, where, dy=None, dx=None):
+        super().__init__(windows, x, y, dy, dx)
+        self.where = <int32_t*> pointer(
+            where, (windows.N, windows.OH, windows.OW, windows.C), "i", True, self.keep
+        )
+
+    cdef void forward_image(self, Py_ssize_t n) noexcept nogil:
+        cdef:
+            Windows* g = &self.g
+            Py_ssize_t oh, ow, top, bottom, left, right, out = n * g.OH * g.OW * g.C
+            char* image = self.x + n * g.H * g.W * g.C * self.size
+        for oh in range(g.OH):
+            for ow in range(g.OW):
+                clip_window(g, oh, ow, &top, &bottom, &left, &right)
+                self.kernels.max_window(
+                    g.C, bottom - top, right - left, g.W, <int32_t> (top * g.W + left),
+                    image + (top * g.W + left) * g.C * self.size, self.y + out * self.size,
+                    self.where + out)
+                out += g.C
+
+    cdef void backward_image(self, Py_ssize_t n) noexcept nogil:
+        cdef:
+            Py_ssize_t pixels = self.g.OH * self.g.OW, image = self.g.H * self.g.W
+        if self.size == sizeof(float):
+            scatter[float](pixels, self.g.C, self.where + n * pixels * self.g.C,
+                           <float*> self.dy + n * pixels * self.g.C,
+                           <float*> self.dx + n * image * self.g.C)
+        else:
+            scatter[double](pixels, self.g.C, self.where + n * pixels * self.g.C,
+                            <double*> self.dy + n * pixels * self.g.C,
+                            <double*> self.dx + n * image * self.g.C)
+
+
+cdef void scatter(
+    Py_ssize_t pixels,
+    Py_ssize_t C,
+    const int32_t* where,   # IN   (pixels, C)
+    const real_t* dy,       # IN   (pixels, C)
+    real_t* dx,             # OUT  (H * W, C), added to
+) noexcept nogil:
+    """dx[where[p, c], c] += dy[p, c]"""
+    cdef Py_ssize_t p, c
+    for p in range(pixels):
+        for c in range(C):
+            dx[where[c] * C + c] += dy[c]
+        where += C
+        dy += C
+
+
+cdef class AvgPoolOp(PoolOp):
+    """y = mean of a window's pixels in the image; in its padding too with `count_include_pad`."""
+
+    cdef bint count_include_pad
+
+    def __init__(self, windows, x, y, count_include_pad, dy=None, dx=None):
+        super().__init__(windows, x, y, dy, dx)
+        self.count_include_pad = count_include_pad
+
+    cdef double share(self, Py_ssize_t oh, Py_ssize_t ow, Py_ssize_t inside) noexcept nogil:
+        """One over the number of pixels counted; what ceil_mode adds past the padding is not."""
+        cdef Windows* g = &self.g
+        if not self.count_include_pad:
+            return 1.0 / inside
+        return 1.0 / (min(g.KH, g.H + g.PT + g.PB - oh * g.SH)
+                      * min(g.KW, g.W + g.PL + g.PR - ow * g.SW))
+
+    cdef void forward_image(self, Py_ssize_t n) noexcept nogil:
+        cdef:
+            Windows* g = &self.g
+            Py_ssize_t oh, ow, ih, iw, top, bottom, left, right
+            char* image = self.x + n * g.H * g.W * g.C * self.size
+            char* out = self.y + n * g.OH * g.OW * g.C * self.size
+        for oh in range(g.OH):
+            for ow in range(g.OW):
+                clip_window(g, oh, ow, &top, &bottom, &left, &right)
+                memset(out, 0, g.C * self.size)
+                for ih in range(top, bottom):
+                    for iw in range(left, right):
+                        self.kernels.axpy(g.C, 1.0, image + (ih * g.W + iw) * g.C * self.size, out)
+                self.kernels.scale(
+                    g.C, self.share(oh, ow, (bottom - top) * (right - left)), out)
+                out += g.C * self.size
+
+    cdef void backward_image(self, Py_ssize_t n) noexcept nogil:
+        cdef:
+            Windows* g = &self.g
+            Py_ssize_t oh, ow, ih, iw, top, bottom, left, right
+            double share
+            char* image = self.dx + n * g.H * g.W * g.C * self.size
+            char* dy = self.dy + n * g.OH * g.OW * g.C * self.size
+        for oh in range(g.OH):
+            for ow in range(g.OW):
+                clip_window(g, oh, ow, &top, &bottom, &left, &right)
+                share = self.share(oh, ow, (bottom - top) * (right - left))
+                for ih in range(top, bottom):
+                    for iw in range(left, right):
+                        self.kernels.axpy(g.C, share, dy, image + (ih * g.W + iw) * g.C * self.size)
+                dy += g.C * self.size

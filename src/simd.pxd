@@ -1,0 +1,47 @@
+"""The native loops and the thread count, as `runtime` chose them (see simd/kernels.h)."""
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdint cimport int32_t
+
+cdef extern from "kernels.h":
+    ctypedef struct Product:
+        Py_ssize_t runs, length
+        Py_ssize_t a_row, a_run, a_step
+        Py_ssize_t b_run, b_step
+        Py_ssize_t c_row
+
+    enum:
+        PRODUCT_ADD
+        PRODUCT_RELU
+
+    ctypedef struct Kernels:
+        Py_ssize_t lanes
+        void (*product)(const Product* p, Py_ssize_t rows, Py_ssize_t cols, const void* a,
+                        const void* b, const void* bias, int flags, void* c) noexcept nogil
+        void (*pack)(Py_ssize_t K, Py_ssize_t cols, const void* w, Py_ssize_t w_row,
+                     Py_ssize_t w_col, void* panel) noexcept nogil
+        void (*axpy)(Py_ssize_t n, double alpha, const void* x, void* y) noexcept nogil
+        void (*scale)(Py_ssize_t n, double alpha, void* x) noexcept nogil
+        void (*relu)(Py_ssize_t n, const void* x, void* y) noexcept nogil
+        void (*relu_backward)(Py_ssize_t n, const void* y, const void* dy,
+                              void* dx) noexcept nogil
+        void (*max_window)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t width,
+                           int32_t first, const void* x, void* y,
+                           int32_t* where) noexcept nogil
+        void (*adam)(Py_ssize_t n, double rate, double beta1, double beta2, double epsilon,
+                     double l2, double decay, const void* g, void* m, void* v,
+                     void* w) noexcept nogil
+        void (*sgd)(Py_ssize_t n, double rate, double momentum, int nesterov, double l2,
+                    const void* g, void* velocity, void* w) noexcept nogil
+
+cdef extern from "dispatch.h":
+    const char* CNNKIT_DISPATCH
+
+    ctypedef struct Dispatch:
+        const Kernels* real[2]
+        int (*threads)() noexcept nogil
+
+
+cdef inline const Dispatch* load_dispatch() except NULL:
+    from cnnkit._native.runtime import dispatch
+    return <const Dispatch*> PyCapsule_GetPointer(dispatch, CNNKIT_DISPATCH)

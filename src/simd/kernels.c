@@ -1,0 +1,233 @@
+/* Compiled with -DREAL=float|double and -DISA=portable|avx2|avx512: see kernels.h. */
+#include "kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define ROWS 14 /* 28 of 32 registers accumulate, 2 hold b */
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#define ROWS 6 /* 12 of 16 registers accumulate, 2 hold b, 1 broadcasts a */
+#else
+#define VECTOR_BYTES 16
+#define ROWS 4
+#endif
+
+#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(REAL)))
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+#define JOIN_(a, b, c) a##_##b##_##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+
+typedef REAL vector
+    __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+typedef __typeof__((vector){0} < 0) bits;
+
+/* ---- product ------------------------------------------------------------------------------
+ *
+ *            j: 2 vectors of filters
+ *          +----+----+
+ *      k   | b0 | b1 |          one step k: load b0, b1; broadcast each a[i]; 2 * rows multiply-adds
+ *          +----+----+
+ *   i: a_0 |acc |acc |
+ *      a_1 |acc |acc |          all of c's tile stays in registers until the last k
+ *      ... |    |    |
+ */
+INLINE void tile(const int rows, const int vectors, const ptrdiff_t a_row, const Product *p,
+                 const REAL *a, const REAL *b, const vector *start, int flags, ptrdiff_t cols,
+                 REAL *c)
+{
+    vector acc[ROWS][2];
+    REAL edge[2 * LANES];
+    const int whole = cols == vectors * LANES;
+
+    UNROLL for (int i = 0; i < rows; i++) {
+        if (flags & PRODUCT_ADD) {
+            const REAL *from = c + i * p->c_row;
+            if (!whole) {
+                memset(edge, 0, sizeof edge);
+                memcpy(edge, from, (size_t)cols * sizeof(REAL));
+                from = edge;
+            }
+            UNROLL for (int v = 0; v < vectors; v++)
+                acc[i][v] = *(const vector *)(from + v * LANES);
+        } else {
+            UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = start[v];
+        }
+    }
+    for (ptrdiff_t r = 0; r < p->runs; r++) {
+        const REAL *ak = a + r * p->a_run, *bk = b + r * p->b_run;
+        for (ptrdiff_t k = 0; k < p->length; k++, ak += p->a_step, bk += p->b_step) {
+            vector bv[2];
+            UNROLL for (int v = 0; v < vectors; v++) bv[v] = *(const vector *)(bk + v * LANES);
+            UNROLL for (int i = 0; i < rows; i++)
+                UNROLL for (int v = 0; v < vectors; v++) acc[i][v] += ak[i * a_row] * bv[v];
+        }
+    }
+    UNROLL for (int i = 0; i < rows; i++) {
+        REAL *to = c + i * p->c_row;
+        if (flags & PRODUCT_RELU)
+            UNROLL for (int v = 0; v < vectors; v++)
+                acc[i][v] = (vector)((bits)acc[i][v] & ~(acc[i][v] < 0));
+        if (whole) {
+            UNROLL for (int v = 0; v < vectors; v++) *(vector *)(to + v * LANES) = acc[i][v];
+        } else {
+            UNROLL for (int v = 0; v < vectors; v++) *(vector *)(edge + v * LANES) = acc[i][v];
+            memcpy(to, edge, (size_t)cols * sizeof(REAL));
+        }
+    }
+}
+
+typedef void (*tile_fn)(const Product *, const REAL *, const REAL *, const vector *, int,
+                        ptrdiff_t, REAL *);
+
+/* spread: rows of a lie a_row apart (pixels); packed: rows of a are neighbours (weights) */
+#define TILE(name, rows, vectors, a_row)                                                         \
+    static void name(const Product *p, const REAL *a, const REAL *b, const vector *start,        \
+                     int flags, ptrdiff_t cols, REAL *c)                                         \
+    {                                                                                            \
+        tile(rows, vectors, a_row, p, a, b, start, flags, cols, c);                              \
+    }
+#define TILES(rows)                                                                              \
+    TILE(spread_##rows##_1, rows, 1, p->a_row)                                                   \
+    TILE(spread_##rows##_2, rows, 2, p->a_row)                                                   \
+    TILE(packed_##rows##_1, rows, 1, 1)                                                          \
+    TILE(packed_##rows##_2, rows, 2, 1)
+#define ENTRY(rows) \
+    {{spread_##rows##_1, spread_##rows##_2}, {packed_##rows##_1, packed_##rows##_2}},
+
+#if ROWS == 14
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#elif ROWS == 6
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#else
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4)
+#endif
+
+EACH_HEIGHT(TILES)
+static const tile_fn tiles[ROWS][2][2] = {EACH_HEIGHT(ENTRY)};
+
+static void product(const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void *a,
+                    const void *b, const void *bias, int flags, void *c)
+{
+    const int two = cols > LANES, packed = p->a_row == 1;
+    union {
+        vector v[2];
+        REAL x[2 * LANES];
+    } start = {{{0}}};
+    if (bias) memcpy(start.x, bias, (size_t)cols * sizeof(REAL));
+
+    /* the fewest tiles, of even height: 16 rows are 8 + 8, not 14 + 2 */
+    ptrdiff_t left = (rows + ROWS - 1) / ROWS;
+    for (ptrdiff_t i = 0; left > 0; left--) {
+        ptrdiff_t height = (rows - i + left - 1) / left;
+        tiles[height - 1][packed][two](p, (const REAL *)a + i * p->a_row, (const REAL *)b,
+                                       start.v, flags, cols, (REAL *)c + i * p->c_row);
+        i += height;
+    }
+}
+
+static void pack(ptrdiff_t K, ptrdiff_t cols, const void *w_, ptrdiff_t w_row, ptrdiff_t w_col,
+                 void *panel_)
+{
+    const REAL *restrict w = w_;
+    REAL *restrict panel = panel_;
+    const ptrdiff_t width = cols > LANES ? 2 * LANES : LANES;
+    for (ptrdiff_t k = 0; k < K; k++, w += w_row, panel += width) {
+        for (ptrdiff_t j = 0; j < cols; j++) panel[j] = w[j * w_col];
+        for (ptrdiff_t j = cols; j < width; j++) panel[j] = 0;
+    }
+}
+
+/* ---- loops along channels or weights ---------------------------------------------------- */
+
+static void axpy(ptrdiff_t n, double alpha, const void *x_, void *y_)
+{
+    const REAL *restrict x = x_, a = (REAL)alpha;
+    REAL *restrict y = y_;
+    for (ptrdiff_t i = 0; i < n; i++) y[i] += a * x[i];
+}
+
+static void scale(ptrdiff_t n, double alpha, void *x_)
+{
+    REAL *x = x_;
+    const REAL a = (REAL)alpha;
+    for (ptrdiff_t i = 0; i < n; i++) x[i] *= a;
+}
+
+static void relu(ptrdiff_t n, const void *x_, void *y_)
+{
+    const REAL *x = x_;
+    REAL *y = y_;
+    for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] < 0 ? 0 : x[i];
+}
+
+static void relu_backward(ptrdiff_t n, const void *y_, const void *dy_, void *dx_)
+{
+    const REAL *y = y_, *dy = dy_;
+    REAL *dx = dx_;
+    for (ptrdiff_t i = 0; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+static void max_window(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
+                       int32_t first, const void *x_, void *y_, int32_t *restrict where)
+{
+    const REAL *restrict x = x_;
+    REAL *restrict y = y_;
+    memcpy(y, x, (size_t)C * sizeof(REAL));
+    for (ptrdiff_t c = 0; c < C; c++) where[c] = first;
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        for (ptrdiff_t j = 0; j < cols; j++) {
+            const REAL *restrict pixel = x + (i * width + j) * C;
+            const int32_t here = first + (int32_t)(i * width + j);
+            for (ptrdiff_t c = 0; c < C; c++) {
+                const int take = !(pixel[c] <= y[c]) & (y[c] == y[c]);
+                y[c] = take ? pixel[c] : y[c];
+                where[c] = take ? here : where[c];
+            }
+        }
+    }
+}
+
+static void adam(ptrdiff_t n, double rate, double beta1, double beta2, double epsilon, double l2,
+                 double decay, const void *g_, void *m_, void *v_, void *w_)
+{
+    const REAL *restrict g = g_;
+    REAL *restrict m = m_, *restrict v = v_, *restrict w = w_;
+    const REAL b1 = (REAL)beta1, b2 = (REAL)beta2, a1 = (REAL)(1 - beta1), a2 = (REAL)(1 - beta2);
+    const REAL lr = (REAL)rate, eps = (REAL)epsilon, penalty = (REAL)l2, keep = (REAL)(1 - decay);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const REAL grad = g[i] + penalty * w[i];
+        m[i] = b1 * m[i] + a1 * grad;
+        v[i] = b2 * v[i] + a2 * grad * grad;
+        w[i] = keep * w[i] - lr * m[i] / ((sizeof(REAL) == 4 ? sqrtf(v[i]) : sqrt(v[i])) + eps);
+    }
+}
+
+static void sgd(ptrdiff_t n, double rate, double momentum, int nesterov, double l2,
+                const void *g_, void *velocity_, void *w_)
+{
+    const REAL *restrict g = g_;
+    REAL *restrict velocity = velocity_, *restrict w = w_;
+    const REAL lr = (REAL)rate, mu = (REAL)momentum, penalty = (REAL)l2;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const REAL move = -lr * (g[i] + penalty * w[i]);
+        velocity[i] = mu * velocity[i] + move;
+        w[i] += nesterov ? mu * velocity[i] + move : velocity[i];
+    }
+}
+
+const Kernels JOIN(cnnkit, ISA, REAL) = {
+    .lanes = LANES,
+    .product = product,
+    .pack = pack,
+    .axpy = axpy,
+    .scale = scale,
+    .relu = relu,
+    .relu_backward = relu_backward,
+    .max_window = max_window,
+    .adam = adam,
+    .sgd = sgd,
+};

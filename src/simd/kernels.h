@@ -1,0 +1,63 @@
+/* The innermost loops, compiled once for each instruction set and each real type.
+ *
+ * kernels.c is the only source; setup.py compiles it with -DREAL and -DISA and the flags of that
+ * instruction set. A loop reads and writes the numbers it is given and nothing else: sizes are
+ * checked by the caller, no loop reads past the last number it was promised. */
+#ifndef CNNKIT_KERNELS_H
+#define CNNKIT_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a product walks through its operands, in numbers (not bytes):
+ *
+ *     c[i * c_row + j] (+)= sum over r < runs, k < length of
+ *         a[i * a_row + r * a_run + k * a_step] * b[r * b_run + k * b_step + j]
+ *
+ * Forward convolution: i is a pixel, a run is one kernel row of KW * C numbers in place in the
+ * image. Weight gradient: i is a weight, a run is one row of output pixels. */
+typedef struct {
+    ptrdiff_t runs, length;
+    ptrdiff_t a_row, a_run, a_step;
+    ptrdiff_t b_run, b_step;
+    ptrdiff_t c_row;
+} Product;
+
+enum { PRODUCT_ADD = 1, PRODUCT_RELU = 2 };
+
+typedef struct {
+    ptrdiff_t lanes; /* numbers in one vector; a panel of b is 2 * lanes or lanes wide */
+
+    /* `rows` x `cols` numbers of c, cols <= 2 * lanes. b is readable for whole vectors: lanes
+     * numbers when cols <= lanes, else 2 * lanes. Starts from `bias` (cols numbers, or NULL for
+     * zero), or from c with PRODUCT_ADD; PRODUCT_RELU clips at zero, keeping NaN. The sum over
+     * (r, k) has the order of the formula, whatever the tile: same bits in any batch. */
+    void (*product)(const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void *a,
+                    const void *b, const void *bias, int flags, void *c);
+
+    /* One panel of b: panel[k * width + j] = w[k * w_row + j * w_col], zero for j >= cols; width
+     * is lanes when cols <= lanes, else 2 * lanes. */
+    void (*pack)(ptrdiff_t K, ptrdiff_t cols, const void *w, ptrdiff_t w_row, ptrdiff_t w_col,
+                 void *panel);
+
+    /* y += alpha * x */
+    void (*axpy)(ptrdiff_t n, double alpha, const void *x, void *y);
+    /* x *= alpha */
+    void (*scale)(ptrdiff_t n, double alpha, void *x);
+    /* y = max(x, 0), NaN stays; x may be y */
+    void (*relu)(ptrdiff_t n, const void *x, void *y);
+    /* dx = dy where y > 0 else 0; dx may be dy */
+    void (*relu_backward)(ptrdiff_t n, const void *y, const void *dy, void *dx);
+    /* y[c] = max over rows x cols pixels, NaN wins; where[c] = its pixel, `first` being the
+     * window's first and `width` pixels making one row of the image */
+    void (*max_window)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
+                       int32_t first, const void *x, void *y, int32_t *where);
+    /* Kingma & Ba (2015), algorithm 1; decoupled decay: Loshchilov & Hutter (2019) */
+    void (*adam)(ptrdiff_t n, double rate, double beta1, double beta2, double epsilon,
+                 double l2, double decay, const void *g, void *m, void *v, void *w);
+    /* velocity = momentum * velocity - rate * g; Sutskever et al. (2013) for nesterov */
+    void (*sgd)(ptrdiff_t n, double rate, double momentum, int nesterov, double l2,
+                const void *g, void *velocity, void *w);
+} Kernels;
+
+#endif
