@@ -131,8 +131,8 @@ cdef void scatter(
     real_t* dx,             # OUT  (H * W, C), added to
 ) noexcept nogil:
     """dx[where[p, c], c] += dy[p, c]"""
-    cdef Py_ssize_t p, c
-    for p in range(pixels):
+    cdef Py_ssize_t _p, c
+    for _p in range(pixels):
         for c in range(C):
             dx[where[c] * C + c] += dy[c]
         where += C

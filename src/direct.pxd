@@ -1,0 +1,209 @@
+"""Convolution by the product of simd/kernels.h, which reads its pixels in place.
+
+Stride, padding and kernel size only say where a row of pixels starts and how long its runs are:
+
+    y[pixel, f] = sum over kh, (kw, c) of x[pixel + kh * row + (kw, c)] * w[kh, (kw, c), f]
+
+The gradient to x is the same with the kernel turned round and channels and filters exchanged; the
+gradient to w is the same product with weights as its rows and pixels as its sum.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.string cimport memset
+from simd cimport PRODUCT_ADD, Kernels, Product
+from units cimport SHARES, Conv, Unit, ceil_div, count_units, load_unit, locate_unit
+from windows cimport Windows
+
+
+cdef inline Py_ssize_t panel_bytes(
+    const Conv* conv, const Kernels* k, Py_ssize_t size
+) noexcept nogil:
+    """Bytes of one panel of packed weights: K rows of 2 * lanes filters."""
+    return conv.g.KH * conv.g.KW * (conv.g.C // conv.groups) * 2 * k.lanes * size
+
+
+cdef inline Py_ssize_t count_panels(const Conv* conv, const Kernels* k) noexcept nogil:
+    return conv.groups * ceil_div(conv.F // conv.groups, 2 * k.lanes)
+
+
+cdef inline void pack_panel(
+    const Conv* conv,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    Py_ssize_t index,
+    bint turned,            # w is that of the convolution whose gradient to x this one is
+    const char* w,          # IN   (KH, KW, C / groups, F), or (KH, KW, F / groups, C) when turned
+    char* panel,            # OUT  (KH, KW, C / groups, width)
+) noexcept nogil:
+    cdef:
+        Py_ssize_t C = conv.g.C // conv.groups, F = conv.F // conv.groups
+        Py_ssize_t per_group = ceil_div(F, 2 * kernels.lanes)
+        Py_ssize_t group = index // per_group, j = index % per_group * 2 * kernels.lanes
+        Py_ssize_t cols = min(2 * kernels.lanes, F - j), taps = conv.g.KH * conv.g.KW, tap
+        Py_ssize_t step = C * size * (2 * kernels.lanes if cols > kernels.lanes else kernels.lanes)
+    for tap in range(taps):
+        if turned:
+            kernels.pack(C, cols, w + (((taps - 1 - tap) * F + j) * conv.g.C + group * C) * size,
+                         1, conv.g.C, panel + tap * step)
+        else:
+            kernels.pack(C, cols, w + (tap * C * conv.F + group * F + j) * size,
+                         conv.F, 1, panel + tap * step)
+
+
+cdef inline void direct_unit(
+    const Conv* conv,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    const Unit* unit,
+    Py_ssize_t index,       # panel
+    const char* panel,      # IN
+    const char* b,          # IN   (F,) or NULL
+    int flags,
+    char* y,                # OUT  (N, OH, OW, F)
+) noexcept nogil:
+    """Filters of one panel for the pixels of one unit."""
+    cdef:
+        const Windows* g = &conv.g
+        Py_ssize_t C = g.C // conv.groups, F = conv.F // conv.groups
+        Py_ssize_t per_group = ceil_div(F, 2 * kernels.lanes)
+        Py_ssize_t group = index // per_group, j = index % per_group * 2 * kernels.lanes
+        Py_ssize_t cols = min(2 * kernels.lanes, F - j), first = group * F + j
+        Py_ssize_t width = 2 * kernels.lanes if cols > kernels.lanes else kernels.lanes
+        Py_ssize_t r, kh
+        const char* x = unit.x + group * C * size
+        char* to = y + (unit.first * conv.F + first) * size
+        const char* bias = b + first * size if b != NULL else NULL
+        Product p
+    p.a_row = g.SW * unit.pixel
+    p.a_step = 1
+    p.b_step = width
+    p.c_row = conv.F
+    if C == unit.pixel and g.DW == 1:                   # a kernel row is one run
+        p.runs = g.KH
+        p.length = g.KW * C
+        p.a_run = g.DH * unit.row
+        p.b_run = p.length * width
+        for r in range(unit.rows):
+            kernels.product(&p, unit.cols, cols, x + r * g.SH * unit.row * size, panel, bias,
+                            flags, to + r * unit.stretch * conv.F * size)
+        return
+    p.runs = g.KW
+    p.length = C
+    p.a_run = g.DW * unit.pixel
+    p.b_run = C * width
+    for r in range(unit.rows):
+        for kh in range(g.KH):
+            kernels.product(&p, unit.cols, cols,
+                            x + (r * g.SH + kh * g.DH) * unit.row * size,
+                            panel + kh * g.KW * C * width * size,
+                            bias,
+                            (PRODUCT_ADD if kh else 0) | (flags if kh == g.KH - 1 else 0),
+                            to + r * unit.stretch * conv.F * size)
+
+
+cdef inline void direct(
+    const Conv* conv,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    Py_ssize_t n,
+    const char* x,          # IN   (n, H, W, C)
+    const char* w,          # IN   see pack_panel
+    bint turned,
+    const char* b,          # IN   (F,) or NULL
+    int flags,
+    char* y,                # OUT  (n, OH, OW, F)
+    char* panels,           # scratch shared by the threads
+    char* slabs,            # scratch, conv.slab bytes a thread
+    int threads,
+) noexcept nogil:
+    cdef:
+        Py_ssize_t units = count_units(conv, n), count = count_panels(conv, kernels), i, j
+        Py_ssize_t step = panel_bytes(conv, kernels, size)
+        # few units: share out the panels too
+        Py_ssize_t shares = min(count, ceil_div(SHARES, units)) if units else 1
+        Unit unit
+    for j in prange(count, num_threads=threads, schedule="static"):
+        pack_panel(conv, kernels, size, j, turned, w, panels + j * step)
+    for i in prange(units * shares, num_threads=threads, schedule="dynamic"):
+        unit = locate_unit(conv, n, i // shares)
+        load_unit(conv, size, &unit, 0, conv.g.C, x, slabs + threadid() * conv.slab)
+        for j in range(i % shares * count // shares, (i % shares + 1) * count // shares):
+            direct_unit(conv, kernels, size, &unit, j, panels + j * step, b, flags, y)
+
+
+cdef inline void direct_weights_unit(
+    const Conv* conv,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    const Unit* unit,
+    Py_ssize_t g0,          # groups g0 <= g < g1 of which `unit` holds the channels
+    Py_ssize_t g1,
+    Py_ssize_t c0,          # channels c0 <= c < c0 + cn of each
+    Py_ssize_t cn,
+    int flags,
+    const char* dy,         # IN   (N, OH, OW, F)
+    char* edge,             # scratch for a panel of dy narrower than a vector
+    char* dw,               # OUT  (KH, KW, C / groups, F)
+) noexcept nogil:
+    """dw[kh, kw, c, f] (+)= sum over the unit's pixels of x[pixel + (kh, kw), c] dy[pixel, f]"""
+    cdef:
+        const Windows* g = &conv.g
+        Py_ssize_t C = g.C // conv.groups, F = conv.F // conv.groups
+        Py_ssize_t group, j, cols, width, r, kh, kw
+        bint run = g.DW == 1 and cn == C and cn == unit.pixel
+        const char* x
+        const char* right
+        Product p
+    p.runs = unit.rows
+    p.length = unit.cols
+    p.a_row = 1
+    p.a_step = g.SW * unit.pixel
+    p.a_run = g.SH * unit.row
+    p.c_row = conv.F
+    for group in range(g0, g1):
+        x = unit.x + (group - g0) * C * size
+        j = 0
+        while j < F:
+            cols = min(2 * kernels.lanes, F - j)
+            width = 2 * kernels.lanes if cols > kernels.lanes else kernels.lanes
+            right = dy + (unit.first * conv.F + group * F + j) * size
+            p.b_step = conv.F
+            p.b_run = unit.stretch * conv.F
+            if cols < width:
+                p.b_step = width
+                p.b_run = unit.cols * width
+                for r in range(unit.rows):
+                    kernels.pack(unit.cols, cols, right + r * unit.stretch * conv.F * size, conv.F,
+                                 1, edge + r * p.b_run * size)
+                right = edge
+            for kh in range(g.KH):
+                if run:                                 # (kw, c) are neighbours in x and in dw
+                    kernels.product(&p, g.KW * C, cols, x + kh * g.DH * unit.row * size, right,
+                                    NULL, flags,
+                                    dw + (kh * g.KW * C * conv.F + group * F + j) * size)
+                    continue
+                for kw in range(g.KW):
+                    kernels.product(
+                        &p, cn, cols,
+                        x + (kh * g.DH * unit.row + kw * g.DW * unit.pixel) * size, right,
+                        NULL, flags,
+                        dw + (((kh * g.KW + kw) * C + c0) * conv.F + group * F + j) * size)
+            j += cols
+
+
+cdef inline void bias_unit(
+    const Conv* conv,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    const Unit* unit,
+    int flags,
+    const char* dy,         # IN   (N, OH, OW, F)
+    char* db,               # OUT  (F,)
+) noexcept nogil:
+    """db[f] (+)= sum over the unit's pixels of dy[pixel, f]"""
+    cdef Py_ssize_t r, i
+    if not flags:
+        memset(db, 0, conv.F * size)
+    for r in range(unit.rows):
+        for i in range(unit.first + r * unit.stretch, unit.first + r * unit.stretch + unit.cols):
+            kernels.axpy(conv.F, 1.0, dy + i * conv.F * size, db)

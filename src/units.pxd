@@ -1,0 +1,160 @@
+"""How the work of a convolution is cut into units, and how a unit reads its image.
+
+A unit is a few output rows of one image, or part of a long row; its size depends on the shape
+alone, never on the number of threads. An image that needs padding is copied, zero-bordered, for
+one unit at a time: a slab that stays in L2.
+
+         W
+    +---------+          slab of a unit of 2 output rows, 3x3, padding 1
+    |         |          . . . . . . . . .
+    |=========| rows     . ============= .      reach(2, stride 1, kernel 3) = 4 input rows
+    |=========|    -->   . ============= .
+    |         |          . ............. .
+    +---------+          . . . . . . . . .
+"""
+
+from libc.string cimport memcpy, memset
+from windows cimport Windows
+
+cdef enum:
+    BLOCK = 384 << 10       # bytes of a slab, or of a block of cols: it shares L2 with a panel
+    PIXELS = 2048           # most output pixels of a unit
+    CHUNK = 224             # pixels of a unit when every pixel stands alone: 16 tiles of 14
+    SHARES = 8              # pieces of work to aim for when an operation has few large ones
+
+
+cdef struct Conv:
+    Windows g
+    Py_ssize_t F            # filters
+    Py_ssize_t groups
+    bint flat               # 1x1, stride 1, no padding: the batch is one row of lone pixels
+    Py_ssize_t rows         # output rows and columns of a unit
+    Py_ssize_t cols
+    Py_ssize_t slab         # bytes of a unit's padded input
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef inline Py_ssize_t reach(Py_ssize_t out, Py_ssize_t stride, Py_ssize_t kernel,
+                             Py_ssize_t dilation) noexcept nogil:
+    """Input pixels under `out` neighbouring windows, along one side."""
+    return (out - 1) * stride + (kernel - 1) * dilation + 1
+
+
+cdef inline Py_ssize_t fitting(Py_ssize_t room, Py_ssize_t stride, Py_ssize_t kernel,
+                               Py_ssize_t dilation, Py_ssize_t most) noexcept nogil:
+    """Neighbouring windows, 1 to `most`, whose reach is at most `room` pixels."""
+    return max(1, min(most, (room - (kernel - 1) * dilation - 1) // stride + 1))
+
+
+cdef inline Conv plan(Windows g, Py_ssize_t F, Py_ssize_t groups, Py_ssize_t size) noexcept nogil:
+    """Cut a convolution into units: a few output rows of one image, or part of a long row."""
+    cdef Conv conv
+    cdef Py_ssize_t pixel = g.C * size, width
+    conv.g = g
+    conv.F = F
+    conv.groups = groups
+    conv.flat = (g.KH == g.KW == g.SH == g.SW == 1 and g.PT == g.PL == 0
+                 and g.OH == g.H and g.OW == g.W)
+    if conv.flat:
+        conv.rows = 1
+        conv.cols = CHUNK
+        conv.slab = 0
+        return conv
+    conv.cols = fitting(BLOCK // pixel // reach(1, g.SH, g.KH, g.DH), g.SW, g.KW, g.DW,
+                        min(g.OW, PIXELS))
+    width = reach(conv.cols, g.SW, g.KW, g.DW)
+    conv.rows = fitting(BLOCK // pixel // width, g.SH, g.KH, g.DH,
+                        min(g.OH, max(1, PIXELS // conv.cols), ceil_div(g.N * g.OH, 2 * SHARES)))
+    conv.slab = reach(conv.rows, g.SH, g.KH, g.DH) * width * pixel
+    return conv
+
+
+cdef inline Py_ssize_t count_units(const Conv* conv, Py_ssize_t n) noexcept nogil:
+    if conv.flat:
+        return ceil_div(n * conv.g.H * conv.g.W, conv.cols)
+    return n * ceil_div(conv.g.OH, conv.rows) * ceil_div(conv.g.OW, conv.cols)
+
+
+cdef struct Unit:
+    Py_ssize_t image, oh, ow    # its first output pixel
+    Py_ssize_t rows, cols       # output pixels: `rows` stretches of `cols` neighbours,
+    Py_ssize_t first            # the first of them counted over the batch,
+    Py_ssize_t stretch          # and from one stretch to the next
+    const char* x               # input pixel under kernel position (0, 0) of the first
+    Py_ssize_t pixel            # numbers from one input pixel to the next, and to the next row
+    Py_ssize_t row
+
+
+cdef inline Unit locate_unit(const Conv* conv, Py_ssize_t n, Py_ssize_t index) noexcept nogil:
+    cdef:
+        Unit unit
+        Py_ssize_t height = 1 if conv.flat else conv.g.OH
+        Py_ssize_t width = n * conv.g.H * conv.g.W if conv.flat else conv.g.OW
+        Py_ssize_t down = ceil_div(height, conv.rows), across = ceil_div(width, conv.cols)
+    unit.image = index // (down * across)
+    unit.oh = index // across % down * conv.rows
+    unit.ow = index % across * conv.cols
+    unit.rows = min(conv.rows, height - unit.oh)
+    unit.cols = min(conv.cols, width - unit.ow)
+    unit.first = (unit.image * height + unit.oh) * width + unit.ow
+    unit.stretch = width
+    unit.x = NULL
+    unit.pixel = unit.row = 0
+    return unit
+
+
+cdef inline void load_unit(
+    const Conv* conv,
+    Py_ssize_t size,
+    Unit* unit,             # OUT  x, pixel and row
+    Py_ssize_t c0,          # first input channel, and how many
+    Py_ssize_t cn,
+    const char* x,          # IN   (N, H, W, C)
+    char* slab,             # OUT  the padded input, where the image cannot be read in place
+) noexcept nogil:
+    cdef:
+        const Windows* g = &conv.g
+        Py_ssize_t top, left, height, width, r, low, high
+        const char* source
+        char* to = slab
+    unit.pixel = g.C
+    unit.row = g.W * g.C
+    if conv.flat:
+        unit.x = x + (unit.first * g.C + c0) * size
+        return
+    top = unit.oh * g.SH - g.PT
+    left = unit.ow * g.SW - g.PL
+    height = reach(unit.rows, g.SH, g.KH, g.DH)
+    width = reach(unit.cols, g.SW, g.KW, g.DW)
+    source = x + (unit.image * g.H * g.W * g.C + c0) * size
+    if top >= 0 and left >= 0 and top + height <= g.H and left + width <= g.W:
+        unit.x = source + (top * g.W + left) * g.C * size
+        return
+
+    unit.x = slab
+    unit.pixel = cn
+    unit.row = width * cn
+    low = max(0, min(-left, width))                     # columns low <= j < high are image
+    high = max(low, min(g.W - left, width))
+    for r in range(top, top + height):
+        if r < 0 or r >= g.H or low == high:
+            memset(to, 0, width * cn * size)
+        else:
+            memset(to, 0, low * cn * size)
+            copy_pixels(high - low, cn * size, source + (r * g.W + left + low) * g.C * size,
+                        g.C * size, to + low * cn * size)
+            memset(to + high * cn * size, 0, (width - high) * cn * size)
+        to += width * cn * size
+
+
+cdef inline void copy_pixels(Py_ssize_t count, Py_ssize_t pixel, const char* x, Py_ssize_t step,
+                             char* to) noexcept nogil:
+    cdef Py_ssize_t j
+    if step == pixel:
+        memcpy(to, x, count * pixel)
+        return
+    for j in range(count):
+        memcpy(to + j * pixel, x + j * step, pixel)
