@@ -1,0 +1,50 @@
+"""Activations."""
+
+import numpy as np
+
+from cnnkit import shapes
+from cnnkit._native import loss as native
+from cnnkit._native.activation import ReLUOp
+from cnnkit.arrays import as_reals
+
+
+def relu(x):
+    """Return max(x, 0), number by number; NaN stays NaN."""
+    (x,) = as_reals("relu", x=x)
+    y = np.empty_like(x)
+    ReLUOp(x.reshape(1, -1), y.reshape(1, -1)).forward(1)
+    return y
+
+
+def relu_backward(dy, y):
+    """Return `dy` where `y`, the output of `relu`, is positive, and 0 elsewhere."""
+    dy, y = as_reals("relu_backward", dy=dy, y=y)
+    shapes.check_shape(dy, y.shape, "dy", "relu_backward")
+    dx = np.empty_like(dy)
+    ReLUOp(None, y.reshape(1, -1), dy.reshape(1, -1), dx.reshape(1, -1)).backward(1)
+    return dx
+
+
+def softmax(x):
+    """Return ``exp(x) / sum(exp(x))`` over the last axis, shifted so that nothing overflows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import softmax
+    >>> softmax(np.array([[1000.0, 1000.0]]))
+    array([[0.5, 0.5]])
+    """
+    (x,) = as_reals("softmax", x=x)
+    if x.ndim == 0 or x.shape[-1] == 0:
+        raise ValueError(f"softmax: x must have a last axis of at least 1, got shape {x.shape}.")
+    y = np.empty_like(x)
+    native.softmax(x.reshape(-1, x.shape[-1]), y.reshape(-1, x.shape[-1]))
+    return y
+
+
+def softmax_backward(dy, y):
+    """Return ``y * (dy - sum(dy * y))`` over the last axis; `y` is the output of `softmax`."""
+    dy, y = as_reals("softmax_backward", dy=dy, y=y)
+    shapes.check_shape(dy, y.shape, "dy", "softmax_backward")
+    return y * (dy - (dy * y).sum(axis=-1, keepdims=True))

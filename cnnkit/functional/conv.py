@@ -1,0 +1,301 @@
+"""im2col, convolution, and dense layers as 1x1 convolutions."""
+
+import numpy as np
+
+from cnnkit import shapes
+from cnnkit.arrays import as_reals, empty_bytes
+from cnnkit.functional.layout import as_given, channels_last, gradient_like, last_shape
+from cnnkit.threads import one_blas_thread
+
+
+def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, data_format="channels_last"):
+    """Lay out every window of a batch of images as one row of a matrix.
+
+    A convolution is then one matrix product, ``cols @ w.reshape(-1, F)`` (Chellapilla et al.,
+    2006, "High performance convolutional neural networks for document processing").
+
+    Parameters
+    ----------
+    x : array of shape (N, H, W, C)
+    kernel_size, stride, dilation : int or pair of ints
+    padding : int, pair, pair of pairs, "valid" or "same"
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        How `x` is laid out; the columns are (kh, kw, c) either way.
+
+    Returns
+    -------
+    cols : array of shape (N * OH * OW, KH * KW * C)
+        Column order (kh, kw, c); zeros where a window reaches outside the image.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a size that does not fit, naming the argument and its value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import im2col
+    >>> im2col(np.arange(9.0).reshape(1, 3, 3, 1), 2)
+    array([[0., 1., 3., 4.],
+           [1., 2., 4., 5.],
+           [3., 4., 6., 7.],
+           [4., 5., 7., 8.]])
+    """
+    from cnnkit._native import im2col as native
+
+    owner = "im2col"
+    (x,) = as_reals(owner, x=x)
+    x = channels_last(x, "x", data_format, owner)
+    windows = shapes.windows(x.shape, kernel_size, stride, padding, dilation, owner=owner)
+    cols = np.empty(windows.cols_shape, x.dtype)
+    native.im2col(windows, x, cols)
+    return cols
+
+
+def col2im(
+    cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *, data_format="channels_last"
+):
+    """Add every row of an im2col matrix back to the pixels it was taken from.
+
+    The exact adjoint of `im2col`: ``(im2col(x) * cols).sum() == (x * col2im(cols)).sum()``. Where
+    windows overlap their values are summed.
+
+    Parameters
+    ----------
+    cols : array of shape (N * OH * OW, KH * KW * C)
+    input_shape : tuple of 4 ints
+        Shape of the images, laid out as `data_format` says.
+    kernel_size, stride, padding, dilation, data_format :
+        As given to `im2col`.
+
+    Returns
+    -------
+    x : array of shape `input_shape`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import col2im
+    >>> col2im(np.ones((4, 4)), (1, 3, 3, 1), 2)[0, :, :, 0]
+    array([[1., 2., 1.],
+           [2., 4., 2.],
+           [1., 2., 1.]])
+    """
+    from cnnkit._native import im2col as native
+
+    owner = "col2im"
+    (cols,) = as_reals(owner, cols=cols)
+    input_shape = last_shape(input_shape, data_format, owner)
+    windows = shapes.windows(input_shape, kernel_size, stride, padding, dilation, owner=owner)
+    shapes.check_shape(cols, windows.cols_shape, "cols", owner)
+    x = np.empty(input_shape, cols.dtype)
+    native.col2im(windows, cols, x)
+    return as_given(x, data_format)
+
+
+def conv2d(
+    x,
+    w,
+    b=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    algorithm="auto",
+    out=None,
+    data_format="channels_last",
+):
+    """Convolve a batch of images (cross-correlation, as all deep-learning libraries have it).
+
+    ``y[n, i, j, f] = b[f] + sum over kh, kw, c of
+    x[n, i * stride + kh * dilation - pad, j * stride + kw * dilation - pad, c] * w[kh, kw, c, f]``
+
+    Parameters
+    ----------
+    x : array of shape (N, H, W, C)
+    w : array of shape (KH, KW, C / groups, F)
+    b : array of shape (F,), default=None
+    stride, dilation : int or pair of ints, default=1
+    padding : int, pair, pair of pairs, "valid" or "same", default=0
+    groups : int, default=1
+        Filters and channels are cut into this many groups that do not see one another.
+    algorithm : {"auto", "direct", "im2col"}, default="auto"
+        "direct" reads the pixels in place; "im2col" multiplies blocks of the im2col matrix by
+        BLAS. "auto" takes "direct", and im2col for the gradient to x of a strided convolution.
+    out : array of shape (N, OH, OW, F), default=None
+        Where to write the result, of its dtype and C-contiguous in the given layout.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+
+    Returns
+    -------
+    y : array of shape (N, OH, OW, F)
+
+    Raises
+    ------
+    ValueError, TypeError
+        For shapes and sizes that do not fit together, naming the argument and its value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import conv2d
+    >>> x = np.arange(9.0).reshape(1, 3, 3, 1)
+    >>> conv2d(x, np.ones((2, 2, 1, 1)))[0, :, :, 0]
+    array([[ 8., 12.],
+           [20., 24.]])
+    """
+    owner = "conv2d"
+    x, w, b = as_reals(owner, x=x, w=w, b=b, optional="b")
+    x, w, windows, groups = _conv_sizes(x, w, stride, padding, dilation, groups, data_format, owner)
+    F = w.shape[3]
+    if b is not None:
+        shapes.check_shape(b, (F,), "b", owner)
+    shape = (windows.N, windows.OH, windows.OW, F)
+    shapes.check_product(shape, "w", w.shape, owner)
+    y = np.empty(shape, x.dtype)
+    if out is not None:
+        _check_out(out, as_given(y, data_format), owner)
+        apart = not any(np.may_share_memory(out, a) for a in (x, w, b) if a is not None)
+        if data_format == "channels_last" and apart:
+            y = out
+    op = _conv_op(owner, windows, groups, x, w, b, y, algorithm=algorithm)
+    with one_blas_thread(op.uses_blas):
+        op.forward(windows.N)
+    if out is None:
+        return as_given(y, data_format)
+    if y is not out:
+        out[...] = as_given(y, data_format)
+    return out
+
+
+def conv2d_backward(
+    dy,
+    x,
+    w,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    algorithm="auto",
+    data_format="channels_last",
+):
+    """Return the gradients of a sum over `conv2d`'s output weighted by `dy`.
+
+    Parameters
+    ----------
+    dy : array of shape (N, OH, OW, F)
+    x, w, stride, padding, dilation, groups, algorithm, data_format :
+        As given to `conv2d`.
+
+    Returns
+    -------
+    dx : array of the shape of `x`
+    dw : array of the shape of `w`
+    db : array of shape (F,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import conv2d_backward
+    >>> x, w = np.arange(9.0).reshape(1, 3, 3, 1), np.ones((2, 2, 1, 1))
+    >>> dx, dw, db = conv2d_backward(np.ones((1, 2, 2, 1)), x, w)
+    >>> dw[:, :, 0, 0]
+    array([[ 8., 12.],
+           [20., 24.]])
+    """
+    owner = "conv2d_backward"
+    dy, x, w = as_reals(owner, dy=dy, x=x, w=w)
+    x, w, windows, groups = _conv_sizes(x, w, stride, padding, dilation, groups, data_format, owner)
+    dy = gradient_like(dy, (windows.N, windows.OH, windows.OW, w.shape[3]), data_format, owner)
+    dx, dw, db = np.empty_like(x), np.empty_like(w), np.empty(w.shape[3], w.dtype)
+    op = _conv_op(owner, windows, groups, x, w, None, None, dy, dx, dw, db, algorithm=algorithm)
+    with one_blas_thread(op.uses_blas):
+        op.backward(windows.N)
+    if data_format == "channels_first":
+        dw = np.ascontiguousarray(dw.transpose(3, 2, 0, 1))
+    return as_given(dx, data_format), dw, db
+
+
+def _conv_sizes(x, w, stride, padding, dilation, groups, data_format, owner):
+    x = channels_last(x, "x", data_format, owner)
+    if w.ndim != 4:
+        raise ValueError(f"{owner}: w must have 4 dimensions, got shape {w.shape}.")
+    if data_format == "channels_first":
+        w = np.ascontiguousarray(w.transpose(2, 3, 1, 0))
+    if 0 in w.shape or x.shape[3] == 0:
+        raise ValueError(
+            f"{owner}: w and the channels of x must not be empty, got {w.shape} and {x.shape}."
+        )
+    windows = shapes.windows(x.shape, w.shape[:2], stride, padding, dilation, owner=owner)
+    groups = shapes.check_groups(groups, x.shape[3], w.shape[3], owner)
+    if w.shape[2] * groups != x.shape[3]:
+        raise ValueError(
+            f"{owner}: w must have C / groups = {x.shape[3]} / {groups} channels, "
+            f"got {w.shape[2]} (channels last: {w.shape})."
+        )
+    return x, w, windows, groups
+
+
+def _conv_op(owner, windows, groups, *arrays, algorithm):
+    from cnnkit._native.conv import ALGORITHMS, ConvOp
+
+    if algorithm not in ("auto", *ALGORITHMS):
+        raise ValueError(
+            f"{owner}: algorithm must be 'auto' or one of {ALGORITHMS}, got {algorithm!r}."
+        )
+    op = ConvOp(windows, groups, *arrays, algorithm=algorithm)
+    op.attach(empty_bytes(op.scratch_bytes))
+    return op
+
+
+def _check_out(out, like, owner):
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{owner}: out must be an array, got {type(out).__name__}.")
+    shapes.check_shape(out, like.shape, "out", owner)
+    if out.dtype != like.dtype or not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError(
+            f"{owner}: out must be a writable C-contiguous array of {like.dtype}, got {out.dtype}"
+            f" with C_CONTIGUOUS={out.flags.c_contiguous}, WRITEABLE={out.flags.writeable}."
+        )
+
+
+def dense(x, w, b=None):
+    """Return ``x @ w + b``: x (N, K), w (K, F), b (F,) or None.
+
+    A dense layer is a 1x1 convolution of images of one pixel, and is computed as one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import dense
+    >>> dense(np.ones((1, 3)), np.ones((3, 2)), np.array([0.0, 1.0]))
+    array([[3., 4.]])
+    """
+    owner = "dense"
+    x, w, b = as_reals(owner, x=x, w=w, b=b, optional="b")
+    pixels, kernel = _dense_sizes(x, w, owner)
+    if b is not None:
+        shapes.check_shape(b, w.shape[1:], "b", owner)
+    return conv2d(pixels, kernel, b).reshape(len(x), w.shape[1])
+
+
+def dense_backward(dy, x, w):
+    """Return ``(dx, dw, db)`` of `dense` for a gradient `dy` (N, F)."""
+    owner = "dense_backward"
+    dy, x, w = as_reals(owner, dy=dy, x=x, w=w)
+    pixels, kernel = _dense_sizes(x, w, owner)
+    shapes.check_shape(dy, (len(x), w.shape[1]), "dy", owner)
+    dx, dw, db = conv2d_backward(dy.reshape(len(x), 1, 1, w.shape[1]), pixels, kernel)
+    return dx.reshape(x.shape), dw.reshape(w.shape), db
+
+
+def _dense_sizes(x, w, owner):
+    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0] or 0 in w.shape:
+        raise ValueError(
+            f"{owner}: x must be (N, K) and w (K, F), K and F at least 1, "
+            f"got {x.shape} and {w.shape}."
+        )
+    return x.reshape(len(x), 1, 1, x.shape[1]), w.reshape(1, 1, *w.shape)

@@ -1,0 +1,48 @@
+"""channels_last and channels_first: converted at the door, both ways."""
+
+import numpy as np
+
+from cnnkit import shapes
+
+
+def _check_format(data_format, owner):
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(
+            f"{owner}: data_format must be 'channels_last' or 'channels_first', "
+            f"got {data_format!r}."
+        )
+
+
+def channels_last(x, name, data_format, owner):
+    """Return 4-D `x`, given as `data_format`, as (N, H, W, C)."""
+    _check_format(data_format, owner)
+    if x.ndim != 4:
+        raise ValueError(f"{owner}: {name} must have 4 dimensions, got shape {x.shape}.")
+    if data_format == "channels_last":
+        return x
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def as_given(y, data_format):
+    """Return `y` (N, H, W, C) as `data_format`."""
+    if data_format == "channels_last":
+        return y
+    return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
+
+
+def gradient_like(dy, shape, data_format, owner):
+    """Return `dy`, given as `data_format`, as (N, H, W, C), which must be `shape`."""
+    if data_format == "channels_first":
+        shape = (shape[0], shape[3], shape[1], shape[2])
+    shapes.check_shape(dy, shape, "dy", owner)
+    return channels_last(dy, "dy", data_format, owner)
+
+
+def last_shape(input_shape, data_format, owner):
+    """Return the shape of images given as `data_format` as (N, H, W, C)."""
+    _check_format(data_format, owner)
+    if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 4:
+        raise ValueError(f"{owner}: input_shape must be 4 ints, got {input_shape!r}.")
+    sizes = tuple(shapes.as_int(size, "input_shape", owner, 0) for size in input_shape)
+    shapes.check_product(sizes, "input_shape", input_shape, owner)
+    return sizes if data_format == "channels_last" else (sizes[0], *sizes[2:], sizes[1])

@@ -1,0 +1,83 @@
+"""Softmax cross-entropy."""
+
+import numpy as np
+from scipy.special import log_softmax
+
+from cnnkit import shapes
+from cnnkit._native import loss as native
+from cnnkit.arrays import as_reals
+
+
+def softmax_cross_entropy(logits, targets, sample_weight=None):
+    """Return the weighted mean of ``-log softmax(logits)[target]`` over the rows.
+
+    Parameters
+    ----------
+    logits : array of shape (n, k)
+    targets : array of shape (n,) of class indices, or (n, k) of probabilities
+    sample_weight : array of shape (n,), default=None
+        Not negative, with a positive sum.
+
+    Returns
+    -------
+    loss : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import softmax_cross_entropy
+    >>> round(softmax_cross_entropy(np.zeros((3, 10)), np.array([0, 4, 9])), 4)
+    2.3026
+    """
+    loss, _ = _cross_entropy(logits, targets, sample_weight, "softmax_cross_entropy", False)
+    return loss
+
+
+def softmax_cross_entropy_backward(logits, targets, sample_weight=None):
+    """Return the gradient of `softmax_cross_entropy` with respect to `logits`."""
+    owner = "softmax_cross_entropy_backward"
+    _, dlogits = _cross_entropy(logits, targets, sample_weight, owner, True)
+    return dlogits
+
+
+def _cross_entropy(logits, targets, sample_weight, owner, gradient):
+    (logits,) = as_reals(owner, logits=logits)
+    if logits.ndim != 2 or 0 in logits.shape:
+        raise ValueError(f"{owner}: logits must be (n, k), not empty, got shape {logits.shape}.")
+    n, k = logits.shape
+    targets = np.asarray(targets)
+    if targets.ndim == 1 and targets.dtype.kind not in "iu":
+        raise TypeError(f"{owner}: targets must be class indices, got dtype {targets.dtype}.")
+    shapes.check_shape(targets, (n,) if targets.ndim == 1 else (n, k), "targets", owner)
+    if targets.ndim == 1 and ((targets < 0) | (targets >= k)).any():
+        bad = targets[(targets < 0) | (targets >= k)][0]
+        raise ValueError(f"{owner}: targets must be from 0 to {k - 1}, got {bad}.")
+
+    total = float(n)
+    if sample_weight is not None:
+        (sample_weight,) = as_reals(owner, sample_weight=sample_weight)
+        sample_weight = sample_weight.astype(np.float64)
+        shapes.check_shape(sample_weight, (n,), "sample_weight", owner)
+        total = sample_weight.sum()
+        if not (sample_weight >= 0).all() or not 0 < total < np.inf:
+            raise ValueError(
+                f"{owner}: sample_weight must not be negative and have a positive finite sum, "
+                f"got a sum of {total}."
+            )
+    dlogits = np.empty_like(logits) if gradient else None
+    if targets.ndim == 1:
+        targets = np.ascontiguousarray(targets, np.intp)
+        loss = native.cross_entropy(logits, targets, sample_weight, dlogits)
+    else:
+        (targets,) = as_reals(owner, targets=targets)
+        rows = np.ones(n) if sample_weight is None else sample_weight
+        log_probabilities = log_softmax(logits, axis=1)
+        # 0 * -inf is 0 here: an impossible class nobody asked for costs nothing
+        costs = np.where(targets == 0, 0, targets * log_probabilities)
+        loss = -(rows @ costs.sum(axis=1))
+        if gradient:
+            mass = targets.sum(axis=1, keepdims=True)
+            dlogits[...] = rows[:, None] * (mass * np.exp(log_probabilities) - targets)
+    if gradient:
+        dlogits /= dlogits.dtype.type(total)
+    return float(loss / total), dlogits

@@ -1,0 +1,186 @@
+"""Max, average and global average pooling."""
+
+import numpy as np
+
+from cnnkit import shapes
+from cnnkit._native.pool import AvgPoolOp, MaxPoolOp
+from cnnkit.arrays import as_reals
+from cnnkit.functional.layout import as_given, channels_last, gradient_like, last_shape
+
+
+def max_pool2d(
+    x, pool_size, stride=None, padding=0, ceil_mode=False, *, data_format="channels_last"
+):
+    """Take the largest pixel of every window, channel by channel; NaN wins, padding never does.
+
+    Parameters
+    ----------
+    x : array of shape (N, H, W, C)
+    pool_size : int or pair of ints
+    stride : int or pair of ints, default=None
+        `pool_size` when None.
+    padding : int, pair, pair of pairs, "valid" or "same", default=0
+        Smaller than `pool_size`.
+    ceil_mode : bool, default=False
+        Round the number of windows up: the last may reach past the image, but starts inside it or
+        its leading padding.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+
+    Returns
+    -------
+    y : array of shape (N, OH, OW, C)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import max_pool2d
+    >>> max_pool2d(np.arange(16.0).reshape(1, 4, 4, 1), 2)[0, :, :, 0]
+    array([[ 5.,  7.],
+           [13., 15.]])
+    """
+    owner = "max_pool2d"
+    (x,) = as_reals(owner, x=x)
+    x = channels_last(x, "x", data_format, owner)
+    windows = shapes.pool_windows(x.shape, pool_size, stride, padding, ceil_mode, owner)
+    y = np.empty((windows.N, windows.OH, windows.OW, windows.C), x.dtype)
+    MaxPoolOp(windows, x, y, np.empty(y.shape, np.int32)).forward(windows.N)
+    return as_given(y, data_format)
+
+
+def max_pool2d_backward(
+    dy, x, pool_size, stride=None, padding=0, ceil_mode=False, *, data_format="channels_last"
+):
+    """Return `max_pool2d`'s gradient: each number of `dy` goes to its window's first maximum.
+
+    Parameters
+    ----------
+    dy : array of shape (N, OH, OW, C)
+    x, pool_size, stride, padding, ceil_mode, data_format :
+        As given to `max_pool2d`.
+
+    Returns
+    -------
+    dx : array of the shape of `x`
+    """
+    owner = "max_pool2d_backward"
+    dy, x = as_reals(owner, dy=dy, x=x)
+    x = channels_last(x, "x", data_format, owner)
+    windows = shapes.pool_windows(x.shape, pool_size, stride, padding, ceil_mode, owner)
+    y = np.empty((windows.N, windows.OH, windows.OW, windows.C), x.dtype)
+    dy = gradient_like(dy, y.shape, data_format, owner)
+    dx = np.empty_like(x)
+    op = MaxPoolOp(windows, x, y, np.empty(y.shape, np.int32), dy, dx)
+    op.forward(windows.N)
+    op.backward(windows.N)
+    return as_given(dx, data_format)
+
+
+def avg_pool2d(
+    x,
+    pool_size,
+    stride=None,
+    padding=0,
+    ceil_mode=False,
+    count_include_pad=False,
+    *,
+    data_format="channels_last",
+):
+    """Take the mean of every window, channel by channel.
+
+    Parameters
+    ----------
+    x : array of shape (N, H, W, C)
+    pool_size, stride, padding, ceil_mode, data_format :
+        As for `max_pool2d`.
+    count_include_pad : bool, default=False
+        Divide by all pixels of a window (PyTorch's default) rather than by those in the image
+        (TensorFlow's and ONNX's).
+
+    Returns
+    -------
+    y : array of shape (N, OH, OW, C)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import avg_pool2d
+    >>> avg_pool2d(np.arange(16.0).reshape(1, 4, 4, 1), 2)[0, :, :, 0]
+    array([[ 2.5,  4.5],
+           [10.5, 12.5]])
+    """
+    owner = "avg_pool2d"
+    (x,) = as_reals(owner, x=x)
+    x = channels_last(x, "x", data_format, owner)
+    windows = shapes.pool_windows(x.shape, pool_size, stride, padding, ceil_mode, owner)
+    _check_bool(count_include_pad, "count_include_pad", owner)
+    y = np.empty((windows.N, windows.OH, windows.OW, windows.C), x.dtype)
+    AvgPoolOp(windows, x, y, count_include_pad).forward(windows.N)
+    return as_given(y, data_format)
+
+
+def avg_pool2d_backward(
+    dy,
+    input_shape,
+    pool_size,
+    stride=None,
+    padding=0,
+    ceil_mode=False,
+    count_include_pad=False,
+    *,
+    data_format="channels_last",
+):
+    """Return `avg_pool2d`'s gradient: each number of `dy` is shared out evenly over its window.
+
+    Parameters
+    ----------
+    dy : array of shape (N, OH, OW, C)
+    input_shape : tuple of 4 ints
+        Shape of the images, laid out as `data_format` says.
+    pool_size, stride, padding, ceil_mode, count_include_pad, data_format :
+        As given to `avg_pool2d`.
+
+    Returns
+    -------
+    dx : array of shape `input_shape`
+    """
+    owner = "avg_pool2d_backward"
+    (dy,) = as_reals(owner, dy=dy)
+    input_shape = last_shape(input_shape, data_format, owner)
+    windows = shapes.pool_windows(input_shape, pool_size, stride, padding, ceil_mode, owner)
+    _check_bool(count_include_pad, "count_include_pad", owner)
+    dy = gradient_like(dy, (windows.N, windows.OH, windows.OW, windows.C), data_format, owner)
+    dx = np.empty(input_shape, dy.dtype)
+    AvgPoolOp(windows, None, None, count_include_pad, dy, dx).backward(windows.N)
+    return as_given(dx, data_format)
+
+
+def _check_bool(value, name, owner):
+    if not isinstance(value, bool):
+        raise TypeError(f"{owner}: {name} must be True or False, got {value!r}.")
+
+
+def global_avg_pool2d(x, *, data_format="channels_last"):
+    """Take the mean of every channel over the whole image: (N, H, W, C) -> (N, C).
+
+    Lin et al. (2013), "Network in network".
+    """
+    owner = "global_avg_pool2d"
+    (x,) = as_reals(owner, x=x)
+    x = channels_last(x, "x", data_format, owner)
+    windows = shapes.global_windows(x.shape, owner)
+    y = np.empty((windows.N, 1, 1, windows.C), x.dtype)
+    AvgPoolOp(windows, x, y, False).forward(windows.N)
+    return y.reshape(windows.N, windows.C)
+
+
+def global_avg_pool2d_backward(dy, input_shape, *, data_format="channels_last"):
+    """Share each number of `dy` (N, C) out evenly over its channel of images `input_shape`."""
+    owner = "global_avg_pool2d_backward"
+    (dy,) = as_reals(owner, dy=dy)
+    input_shape = last_shape(input_shape, data_format, owner)
+    windows = shapes.global_windows(input_shape, owner)
+    shapes.check_shape(dy, (windows.N, windows.C), "dy", owner)
+    dx = np.empty(input_shape, dy.dtype)
+    dy = dy.reshape(windows.N, 1, 1, windows.C)
+    AvgPoolOp(windows, None, None, False, dy, dx).backward(windows.N)
+    return as_given(dx, data_format)
