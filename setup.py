@@ -23,7 +23,7 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 # No -ffast-math: it turns denormals off for the whole process. These two change no result.
-FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
 PROBE = "#include <omp.h>\nint main(void) { return !omp_get_max_threads(); }\n"
 INSTRUCTION_SETS = {"portable": []}
 if platform.machine().lower() in ("x86_64", "amd64"):

@@ -21,7 +21,7 @@ cdef const Dispatch* dispatch = load_dispatch()
 
 cdef enum:
     PARTIALS = 4 << 20      # bytes of all partial weight gradients together
-    SMALL = 1 << 18         # multiply-adds under which a second thread costs more than it brings
+    SMALL = 1 << 20         # multiply-adds under which a second thread costs more than it brings
 
 ALGORITHMS = ("direct", "im2col")
 

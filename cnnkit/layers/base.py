@@ -24,19 +24,30 @@ class WeightSpec(NamedTuple):
 class Slots:
     """The arrays a layer is bound to; what is not needed is None or missing.
 
-    `x`, `y` and their gradients have the batch as first axis. `weights` and `grads` go by the
-    names of `Layer.weight_specs`. With `relu` the layer clips its own output at zero.
+    `xs`, one for each input, `y` and their gradients have the batch as first axis. `weights` and
+    `grads` go by the names of `Layer.weight_specs`. With `relu` the layer clips its own output at
+    zero.
     """
 
-    x: np.ndarray
+    xs: list
     y: np.ndarray
-    dx: np.ndarray | None = None
+    dxs: list = field(default_factory=list)
     dy: np.ndarray | None = None
     weights: dict = field(default_factory=dict)
     grads: dict = field(default_factory=dict)
     rng: np.random.Generator | None = None
     algorithm: str = "auto"
     relu: bool = False
+
+    @property
+    def x(self):
+        """The first input: the only one of most layers."""
+        return self.xs[0]
+
+    @property
+    def dx(self):
+        """The gradient of the first input."""
+        return self.dxs[0] if self.dxs else None
 
 
 class Layer(BaseEstimator):

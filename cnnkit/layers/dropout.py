@@ -39,6 +39,8 @@ class Dropout(Layer):
         return input_shape
 
     def bind(self, slots):
+        if slots.rng is None:
+            raise ValueError("Dropout: training needs a random generator, give Network an rng.")
         return DropoutOp(float(self.rate), slots)
 
 
