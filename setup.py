@@ -13,7 +13,17 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
-MODULES = ["runtime", "im2col", "conv", "pool", "activation", "loss", "optimizer"]
+MODULES = [
+    "runtime",
+    "im2col",
+    "conv",
+    "depthwise",
+    "pool",
+    "activation",
+    "norm",
+    "loss",
+    "optimizer",
+]
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,

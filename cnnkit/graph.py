@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from cnnkit.layers.base import Layer, count_weights
+from cnnkit.layers.merge import Add
 from cnnkit.summary import Row, Summary
 
 INPUT = "input"
@@ -17,56 +18,85 @@ class Node(NamedTuple):
 
 
 class Graph(Layer):
-    """Named layers, each reading the outputs of earlier ones; the last is the output.
+    """Named layers, each reading the outputs of others: any directed acyclic graph.
 
     Parameters
     ----------
     nodes : list of (name, layer, inputs)
-        `inputs` are names of earlier nodes, or ``"input"``, which is what the graph is given.
-        Names hold no ``/``: that separates the levels of nested graphs in a path.
+        `inputs` are names of nodes, or ``"input"``, which is what the graph is given; one name may
+        stand without a tuple. Names hold no ``/``: that separates the levels of nested graphs in a
+        path.
+    outputs : str or list of str, default=None
+        Names of the nodes that are the output; the last node when None.
 
     Examples
     --------
-    >>> from cnnkit import Conv, Graph, ReLU
-    >>> graph = Graph([("conv", Conv(16, 3), ("input",)), ("relu", ReLU(), ("conv",))])
+    >>> from cnnkit import Add, Conv, Graph, ReLU
+    >>> graph = Graph(
+    ...     [
+    ...         ("conv", Conv(16, 3), "input"),
+    ...         ("relu", ReLU(), "conv"),
+    ...         ("deeper", Conv(16, 3), "relu"),
+    ...         ("sum", Add(), ("relu", "deeper")),
+    ...     ]
+    ... )
     >>> graph.output_shape((8, 8, 1))
     (8, 8, 16)
     """
 
-    def __init__(self, nodes):
+    def __init__(self, nodes, outputs=None):
         self.nodes = nodes
+        self.outputs = outputs
+
+    @classmethod
+    def from_outputs(cls, outputs):
+        """Return the graph that computes a `Symbol`, or several: see `cnnkit.Input`."""
+        from cnnkit.symbols import collect
+
+        return cls(*collect(outputs))
 
     def wiring(self):
-        """Return the checked list of `Node`, in the order they run."""
-        return check_nodes([Node(name, layer, tuple(inputs)) for name, layer, inputs in self.nodes])
+        """Return the checked list of `Node`, each after those it reads."""
+        if not isinstance(self.nodes, (list, tuple)):
+            raise TypeError(f"Graph: nodes must be a list, got {self.nodes!r}.")
+        for node in self.nodes:
+            if not isinstance(node, tuple) or len(node) != 3:
+                raise ValueError(f"Graph: a node must be (name, layer, inputs), got {node!r}.")
+        return check_nodes([Node(name, layer, as_names(at)) for name, layer, at in self.nodes])
+
+    def output_names(self):
+        """Return the names of the nodes that are the output, as a tuple."""
+        nodes = self.wiring()
+        if self.outputs is None:
+            return (nodes[-1].name,)
+        names = as_names(self.outputs)
+        unknown = [name for name in names if name not in {node.name for node in nodes}]
+        if unknown or not names:
+            raise ValueError(f"Graph: outputs must be names of nodes, got {self.outputs!r}.")
+        return names
 
     def flattened(self, n_outputs=None):
         """Return the nodes of all levels, named by path, one-per-output layers set if asked."""
         flat = []
-        self._flatten_into(flat, "", INPUT, n_outputs)
+        self._flatten(flat, n_outputs)
         return flat
 
-    def _flatten_into(self, flat, prefix, source, n_outputs):
-        """Append this graph's leaves to `flat` and return the path of its output."""
-        paths = {INPUT: source}
-        for name, layer, inputs in self.wiring():
-            path = prefix + name
-            if isinstance(layer, Graph):
-                (entry,) = inputs
-                path = layer._flatten_into(flat, path + "/", paths[entry], n_outputs)
-            else:
-                layer = layer if n_outputs is None else layer.resolved(n_outputs)
-                flat.append(Node(path, layer, tuple(paths[entry] for entry in inputs)))
-            paths[name] = path
-        return path
+    def output_paths(self):
+        """Return the paths of the leaves that are the output, as a tuple."""
+        return self._flatten([], None)
+
+    def _flatten(self, flat, n_outputs):
+        paths = flatten_into(flat, self.wiring(), "", INPUT, n_outputs)
+        return tuple(paths[name] for name in self.output_names())
 
     def shapes(self, input_shape):
         """Return the output shape of every leaf by path, and of the input."""
         return infer_shapes(self.flattened(), input_shape)
 
     def output_shape(self, input_shape):
-        *_, last = self.shapes(input_shape).values()
-        return last
+        found = self.shapes(input_shape)
+        shapes = tuple(found[path] for path in self.output_paths())
+        return shapes if len(shapes) > 1 else shapes[0]
 
     def weight_specs(self, input_shape):
         nodes = self.flattened()
@@ -98,8 +128,8 @@ class Graph(Layer):
                     name,
                     type(layer).__name__,
                     found[name],
-                    count_weights(layer.weight_specs(found[inputs[0]])),
-                    layer.multiply_adds(found[inputs[0]]),
+                    count_weights(layer.weight_specs(*map(found.get, inputs))),
+                    layer.multiply_adds(*map(found.get, inputs)),
                 )
                 for name, layer, inputs in nodes
             ]
@@ -123,23 +153,99 @@ class Sequential(Graph):
     (10,)
     """
 
+    outputs = None
+
     def __init__(self, layers):
         self.layers = layers
 
     def wiring(self):
         nodes, previous = [], INPUT
-        for name, layer in name_layers(self.layers):
+        for name, layer in name_layers(self.layers, "Sequential"):
             nodes.append(Node(name, layer, (previous,)))
             previous = name
         return check_nodes(nodes)
 
 
-def name_layers(layers):
+class Residual(Graph):
+    """``body(x) + shortcut(x)`` (He et al., 2016, "Deep residual learning").
+
+    Parameters
+    ----------
+    body : Layer or list of layers
+    shortcut : Layer or list of layers, default=None
+        None is the input itself.
+
+    Examples
+    --------
+    >>> from cnnkit import Conv, ReLU, Residual
+    >>> Residual([Conv(16, 3), ReLU(), Conv(16, 3)]).output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    outputs = None
+
+    def __init__(self, body, shortcut=None):
+        self.body = body
+        self.shortcut = shortcut
+
+    def wiring(self):
+        nodes = [Node("body", as_layer(self.body), (INPUT,))]
+        if self.shortcut is not None:
+            nodes.append(Node("shortcut", as_layer(self.shortcut), (INPUT,)))
+        last = INPUT if self.shortcut is None else "shortcut"
+        return check_nodes([*nodes, Node("add", Add(), ("body", last))])
+
+
+def as_layer(layers):
+    """Return a list of layers as a `Sequential`, anything else as it is."""
+    return Sequential(layers) if isinstance(layers, (list, tuple)) else layers
+
+
+def as_names(names):
+    """Return one name or several as a tuple."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def branch_nodes(branches, merge, owner):
+    """Return nodes of which each branch reads the input and `merge` all branches."""
+    if not isinstance(branches, (list, tuple)) or len(branches) < 2:
+        raise ValueError(f"{owner}: branches must be a list of at least two, got {branches!r}.")
+    named = [
+        branch if isinstance(branch, tuple) else (f"branch{i}", branch)
+        for i, branch in enumerate(branches, 1)
+    ]
+    nodes = [Node(name, as_layer(layers), (INPUT,)) for name, layers in named]
+    return check_nodes([*nodes, Node("merge", merge, tuple(node.name for node in nodes))])
+
+
+def flatten_into(flat, nodes, prefix, source, n_outputs):
+    """Append the leaves of `nodes`, which read `source`, and return the path of every node."""
+    paths = {INPUT: source}
+    for name, layer, inputs in nodes:
+        inner = layer.wiring()
+        if inner is None:
+            path = prefix + name
+            layer = layer if n_outputs is None else layer.resolved(n_outputs)
+            flat.append(Node(path, layer, tuple(map(paths.get, inputs))))
+        else:
+            below = flatten_into(flat, inner, f"{prefix}{name}/", paths[inputs[0]], n_outputs)
+            path = below[last_name(layer, inner)]
+        paths[name] = path
+    return paths
+
+
+def last_name(layer, nodes):
+    """Return the name of the one node that is the output of a composite layer."""
+    names = layer.output_names() if isinstance(layer, Graph) else (nodes[-1].name,)
+    if len(names) > 1:
+        raise ValueError(f"Graph: a nested graph must have one output, got {names}.")
+    return names[0]
+
+
+def name_layers(layers, owner):
     """Return ``(name, layer)`` for every item, naming those that have no name."""
     if not isinstance(layers, (list, tuple)) or not layers:
-        raise ValueError(
-            f"Sequential: layers must be a list of at least one layer, got {layers!r}."
-        )
+        raise ValueError(f"{owner}: layers must be a list of at least one layer, got {layers!r}.")
     counts, named = {}, []
     for item in layers:
         if isinstance(item, tuple) and len(item) == 2:
@@ -153,11 +259,11 @@ def name_layers(layers):
 
 
 def check_nodes(nodes):
-    """Return `nodes` if names are unique, layers are layers and inputs come earlier."""
+    """Return `nodes`, each after those it reads; names are unique, inputs known, no cycle."""
     if not nodes:
         raise ValueError("Graph: nodes must hold at least one node, got none.")
     known = {INPUT}
-    for name, layer, inputs in nodes:
+    for name, layer, _ in nodes:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"Graph: a node's name must be text without '/', got {name!r}.")
         if name in known:
@@ -166,16 +272,37 @@ def check_nodes(nodes):
             raise TypeError(
                 f"Graph: node {name!r} must be a layer such as Conv(16, 3), got {layer!r}."
             )
-        missing = [entry for entry in inputs if entry not in known]
-        if missing or len(inputs) != 1:
-            raise ValueError(
-                f"Graph: node {name!r} must read one earlier node of {sorted(known)}, got {inputs}."
-            )
         known.add(name)
-    read = {entry for node in nodes for entry in node.inputs}
-    for name in [node.name for node in nodes[:-1] if node.name not in read]:
-        raise ValueError(f"Graph: every node but the last must be read, got {name!r} unread.")
-    return nodes
+    for name, layer, inputs in nodes:
+        unknown = [entry for entry in inputs if entry not in known]
+        if unknown:
+            raise ValueError(
+                f"Graph: node {name!r} must read nodes of {sorted(known)}, got {unknown}."
+            )
+        fewest, most = layer.inputs if layer.wiring() is None else (1, 1)
+        if len(inputs) < fewest or (most is not None and len(inputs) > most):
+            wanted = fewest if fewest == most else f"at least {fewest}"
+            raise ValueError(
+                f"Graph: node {name!r} ({type(layer).__name__}) must read {wanted} inputs, "
+                f"got {inputs}."
+            )
+    return in_order(nodes)
+
+
+def in_order(nodes):
+    """Return `nodes` so that each comes after those it reads, else in the order given."""
+    done, ordered, left = {INPUT}, [], list(nodes)
+    while left:
+        ready = next((node for node in left if done.issuperset(node.inputs)), None)
+        if ready is None:
+            raise ValueError(
+                f"Graph: nodes must not read one another in a cycle, "
+                f"got {[(node.name, node.inputs) for node in left]}."
+            )
+        left.remove(ready)
+        done.add(ready.name)
+        ordered.append(ready)
+    return ordered
 
 
 def infer_shapes(nodes, input_shape):
@@ -194,5 +321,5 @@ def network_specs(nodes, found):
     return {
         f"{name}/{weight}": spec
         for name, layer, inputs in nodes
-        for weight, spec in layer.weight_specs(found[inputs[0]]).items()
+        for weight, spec in layer.weight_specs(*map(found.get, inputs)).items()
     }

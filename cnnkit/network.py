@@ -4,10 +4,11 @@ from math import prod
 
 import numpy as np
 
-from cnnkit import shapes
+from cnnkit import images, shapes
 from cnnkit.arrays import empty_bytes
 from cnnkit.graph import infer_shapes, network_specs
 from cnnkit.layers.base import Slots
+from cnnkit.layers.norm import FoldOp
 from cnnkit.memory import place
 from cnnkit.plan import Plan
 from cnnkit.threads import one_blas_thread
@@ -49,9 +50,9 @@ class Network:
         Of the same layout, filled by `backward`.
     x : array of shape (batch_size, H, W, C)
         The input: fill it, then call `forward`.
-    output, doutput : arrays of shape (batch_size, ...)
-        What `forward` computes, and its gradient, to be filled before `backward` (None without
-        training).
+    outputs, doutputs : lists of arrays of shape (batch_size, ...)
+        What `forward` computes, and their gradients, to be filled before `backward` (none without
+        training). `output` and `doutput` are the first of them.
     activation_bytes : int
         Memory of all activations and their gradients.
     """
@@ -78,6 +79,7 @@ class Network:
         self.algorithm = algorithm
         self.rng = rng
         self._nodes = graph.flattened(n_outputs)
+        self._outputs = graph.output_paths()
         self._shapes = infer_shapes(self._nodes, self.input_shape)
         specs = network_specs(self._nodes, self._shapes)
         self.weights = Weights(specs, self.dtype) if weights is None else weights
@@ -87,7 +89,7 @@ class Network:
         self._bind()
 
     def _bind(self):
-        plan = Plan(self._nodes, self.training)
+        plan = Plan(self._nodes, self._outputs, self.training)
         itemsize = self.batch_size * self.dtype.itemsize
         sizes = {}
         for name, shape in self._shapes.items():
@@ -105,28 +107,29 @@ class Network:
             return flat.reshape(self.batch_size, *self._shapes[slot.name])
 
         self.x = array(plan.input)
-        self.output = array(plan.output)
-        self.doutput = array(plan.doutput)
+        self.outputs = [array(output) for output in plan.outputs]
+        self.doutputs = [array(doutput) for doutput in plan.doutputs]
         self._forward, self._backward = [], []
         for step in plan.steps:
             sums = [SumOp(array(into), array(term)) for into, term in step.sums]
             self._backward[:0] = sums
             if not step.runs:
                 continue
-            op = step.node.layer.bind(
-                Slots(
-                    xs=[array(x) for x in step.xs],
-                    y=array(step.y),
-                    dxs=[array(dx) for dx in step.dxs],
-                    dy=array(step.dy),
-                    weights=self.weights.of(step.node.name),
-                    grads=self.grads.of(step.node.name) if self.training else {},
-                    rng=self.rng,
-                    algorithm=self.algorithm,
-                    relu=step.fused_relu,
-                )
+            slots = Slots(
+                xs=[array(x) for x in step.xs],
+                y=array(step.y),
+                dxs=[array(dx) for dx in step.dxs],
+                dy=array(step.dy),
+                weights=self.weights.of(step.node.name),
+                grads=self.grads.of(step.node.name) if self.training else {},
+                rng=self.rng,
+                algorithm=self.algorithm,
+                relu=step.fused_relu,
             )
-            if not step.done_by_input:
+            if step.fused_norm is not None:
+                self._forward.append(self._fold(step.fused_norm, slots))
+            op = step.node.layer.bind(slots)
+            if step.host is None:
                 self._forward.append(op)
             if step.dy is not None:
                 self._backward.insert(0, op)
@@ -137,22 +140,77 @@ class Network:
                 op.attach(scratch)
         self._uses_blas = any(getattr(op, "uses_blas", False) for op in ops)
 
-    def resized(self, batch_size):
-        """Return a network for inference of up to `batch_size` samples, with the same weights."""
+    def _fold(self, norm, slots):
+        """Give `slots` the scale and shift of a batch norm, and return the op that fills them."""
+        slots.scale, slots.shift = np.empty((2, slots.y.shape[-1]), self.dtype)
+        weights = self.weights.of(norm.name)
+        return FoldOp(norm.layer, weights, slots.weights.get("b"), slots.scale, slots.shift)
+
+    def resized(self, batch_size, outputs=None):
+        """Return a network for inference of up to `batch_size` samples, with the same weights.
+
+        Parameters
+        ----------
+        batch_size : int
+        outputs : tuple of str, default=None
+            Paths of the nodes whose outputs are wanted, if not those of the graph; what they do
+            not need is left out.
+        """
         other = Network.__new__(Network)
         vars(other).update(vars(self), batch_size=batch_size, training=False, grads=None, rng=None)
+        if outputs is not None:
+            other._outputs = tuple(outputs)
+            other._nodes = needed(self._nodes, outputs)
         other._bind()
         return other
 
+    def activations(self, X, paths):
+        """Return what nodes give for images: feature maps, or the features of a layer.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), or of flat rows
+            In any real dtype; uint8 is scaled to [0, 1].
+        paths : list of str
+            Names of nodes as `summary` shows them.
+
+        Returns
+        -------
+        activations : dict of arrays of shape (n, ...) by path
+        """
+        images.check_input_shape(X, self.input_shape, "Network")
+        network = self.resized(max(1, min(len(X), 64)), tuple(paths))
+        found = {
+            path: np.empty((len(X), *output.shape[1:]), self.dtype)
+            for path, output in zip(paths, network.outputs, strict=True)
+        }
+        for start in range(0, len(X), network.batch_size):
+            rows = slice(start, start + network.batch_size)
+            n = images.load_batch(X, rows, network.x)
+            network.forward(n)
+            for array, output in zip(found.values(), network.outputs, strict=True):
+                array[rows] = output[:n]
+        return found
+
+    @property
+    def output(self):
+        """The first of `outputs`: the only one of most networks."""
+        return self.outputs[0]
+
+    @property
+    def doutput(self):
+        """The first of `doutputs`, None without training."""
+        return self.doutputs[0] if self.doutputs else None
+
     def forward(self, n):
-        """Run the first `n` samples of `x`; return their outputs, a view valid until the next."""
+        """Run the first `n` samples of `x`; return those of `output`, valid until the next."""
         with one_blas_thread(self._uses_blas):
             for op in self._forward:
                 op.forward(n)
         return self.output[:n]
 
     def backward(self, n):
-        """Fill `grads` from the first `n` samples of `doutput`, the gradient of the output."""
+        """Fill `grads` from the first `n` samples of `doutputs`, the gradients of the outputs."""
         if not self.training:
             raise ValueError("Network: backward needs a network made with training=True.")
         with one_blas_thread(self._uses_blas):
@@ -178,6 +236,22 @@ class Network:
 
     def __setstate__(self, state):
         self.__init__(**state)
+
+
+def needed(nodes, outputs):
+    """Return the nodes that the outputs, given by path, follow from."""
+    wanted = set(outputs)
+    unknown = wanted - {node.name for node in nodes}
+    if unknown or not wanted:
+        raise ValueError(
+            f"Network: outputs must be nodes of {[node.name for node in nodes]}, got {outputs}."
+        )
+    kept = []
+    for node in reversed(nodes):
+        if node.name in wanted:
+            kept.insert(0, node)
+            wanted.update(node.inputs)
+    return kept
 
 
 class SumOp:

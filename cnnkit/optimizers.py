@@ -32,8 +32,8 @@ class Optimizer:
     def step(self, grads, samples):
         """Change the weights by one batch's gradients, the mean over `samples` samples."""
         self.steps += 1
-        n = self.weights.decayed
-        for part, alpha in ((slice(None, n), self.alpha), (slice(n, None), 0.0)):
+        decayed, trained = self.weights.decayed, self.weights.trained
+        for part, alpha in ((slice(decayed), self.alpha), (slice(decayed, trained), 0.0)):
             arrays = [a[part] for a in (self.weights.flat, grads.flat, *self.moments)]
             self._update(*arrays, alpha=alpha, samples=samples)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from cnnkit.graph import INPUT, Node
 from cnnkit.layers.activation import ReLU
+from cnnkit.layers.norm import BatchNorm
 from cnnkit.memory import Lifetime
 
 
@@ -26,7 +27,8 @@ class Step:
     dxs: list = field(default_factory=list)
     dy: Array | None = None
     fused_relu: bool = False  # clips its own output
-    done_by_input: bool = False  # its output is there once its input is
+    fused_norm: Node | None = None  # scales its own output as this batch norm does
+    host: "Step | None" = None  # the step that does its forward work
     sums: list = field(default_factory=list)  # (into, term), to add up after backward
 
 
@@ -41,16 +43,20 @@ class Plan:
     ----------
     nodes : list of Node
         Each after those it reads.
+    outputs : tuple of str
+        Names of nodes.
     training : bool
 
     Attributes
     ----------
     steps : list of Step
-    input, output : Array
-    doutput : Array or None
+    input : Array
+    outputs : list of Array
+    doutputs : list of Array
+        Empty without training.
     """
 
-    def __init__(self, nodes, training):
+    def __init__(self, nodes, outputs, training):
         self.nodes = nodes
         self.training = training
         self.loss_step = len(nodes)
@@ -59,15 +65,15 @@ class Plan:
         self._values = {}
         self.steps = []
         readers = [entry for node in nodes for entry in node.inputs]
+        readers += list(outputs)
         self._shared = {name for name in readers if readers.count(name) > 1}
         self.input = self._value(INPUT, 0, INPUT)
         for i, node in enumerate(nodes):
             self.steps.append(self._forward_step(i, node))
-        self.output = self._values[nodes[-1].name]
-        self._use(self.output, 2 * self.loss_step if training else self.loss_step)
-        self.doutput = None
-        if training:
-            self._plan_backward()
+        self.outputs = [self._values[name] for name in outputs]
+        for output in self.outputs:
+            self._use(output, 2 * self.loss_step if training else self.loss_step)
+        self.doutputs = self._plan_backward(outputs) if training else []
 
     def lifetimes(self, sizes):
         """Return the `Lifetime` of every place, given the size of every array."""
@@ -97,31 +103,45 @@ class Plan:
     def _forward_step(self, i, node):
         layer, xs = node.layer, [self._values[entry] for entry in node.inputs]
         runs = not (layer.reshapes or (layer.training_only and not self.training))
-        overwrites = runs and layer.in_place and xs[0].place not in self._fixed
-        y = self._value(node.name, i, node.name if runs and not overwrites else xs[0].place)
+        free = runs and xs[0].place not in self._fixed
+        host = self._host(xs[0], node) if free else None
+        over = not runs or host is not None or (free and layer.in_place)
+        y = self._value(node.name, i, xs[0].place if over else node.name)
         for x in xs:
             self._use(x, i)
-        step = Step(node, xs, y, runs)
         if self.training:
             for kept in (xs if layer.keeps_input else []) + ([y] if layer.keeps_output else []):
                 self._use(kept, 2 * self.loss_step - i)
                 self._fixed.add(kept.place)
-        writer = next((other for other in self.steps if other.y is xs[0]), None)
-        if isinstance(layer, ReLU) and overwrites and writer and writer.node.layer.fuses_relu:
-            writer.fused_relu = step.done_by_input = True
-        return step
+        return Step(node, xs, y, runs, host=host)
 
-    def _plan_backward(self):
-        """Walk back from the loss to the first weights."""
+    def _host(self, x, node):
+        """Return the step that does the work of `node` while it writes `x`, if there is one."""
+        writer = next((step for step in self.steps if step.y is x), None)
+        writer = writer.host or writer if writer is not None else None
+        if writer is None or not writer.runs or writer.fused_relu:
+            return None
+        if isinstance(node.layer, ReLU) and writer.node.layer.fuses_relu:
+            writer.fused_relu = True
+            return writer
+        scales = writer.node.layer.fuses_scale and writer.fused_norm is None
+        if isinstance(node.layer, BatchNorm) and not self.training and scales:
+            writer.fused_norm = node
+            return writer
+        return None
+
+    def _plan_backward(self, outputs):
+        """Walk back from the loss to the first weights; return the gradients of the outputs."""
         wanted = {INPUT: False}
         for node in self.nodes:
             wanted[node.name] = node.layer.has_weights or any(map(wanted.get, node.inputs))
-        last = self.nodes[-1].name
-        self.doutput = self._array(last, self.loss_step, f"gradient of {last}")
-        gradients = {last: self.doutput}
+        gradients = {
+            name: self._array(name, self.loss_step, f"gradient of {name}") for name in outputs
+        }
+        doutputs = [gradients[name] for name in outputs]
         for i, step in reversed(list(enumerate(self.steps))):
             name, inputs, layer = step.node.name, step.node.inputs, step.node.layer
-            if not wanted[name]:
+            if not wanted[name] or name not in gradients:
                 continue
             backward = 2 * self.loss_step - i
             dy = step.dy = gradients[name]
@@ -130,7 +150,7 @@ class Plan:
                 if not wanted[source]:
                     step.dxs.append(None)
                     continue
-                over = k == 0 and (layer.in_place or not step.runs)
+                over = k == 0 and (layer.gradient_in_place or not step.runs)
                 place = dy.place if over else f"gradient of {source} from {name}, {k}"
                 dx = self._array(source, backward, place)
                 step.dxs.append(dx)
@@ -139,3 +159,4 @@ class Plan:
                     step.sums.append((gradients[source], dx))
                 else:
                     gradients[source] = dx
+        return doutputs

@@ -12,7 +12,8 @@ class Weights(Mapping):
     """Arrays by path, such as ``"conv1/w"``, all of them views of the vector `flat`.
 
     Reading gives a view that can be changed in place; assigning copies an array of the same shape
-    in. What L2 regularisation applies to comes first: it is ``flat[:decayed]``.
+    in. What L2 regularisation applies to comes first, ``flat[:decayed]``; what is not trained
+    comes last, ``flat[trained:]``.
 
     Parameters
     ----------
@@ -29,23 +30,27 @@ class Weights(Mapping):
         self.flat = memory.view(dtype)
         self.flat[:] = 0
         self._views = {}
-        start = 0
-        for decay in (True, False):
-            for path, spec in self.specs.items():
-                if spec.decay == decay:
-                    self._views[path] = self.flat[start : start + sizes[path]].reshape(spec.shape)
-                    start += sizes[path]
-            if decay:
-                self.decayed = start
+        self.decayed = self._lay_out(0, sizes, lambda spec: spec.trained and spec.decay)
+        self.trained = self._lay_out(
+            self.decayed, sizes, lambda spec: spec.trained and not spec.decay
+        )
+        self._lay_out(self.trained, sizes, lambda spec: not spec.trained)
+
+    def _lay_out(self, start, sizes, belongs):
+        for path, spec in self.specs.items():
+            if belongs(spec):
+                self._views[path] = self.flat[start : start + sizes[path]].reshape(spec.shape)
+                start += sizes[path]
+        return start
 
     def initialise(self, rng):
-        """Draw every weight anew: N(0, 2 / fan_in) (He et al., 2015), or zero."""
+        """Draw every weight anew: N(0, 2 / fan_in) (He et al., 2015), or where it starts."""
         for path, spec in self.specs.items():
             if spec.fan_in:
                 scale = sqrt(2 / spec.fan_in)
                 self[path] = scale * rng.standard_normal(spec.shape)
             else:
-                self[path] = 0
+                self[path] = spec.start
         return self
 
     def like(self):

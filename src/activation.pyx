@@ -1,39 +1,47 @@
-"""Activations, number by number; the flat arrays may be the same one (in place)."""
+"""Activations, number by number; x and y may be the same array, and dy and dx."""
 
 from cython.parallel cimport prange
 
 from arrays cimport pointer, real_code, real_of, size_of
-from simd cimport Dispatch, Kernels, load_dispatch
+from simd cimport HARD_SWISH, LEAKY_RELU, RELU, RELU6, Activation, Dispatch, load_dispatch
 
 cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
     PIECE = 1 << 14         # numbers of one piece of work: four fill the L2 of a core
 
+KINDS = {"relu": RELU, "relu6": RELU6, "leaky_relu": LEAKY_RELU, "hard_swish": HARD_SWISH}
 
-cdef class ReLUOp:
-    """y = max(x, 0); dx = dy where y > 0."""
+
+cdef class ActivationOp:
+    """y = f(x); dx = f'(saved) dy, where saved is x or y, as simd/kernels.h says of each f."""
 
     cdef:
-        const Kernels* kernels
+        const Activation* f
+        double alpha
         Py_ssize_t size, N, row     # numbers of one sample
         char *x
         char *y
+        char *saved
         char *dy
         char *dx
         list keep
 
-    def __init__(self, x, y, dy=None, dx=None):
-        cdef int real = real_of(y)
+    def __init__(self, str kind, x, y, saved=None, dy=None, dx=None, double alpha=0):
+        some = y if y is not None else saved
+        cdef int real = real_of(some)
         cdef str code = real_code(real)
+        cdef tuple shape = some.shape
         self.keep = []
-        self.kernels = dispatch.real[real]
+        self.f = &dispatch.real[real].activations[<int> KINDS[kind]]
+        self.alpha = alpha
         self.size = size_of(real)
-        self.N = y.shape[0]
-        self.row = y.size // max(1, self.N)
-        self.x = pointer(x, y.shape, code, False, self.keep)
-        self.y = pointer(y, y.shape, code, x is not None, self.keep)
-        self.dy = pointer(dy, y.shape, code, False, self.keep)
-        self.dx = pointer(dx, y.shape, code, True, self.keep)
+        self.N = shape[0]
+        self.row = some.size // max(1, self.N)
+        self.x = pointer(x, shape, code, False, self.keep)
+        self.y = pointer(y, shape, code, True, self.keep)
+        self.saved = pointer(saved, shape, code, False, self.keep)
+        self.dy = pointer(dy, shape, code, False, self.keep)
+        self.dx = pointer(dx, shape, code, True, self.keep)
 
     cdef Py_ssize_t count(self, Py_ssize_t n) except -1:
         if not 0 <= n <= self.N:
@@ -44,8 +52,9 @@ cdef class ReLUOp:
         """Fill the first `n` samples of y."""
         cdef Py_ssize_t numbers = self.count(n), pieces = (numbers + PIECE - 1) // PIECE, i
         cdef Py_ssize_t step = PIECE * self.size
-        for i in prange(pieces, nogil=True, num_threads=1 if pieces < 2 else dispatch.threads()):
-            self.kernels.relu(min(PIECE, numbers - i * PIECE), self.x + i * step, self.y + i * step)
+        for i in prange(pieces, nogil=True, num_threads=1 if pieces < 4 else dispatch.threads()):
+            self.f.forward(min(PIECE, numbers - i * PIECE), self.alpha, self.x + i * step,
+                           self.y + i * step)
 
     def backward(self, Py_ssize_t n):
         """Fill the first `n` samples of dx from those of dy."""
@@ -53,6 +62,6 @@ cdef class ReLUOp:
         cdef Py_ssize_t step = PIECE * self.size
         if self.dx == NULL:
             return
-        for i in prange(pieces, nogil=True, num_threads=1 if pieces < 2 else dispatch.threads()):
-            self.kernels.relu_backward(min(PIECE, numbers - i * PIECE), self.y + i * step,
-                                       self.dy + i * step, self.dx + i * step)
+        for i in prange(pieces, nogil=True, num_threads=1 if pieces < 4 else dispatch.threads()):
+            self.f.backward(min(PIECE, numbers - i * PIECE), self.alpha, self.saved + i * step,
+                            self.dy + i * step, self.dx + i * step)

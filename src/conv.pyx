@@ -43,6 +43,7 @@ cdef class ConvOp:
         char *x
         char *w
         char *b
+        char *scale
         char *y
         char *dy
         char *dx
@@ -69,6 +70,7 @@ cdef class ConvOp:
         db=None,
         algorithm="auto",
         relu=False,
+        scale=None,         # (F,), with b: y = scale conv(x, w) + b, forward only
     ):
         if algorithm not in ("auto", *ALGORITHMS):
             raise ValueError(f"algorithm must be 'auto' or one of {ALGORITHMS}, got {algorithm!r}.")
@@ -79,10 +81,13 @@ cdef class ConvOp:
         *_, F = w.shape
         w_shape = (g.KH, g.KW, g.C // groups, F)
         y_shape = (g.N, g.OH, g.OW, F)
+        if scale is not None and b is None:
+            raise ValueError("scale needs b.")
         self.keep = keep = []
         self.x = pointer(x, windows.input_shape, code, False, keep)
         self.w = pointer(w, w_shape, code, False, keep)
         self.b = pointer(b, (F,), code, False, keep)
+        self.scale = pointer(scale, (F,), code, False, keep)
         self.y = pointer(y, y_shape, code, True, keep)
         self.dy = pointer(dy, y_shape, code, False, keep)
         self.dx = pointer(dx, windows.input_shape, code, True, keep)
@@ -163,10 +168,10 @@ cdef class ConvOp:
             threads = self.workers(n)
             if self.direct_forward:
                 direct(&self.forward_plan, self.kernels, self.size, n, self.x, self.w, False,
-                       self.b, flags, self.y, self.shared, self.own, threads)
+                       self.scale, self.b, flags, self.y, self.shared, self.own, threads)
             else:
                 im2col_forward(&self.forward_plan, self.kernels, self.size, n, self.x, self.w,
-                               self.b, flags, self.y, self.own, self.own_bytes, threads)
+                               self.scale, self.b, flags, self.y, self.own, self.own_bytes, threads)
 
     def backward(self, Py_ssize_t n):
         """Fill dw and db, and the first `n` images of dx, from those of dy."""
@@ -180,7 +185,7 @@ cdef class ConvOp:
                 pass
             elif self.direct_input:
                 direct(&self.turned_plan, self.kernels, self.size, n, self.dy, self.w, True, NULL,
-                       0, self.dx, self.shared, self.own, threads)
+                       NULL, 0, self.dx, self.shared, self.own, threads)
             else:
                 im2col_input(&self.forward_plan, self.kernels, self.size, n, self.dy, self.w,
                              self.dx, self.own, self.own_bytes, threads)

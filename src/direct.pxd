@@ -33,6 +33,7 @@ cdef inline void pack_panel(
     Py_ssize_t index,
     bint turned,            # w is that of the convolution whose gradient to x this one is
     const char* w,          # IN   (KH, KW, C / groups, F), or (KH, KW, F / groups, C) when turned
+    const char* scale,      # IN   (F,) or NULL for ones
     char* panel,            # OUT  (KH, KW, C / groups, width)
 ) noexcept nogil:
     cdef:
@@ -44,10 +45,11 @@ cdef inline void pack_panel(
     for tap in range(taps):
         if turned:
             kernels.pack(C, cols, w + (((taps - 1 - tap) * F + j) * conv.g.C + group * C) * size,
-                         1, conv.g.C, panel + tap * step)
+                         1, conv.g.C, NULL, panel + tap * step)
         else:
             kernels.pack(C, cols, w + (tap * C * conv.F + group * F + j) * size,
-                         conv.F, 1, panel + tap * step)
+                         conv.F, 1, scale + (group * F + j) * size if scale != NULL else NULL,
+                         panel + tap * step)
 
 
 cdef inline void direct_unit(
@@ -109,6 +111,7 @@ cdef inline void direct(
     const char* x,          # IN   (n, H, W, C)
     const char* w,          # IN   see pack_panel
     bint turned,
+    const char* scale,      # IN   (F,) or NULL
     const char* b,          # IN   (F,) or NULL
     int flags,
     char* y,                # OUT  (n, OH, OW, F)
@@ -123,7 +126,7 @@ cdef inline void direct(
         Py_ssize_t shares = min(count, ceil_div(SHARES, units)) if units else 1
         Unit unit
     for j in prange(count, num_threads=threads, schedule="static"):
-        pack_panel(conv, kernels, size, j, turned, w, panels + j * step)
+        pack_panel(conv, kernels, size, j, turned, w, scale, panels + j * step)
     for i in prange(units * shares, num_threads=threads, schedule="dynamic"):
         unit = locate_unit(conv, n, i // shares)
         load_unit(conv, size, &unit, 0, conv.g.C, x, slabs + threadid() * conv.slab)
@@ -174,7 +177,7 @@ cdef inline void direct_weights_unit(
                 p.b_run = unit.cols * width
                 for r in range(unit.rows):
                     kernels.pack(unit.cols, cols, right + r * unit.stretch * conv.F * size, conv.F,
-                                 1, edge + r * p.b_run * size)
+                                 1, NULL, edge + r * p.b_run * size)
                 right = edge
             for kh in range(g.KH):
                 if run:                                 # (kw, c) are neighbours in x and in dw

@@ -8,7 +8,7 @@ from cython.parallel cimport prange, threadid
 from libc.string cimport memcpy, memset
 from blas cimport gemm
 from im2col cimport col2im_rows, im2col_rows
-from simd cimport PRODUCT_RELU, Kernels
+from simd cimport PRODUCT_RELU, RELU, Kernels
 from units cimport BLOCK, Conv, Unit, ceil_div
 from windows cimport Windows
 
@@ -39,6 +39,7 @@ cdef inline void im2col_forward(
     Py_ssize_t n,
     const char* x,
     const char* w,
+    const char* scale,      # IN   (F,) or NULL
     const char* b,
     int flags,
     char* y,
@@ -46,7 +47,7 @@ cdef inline void im2col_forward(
     Py_ssize_t block,
     int threads,
 ) noexcept nogil:
-    """y = cols W + b, a block of rows at a time"""
+    """y = scale cols W + b, a block of rows at a time"""
     cdef:
         const Windows* g = &conv.g
         Py_ssize_t C = g.C // conv.groups, F = conv.F // conv.groups, K = g.KH * g.KW * C
@@ -59,14 +60,17 @@ cdef inline void im2col_forward(
         last = min(first + rows, (i // per_image + 1) * pixels)
         for group in range(conv.groups):
             im2col_rows(g, size, group * C, C, first, last, x, cols)
-            if b != NULL:
-                for p in range(first, last):
-                    memcpy(y + (p * conv.F + group * F) * size, b + group * F * size, F * size)
             product(False, False, last - first, F, K, size, cols, K, w + group * F * size, conv.F,
-                    1 if b != NULL else 0, y + (first * conv.F + group * F) * size, conv.F)
+                    0, y + (first * conv.F + group * F) * size, conv.F)
+        for p in range(first, last):
+            if scale != NULL:
+                kernels.affine(conv.F, scale, b, y + p * conv.F * size, y + p * conv.F * size)
+            elif b != NULL:
+                kernels.axpy(conv.F, 1.0, b, y + p * conv.F * size)
         if flags & PRODUCT_RELU:
-            kernels.relu((last - first) * conv.F, y + first * conv.F * size,
-                         y + first * conv.F * size)
+            kernels.activations[RELU].forward((last - first) * conv.F, 0,
+                                              y + first * conv.F * size,
+                                              y + first * conv.F * size)
 
 
 cdef inline void im2col_input(

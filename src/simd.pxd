@@ -14,17 +14,36 @@ cdef extern from "kernels.h":
         PRODUCT_ADD
         PRODUCT_RELU
 
+    enum:
+        RELU
+        RELU6
+        LEAKY_RELU
+        HARD_SWISH
+
+    ctypedef struct Activation:
+        void (*forward)(Py_ssize_t n, double alpha, const void* x, void* y) noexcept nogil
+        void (*backward)(Py_ssize_t n, double alpha, const void* saved, const void* dy,
+                         void* dx) noexcept nogil
+
     ctypedef struct Kernels:
         Py_ssize_t lanes
         void (*product)(const Product* p, Py_ssize_t rows, Py_ssize_t cols, const void* a,
                         const void* b, const void* bias, int flags, void* c) noexcept nogil
         void (*pack)(Py_ssize_t K, Py_ssize_t cols, const void* w, Py_ssize_t w_row,
-                     Py_ssize_t w_col, void* panel) noexcept nogil
+                     Py_ssize_t w_col, const void* scale, void* panel) noexcept nogil
+        void (*depthwise)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, const void* x,
+                          Py_ssize_t x_row, Py_ssize_t x_col, const void* w, Py_ssize_t w_row,
+                          Py_ssize_t w_col, const void* bias, int flags, void* y) noexcept nogil
         void (*axpy)(Py_ssize_t n, double alpha, const void* x, void* y) noexcept nogil
         void (*scale)(Py_ssize_t n, double alpha, void* x) noexcept nogil
-        void (*relu)(Py_ssize_t n, const void* x, void* y) noexcept nogil
-        void (*relu_backward)(Py_ssize_t n, const void* y, const void* dy,
-                              void* dx) noexcept nogil
+        void (*muladd)(Py_ssize_t n, const void* a, const void* x, void* y) noexcept nogil
+        void (*affine)(Py_ssize_t n, const void* a, const void* b, const void* x,
+                       void* y) noexcept nogil
+        void (*affine2)(Py_ssize_t n, const void* a, const void* b, const void* c,
+                        const void* dy, const void* x, void* dx) noexcept nogil
+        void (*moment)(Py_ssize_t n, const void* mean, const void* x, const void* dy,
+                       void* sum) noexcept nogil
+        Activation* activations
         void (*max_window)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t width,
                            int32_t first, const void* x, void* y,
                            int32_t* where) noexcept nogil

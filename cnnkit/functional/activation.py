@@ -4,7 +4,7 @@ import numpy as np
 
 from cnnkit import shapes
 from cnnkit._native import loss as native
-from cnnkit._native.activation import ReLUOp
+from cnnkit._native.activation import ActivationOp
 from cnnkit.arrays import as_reals
 
 
@@ -12,7 +12,7 @@ def relu(x):
     """Return max(x, 0), number by number; NaN stays NaN."""
     (x,) = as_reals("relu", x=x)
     y = np.empty_like(x)
-    ReLUOp(x.reshape(1, -1), y.reshape(1, -1)).forward(1)
+    ActivationOp("relu", x.reshape(1, -1), y.reshape(1, -1)).forward(1)
     return y
 
 
@@ -21,7 +21,8 @@ def relu_backward(dy, y):
     dy, y = as_reals("relu_backward", dy=dy, y=y)
     shapes.check_shape(dy, y.shape, "dy", "relu_backward")
     dx = np.empty_like(dy)
-    ReLUOp(None, y.reshape(1, -1), dy.reshape(1, -1), dx.reshape(1, -1)).backward(1)
+    flat = (array.reshape(1, -1) for array in (y, dy, dx))
+    ActivationOp("relu", None, None, *flat).backward(1)
     return dx
 
 

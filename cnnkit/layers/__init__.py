@@ -1,20 +1,50 @@
 """Layers: one file for each family."""
 
-from cnnkit.layers.activation import ReLU
+from cnnkit.layers.activation import (
+    HardSwish,
+    LeakyReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
 from cnnkit.layers.base import Layer
-from cnnkit.layers.conv import Conv, Conv1x1
+from cnnkit.layers.conv import Conv, Conv1x1, DepthwiseConv
 from cnnkit.layers.dense import Dense, Flatten
 from cnnkit.layers.dropout import Dropout
-from cnnkit.layers.pool import GlobalAvgPool, MaxPool
+from cnnkit.layers.merge import Add, Concat, Multiply
+from cnnkit.layers.norm import BatchNorm, LocalResponseNorm
+from cnnkit.layers.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from cnnkit.layers.resize import Pad, Reshape, UpSample
 
 __all__ = [
+    "Add",
+    "AvgPool",
+    "BatchNorm",
+    "Concat",
     "Conv",
     "Conv1x1",
     "Dense",
+    "DepthwiseConv",
     "Dropout",
     "Flatten",
     "GlobalAvgPool",
+    "GlobalMaxPool",
+    "HardSwish",
     "Layer",
+    "LeakyReLU",
+    "LocalResponseNorm",
     "MaxPool",
+    "Multiply",
+    "Pad",
     "ReLU",
+    "ReLU6",
+    "Reshape",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "UpSample",
 ]

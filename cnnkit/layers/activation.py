@@ -1,10 +1,28 @@
 """Activations."""
 
-from cnnkit._native.activation import ReLUOp
+import numpy as np
+from scipy.special import expit
+
+from cnnkit._native.activation import ActivationOp
+from cnnkit._native.loss import softmax
 from cnnkit.layers.base import Layer
 
 
-class ReLU(Layer):
+class _Compiled(Layer):
+    """An activation computed by simd/kernels.h, `kind` being its name there."""
+
+    kind = None
+    keeps_output = True
+    in_place = True
+    gradient_in_place = True
+    alpha = 0.0
+
+    def bind(self, slots):
+        saved = slots.y if self.keeps_output else slots.x
+        return ActivationOp(self.kind, slots.x, slots.y, saved, slots.dy, slots.dx, self.alpha)
+
+
+class ReLU(_Compiled):
     """max(x, 0), number by number; NaN stays NaN.
 
     Nair & Hinton (2010), "Rectified linear units improve restricted Boltzmann machines".
@@ -16,8 +34,143 @@ class ReLU(Layer):
     (8, 8, 16)
     """
 
+    kind = "relu"
+
+
+class ReLU6(_Compiled):
+    """min(max(x, 0), 6), number by number: what MobileNet uses.
+
+    Krizhevsky (2010), "Convolutional deep belief networks on CIFAR-10".
+    """
+
+    kind = "relu6"
+
+
+class LeakyReLU(_Compiled):
+    """x where it is positive, ``negative_slope * x`` elsewhere.
+
+    Maas et al. (2013), "Rectifier nonlinearities improve neural network acoustic models".
+
+    Parameters
+    ----------
+    negative_slope : float, default=0.01
+        Positive: the sign of the output must tell that of the input.
+    """
+
+    kind = "leaky_relu"
+
+    def __init__(self, negative_slope=0.01):
+        self.negative_slope = negative_slope
+
+    def output_shape(self, input_shape):
+        if not self.negative_slope > 0:
+            raise ValueError(
+                f"LeakyReLU: negative_slope must be positive, got {self.negative_slope!r}."
+            )
+        return input_shape
+
+    @property
+    def alpha(self):
+        return float(self.negative_slope)
+
+
+class HardSwish(_Compiled):
+    """x * min(max(x + 3, 0), 6) / 6.
+
+    Howard et al. (2019), "Searching for MobileNetV3".
+    """
+
+    kind = "hard_swish"
+    keeps_output = False
+    keeps_input = True
+    in_place = False
+
+
+class _Formula(Layer):
+    """An activation NumPy does well enough: `forward` and `backward` fill whole arrays."""
+
     keeps_output = True
-    in_place = True
+    gradient_in_place = True
 
     def bind(self, slots):
-        return ReLUOp(slots.x, slots.y, slots.dy, slots.dx)
+        return FormulaOp(self, slots)
+
+    def forward(self, x, y):
+        """Write f(x) to y."""
+        raise NotImplementedError
+
+    def backward(self, dy, saved, dx):
+        """Write f'(x) dy to dx; `saved` is y, or x where the layer keeps that."""
+        raise NotImplementedError
+
+
+class FormulaOp:
+    """A `_Formula` on its arrays."""
+
+    def __init__(self, layer, slots):
+        self.layer = layer
+        self.slots = slots
+        self.saved = slots.x if layer.keeps_input else slots.y
+
+    def forward(self, n):
+        self.layer.forward(self.slots.x[:n], self.slots.y[:n])
+
+    def backward(self, n):
+        if self.slots.dx is not None:
+            self.layer.backward(self.slots.dy[:n], self.saved[:n], self.slots.dx[:n])
+
+
+class Sigmoid(_Formula):
+    """1 / (1 + exp(-x)), number by number."""
+
+    in_place = True
+
+    def forward(self, x, y):
+        expit(x, out=y)
+
+    def backward(self, dy, y, dx):
+        np.multiply(dy, y * (1 - y), out=dx)
+
+
+class Tanh(_Formula):
+    """tanh(x), number by number."""
+
+    in_place = True
+
+    def forward(self, x, y):
+        np.tanh(x, out=y)
+
+    def backward(self, dy, y, dx):
+        np.multiply(dy, 1 - y * y, out=dx)
+
+
+class SiLU(_Formula):
+    """x / (1 + exp(-x)), also called swish.
+
+    Elfwing et al. (2018), "Sigmoid-weighted linear units for neural network function
+    approximation in reinforcement learning".
+    """
+
+    keeps_output = False
+    keeps_input = True
+
+    def forward(self, x, y):
+        np.multiply(x, expit(x), out=y)
+
+    def backward(self, dy, x, dx):
+        s = expit(x)
+        np.multiply(dy, s * (1 + x * (1 - s)), out=dx)
+
+
+class Softmax(_Formula):
+    """exp(x) / sum(exp(x)) over the channels of every pixel, or over a flat row.
+
+    A classifier needs none at its end: its loss takes logits.
+    """
+
+    def forward(self, x, y):
+        channels = x.shape[-1]
+        softmax(x.reshape(-1, channels), y.reshape(-1, channels))
+
+    def backward(self, dy, y, dx):
+        np.multiply(y, dy - (dy * y).sum(axis=-1, keepdims=True), out=dx)

@@ -9,15 +9,18 @@ from sklearn.base import BaseEstimator, clone
 
 
 class WeightSpec(NamedTuple):
-    """One weight of a layer: its shape, and how it starts and is regularised.
+    """One weight of a layer: its shape, how it starts, and what training does to it.
 
     `fan_in` numbers add up in one output: He initialisation draws from N(0, 2 / fan_in); 0 means
-    that the weight starts at zero. `decay` says whether L2 regularisation applies.
+    that every number starts as `start`. `decay` says whether L2 regularisation applies; what is
+    not `trained` (running statistics) has no gradient.
     """
 
     shape: tuple
     fan_in: int = 0
     decay: bool = False
+    start: float = 0.0
+    trained: bool = True
 
 
 @dataclass
@@ -26,7 +29,8 @@ class Slots:
 
     `xs`, one for each input, `y` and their gradients have the batch as first axis. `weights` and
     `grads` go by the names of `Layer.weight_specs`. With `relu` the layer clips its own output at
-    zero.
+    zero; with `scale` and `shift`, one number for each filter, it multiplies and adds them in the
+    place of its bias.
     """
 
     xs: list
@@ -38,6 +42,13 @@ class Slots:
     rng: np.random.Generator | None = None
     algorithm: str = "auto"
     relu: bool = False
+    scale: np.ndarray | None = None
+    shift: np.ndarray | None = None
+
+    @property
+    def bias(self):
+        """What the layer adds for each filter: `shift`, its own bias, or None."""
+        return self.weights.get("b") if self.scale is None else self.shift
 
     @property
     def x(self):
@@ -62,20 +73,27 @@ class Layer(BaseEstimator):
     per_output = None  # the hyper-parameter whose None means one per output of the network
     keeps_input = False  # backward reads x
     keeps_output = False  # backward reads y
-    in_place = False  # y may be x, and dx may be dy
+    in_place = False  # y may be x
+    gradient_in_place = False  # dx may be dy
     reshapes = False  # y is x in another shape: nothing to compute
     training_only = False  # left out at inference
     fuses_relu = False  # can clip its own output
+    fuses_scale = False  # can scale and shift its own output, at inference
+    inputs = (1, 1)  # fewest and most arrays it reads; None for any number
 
-    def output_shape(self, input_shape):
-        """Return the shape of one sample's output, given that of its input."""
-        return input_shape
+    def wiring(self):
+        """Return the nodes a composite layer stands for, None for a layer that computes."""
+        return None
 
-    def weight_specs(self, input_shape):
+    def output_shape(self, *input_shapes):
+        """Return the shape of one sample's output, given those of its inputs."""
+        return input_shapes[0]
+
+    def weight_specs(self, *input_shapes):
         """Return the layer's weights as a dict of `WeightSpec` by name."""
         return {}
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, *input_shapes):
         """Return how many multiplications with a weight one sample takes."""
         return 0
 
@@ -88,6 +106,15 @@ class Layer(BaseEstimator):
         if self.per_output is None or getattr(self, self.per_output) is not None:
             return self
         return clone(self).set_params(**{self.per_output: n_outputs})
+
+    def __call__(self, *inputs, name=None):
+        """Return the `Symbol` of this layer's output, for symbols as inputs.
+
+        See `cnnkit.Input`.
+        """
+        from cnnkit.symbols import Symbol
+
+        return Symbol(self, inputs, name)
 
     @property
     def owner(self):
@@ -107,6 +134,6 @@ def image_input(layer, shape):
     return shape
 
 
-def count_weights(specs):
-    """Return how many numbers the weights of `specs` hold."""
-    return sum(prod(spec.shape) for spec in specs.values())
+def count_weights(specs, trained=None):
+    """Return how many numbers the weights of `specs` hold, or the (un)trained of them."""
+    return sum(prod(spec.shape) for spec in specs.values() if trained in (None, spec.trained))

@@ -38,6 +38,7 @@ class Conv(Layer):
     per_output = "filters"
     keeps_input = True
     fuses_relu = True
+    fuses_scale = True
 
     def __init__(
         self,
@@ -58,12 +59,13 @@ class Conv(Layer):
         self.groups = groups
         self.bias = bias
 
-    def _windows(self, input_shape, batch=1):
-        C = image_input(self, input_shape)[2]
+    def _filters_and_groups(self, C):
         filters = shapes.as_int(self.filters, "filters", self.owner)
-        shapes.check_groups(self.groups, C, filters, self.owner)
+        return filters, shapes.check_groups(self.groups, C, filters, self.owner)
+
+    def _windows(self, input_shape, batch=1):
         return shapes.windows(
-            (batch, *input_shape),
+            (batch, *image_input(self, input_shape)),
             self.kernel_size,
             self.stride,
             self.padding,
@@ -73,15 +75,16 @@ class Conv(Layer):
 
     def output_shape(self, input_shape):
         windows = self._windows(input_shape)
-        return windows.OH, windows.OW, self.filters
+        return windows.OH, windows.OW, self._filters_and_groups(windows.C)[0]
 
     def weight_specs(self, input_shape):
         windows = self._windows(input_shape)
-        kernel = (windows.KH, windows.KW, windows.C // self.groups, self.filters)
-        shapes.check_product(kernel, "filters", self.filters, self.owner)
+        filters, groups = self._filters_and_groups(windows.C)
+        kernel = (windows.KH, windows.KW, windows.C // groups, filters)
+        shapes.check_product(kernel, "filters", filters, self.owner)
         specs = {"w": WeightSpec(kernel, fan_in=prod(kernel[:3]), decay=True)}
         if self.bias:
-            specs["b"] = WeightSpec((self.filters,))
+            specs["b"] = WeightSpec((filters,))
         return specs
 
     def multiply_adds(self, input_shape):
@@ -89,22 +92,35 @@ class Conv(Layer):
         return windows.OH * windows.OW * prod(self.weight_specs(input_shape)["w"].shape)
 
     def bind(self, slots):
-        from cnnkit._native.conv import ConvOp
+        windows = self._windows(slots.x.shape[1:], len(slots.x))
+        return conv_op(windows, self._filters_and_groups(windows.C)[1], slots)
 
-        return ConvOp(
-            self._windows(slots.x.shape[1:], len(slots.x)),
-            self.groups,
-            slots.x,
-            slots.weights["w"],
-            slots.weights.get("b"),
-            slots.y,
-            slots.dy,
-            slots.dx,
-            slots.grads.get("w"),
-            slots.grads.get("b"),
-            algorithm=slots.algorithm,
-            relu=slots.relu,
-        )
+
+def conv_op(windows, groups, slots):
+    """Return the op of a convolution: one loop along channels where each has its own kernel."""
+    from cnnkit._native.conv import ConvOp
+    from cnnkit._native.depthwise import DepthwiseOp
+
+    arrays = (
+        slots.x,
+        slots.weights["w"],
+        slots.bias,
+        slots.y,
+        slots.dy,
+        slots.dx,
+        slots.grads.get("w"),
+        slots.grads.get("b"),
+    )
+    if groups == windows.C == slots.y.shape[-1] and slots.algorithm == "auto" and groups > 1:
+        return DepthwiseOp(windows, *arrays, relu=slots.relu, scale=slots.scale)
+    return ConvOp(
+        windows,
+        groups,
+        *arrays,
+        algorithm=slots.algorithm,
+        relu=slots.relu,
+        scale=slots.scale,
+    )
 
 
 class Conv1x1(Conv):
@@ -138,3 +154,53 @@ class Conv1x1(Conv):
         self.stride = stride
         self.groups = groups
         self.bias = bias
+
+
+class DepthwiseConv(Conv):
+    """Convolution of every channel with kernels of its own.
+
+    With a `Conv1x1` after it, a depthwise separable convolution (Howard et al., 2017,
+    "MobileNets").
+
+    Parameters
+    ----------
+    kernel_size : int or pair of ints, default=3
+    stride : int or pair of ints, default=1
+    padding : int, pair, ((top, bottom), (left, right)), "valid" or "same", default="same"
+    dilation : int or pair of ints, default=1
+    depth_multiplier : int, default=1
+        Kernels for each channel; filter ``c * depth_multiplier + m`` is the m-th of channel c.
+    bias : bool, default=True
+
+    Notes
+    -----
+    Weights: ``w`` (KH, KW, 1, C * depth_multiplier), drawn from N(0, 2 / (KH KW)), and ``b``, zero.
+
+    Examples
+    --------
+    >>> from cnnkit import DepthwiseConv
+    >>> DepthwiseConv(3, stride=2).output_shape((8, 8, 16))
+    (4, 4, 16)
+    """
+
+    per_output = None
+
+    def __init__(
+        self,
+        kernel_size=3,
+        *,
+        stride=1,
+        padding="same",
+        dilation=1,
+        depth_multiplier=1,
+        bias=True,
+    ):
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+        self.depth_multiplier = depth_multiplier
+        self.bias = bias
+
+    def _filters_and_groups(self, C):
+        return C * shapes.as_int(self.depth_multiplier, "depth_multiplier", self.owner), C

@@ -31,6 +31,7 @@ class Dense(Layer):
     per_output = "units"
     keeps_input = True
     fuses_relu = True
+    fuses_scale = True
 
     def __init__(self, units=None, *, bias=True):
         self.units = units
@@ -70,7 +71,7 @@ class Dense(Layer):
             1,
             x,
             kernel(slots.weights["w"]),
-            slots.weights.get("b"),
+            slots.bias,
             pixels(slots.y),
             pixels(slots.dy),
             pixels(slots.dx),
@@ -78,6 +79,7 @@ class Dense(Layer):
             slots.grads.get("b"),
             algorithm=slots.algorithm,
             relu=slots.relu,
+            scale=slots.scale,
         )
 
 

@@ -26,6 +26,7 @@ class Dropout(Layer):
     """
 
     in_place = True
+    gradient_in_place = True
     training_only = True
 
     def __init__(self, rate=0.5):

@@ -37,20 +37,79 @@ class MaxPool(Layer):
         self.padding = padding
         self.ceil_mode = ceil_mode
 
-    def _windows(self, input_shape, batch=1):
-        shape = (batch, *image_input(self, input_shape))
-        return shapes.pool_windows(
-            shape, self.pool_size, self.stride, self.padding, self.ceil_mode, self.owner
-        )
-
     def output_shape(self, input_shape):
-        windows = self._windows(input_shape)
+        windows = pool_windows(self, input_shape)
         return windows.OH, windows.OW, windows.C
 
     def bind(self, slots):
-        windows = self._windows(slots.x.shape[1:], len(slots.x))
+        windows = pool_windows(self, slots.x.shape[1:], len(slots.x))
         where = np.empty(slots.y.shape, np.int32)
         return MaxPoolOp(windows, slots.x, slots.y, where, slots.dy, slots.dx)
+
+
+class AvgPool(Layer):
+    """Mean of every window, channel by channel.
+
+    Parameters
+    ----------
+    pool_size, stride, padding, ceil_mode :
+        As for `MaxPool`.
+    count_include_pad : bool, default=False
+        Divide by all pixels of a window (PyTorch's default) rather than by those in the image
+        (TensorFlow's and ONNX's).
+
+    Examples
+    --------
+    >>> from cnnkit import AvgPool
+    >>> AvgPool(3, stride=1, padding="same").output_shape((8, 8, 32))
+    (8, 8, 32)
+    """
+
+    def __init__(
+        self, pool_size=2, *, stride=None, padding="valid", ceil_mode=False, count_include_pad=False
+    ):
+        self.pool_size = pool_size
+        self.stride = stride
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+
+    def output_shape(self, input_shape):
+        if not isinstance(self.count_include_pad, bool):
+            raise TypeError(
+                f"AvgPool: count_include_pad must be a bool, got {self.count_include_pad!r}."
+            )
+        windows = pool_windows(self, input_shape)
+        return windows.OH, windows.OW, windows.C
+
+    def bind(self, slots):
+        windows = pool_windows(self, slots.x.shape[1:], len(slots.x))
+        return AvgPoolOp(windows, slots.x, slots.y, self.count_include_pad, slots.dy, slots.dx)
+
+
+def pool_windows(layer, input_shape, batch=1):
+    """Return the `Windows` of a pooling layer over `batch` images."""
+    shape = (batch, *image_input(layer, input_shape))
+    return shapes.pool_windows(
+        shape, layer.pool_size, layer.stride, layer.padding, layer.ceil_mode, layer.owner
+    )
+
+
+def pixel(array):
+    """Return rows (N, C) as images of one pixel."""
+    return None if array is None else array.reshape(len(array), 1, 1, -1)
+
+
+class GlobalMaxPool(Layer):
+    """Largest pixel of every channel over the whole image: (H, W, C) to (C,)."""
+
+    def output_shape(self, input_shape):
+        return image_input(self, input_shape)[2:]
+
+    def bind(self, slots):
+        windows = shapes.global_windows(slots.x.shape, self.owner)
+        y, dy = pixel(slots.y), pixel(slots.dy)
+        return MaxPoolOp(windows, slots.x, y, np.empty(y.shape, np.int32), dy, slots.dx)
 
 
 class GlobalAvgPool(Layer):
@@ -70,8 +129,5 @@ class GlobalAvgPool(Layer):
         return image_input(self, input_shape)[2:]
 
     def bind(self, slots):
-        def image(array):
-            return None if array is None else array.reshape(len(array), 1, 1, -1)
-
         windows = shapes.global_windows(slots.x.shape, self.owner)
-        return AvgPoolOp(windows, slots.x, image(slots.y), False, image(slots.dy), slots.dx)
+        return AvgPoolOp(windows, slots.x, pixel(slots.y), False, pixel(slots.dy), slots.dx)

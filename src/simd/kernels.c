@@ -130,14 +130,43 @@ static void product(const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void
 }
 
 static void pack(ptrdiff_t K, ptrdiff_t cols, const void *w_, ptrdiff_t w_row, ptrdiff_t w_col,
-                 void *panel_)
+                 const void *scale_, void *panel_)
 {
-    const REAL *restrict w = w_;
+    const REAL *restrict w = w_, *restrict scale = scale_;
     REAL *restrict panel = panel_;
     const ptrdiff_t width = cols > LANES ? 2 * LANES : LANES;
     for (ptrdiff_t k = 0; k < K; k++, w += w_row, panel += width) {
-        for (ptrdiff_t j = 0; j < cols; j++) panel[j] = w[j * w_col];
+        if (scale)
+            for (ptrdiff_t j = 0; j < cols; j++) panel[j] = scale[j] * w[j * w_col];
+        else
+            for (ptrdiff_t j = 0; j < cols; j++) panel[j] = w[j * w_col];
         for (ptrdiff_t j = cols; j < width; j++) panel[j] = 0;
+    }
+}
+
+static void depthwise(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, const void *x_,
+                      ptrdiff_t x_row, ptrdiff_t x_col, const void *w_, ptrdiff_t w_row,
+                      ptrdiff_t w_col, const void *bias_, int flags, void *y_)
+{
+    const REAL *x = x_, *w = w_, *bias = bias_;
+    REAL *y = y_;
+    ptrdiff_t c = 0;
+    for (; c + LANES <= C; c += LANES) {
+        vector acc = {0};
+        if (bias) acc = *(const vector *)(bias + c);
+        for (ptrdiff_t i = 0; i < rows; i++)
+            for (ptrdiff_t j = 0; j < cols; j++)
+                acc += *(const vector *)(x + i * x_row + j * x_col + c) *
+                       *(const vector *)(w + i * w_row + j * w_col + c);
+        if (flags & PRODUCT_RELU) acc = (vector)((bits)acc & ~(acc < 0));
+        *(vector *)(y + c) = acc;
+    }
+    for (; c < C; c++) {
+        REAL acc = bias ? bias[c] : 0;
+        for (ptrdiff_t i = 0; i < rows; i++)
+            for (ptrdiff_t j = 0; j < cols; j++)
+                acc += x[i * x_row + j * x_col + c] * w[i * w_row + j * w_col + c];
+        y[c] = flags & PRODUCT_RELU && acc < 0 ? 0 : acc;
     }
 }
 
@@ -157,19 +186,68 @@ static void scale(ptrdiff_t n, double alpha, void *x_)
     for (ptrdiff_t i = 0; i < n; i++) x[i] *= a;
 }
 
-static void relu(ptrdiff_t n, const void *x_, void *y_)
+static void muladd(ptrdiff_t n, const void *a_, const void *x_, void *y_)
 {
-    const REAL *x = x_;
-    REAL *y = y_;
-    for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] < 0 ? 0 : x[i];
+    const REAL *restrict a = a_, *restrict x = x_;
+    REAL *restrict y = y_;
+    for (ptrdiff_t i = 0; i < n; i++) y[i] += a[i] * x[i];
 }
 
-static void relu_backward(ptrdiff_t n, const void *y_, const void *dy_, void *dx_)
+static void affine(ptrdiff_t n, const void *a_, const void *b_, const void *x_, void *y_)
 {
-    const REAL *y = y_, *dy = dy_;
-    REAL *dx = dx_;
-    for (ptrdiff_t i = 0; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+    const REAL *a = a_, *b = b_, *x = x_;
+    REAL *y = y_;
+    for (ptrdiff_t i = 0; i < n; i++) y[i] = a[i] * x[i] + b[i];
 }
+
+static void affine2(ptrdiff_t n, const void *a_, const void *b_, const void *c_, const void *dy_,
+                    const void *x_, void *dx_)
+{
+    const REAL *a = a_, *b = b_, *c = c_, *dy = dy_, *x = x_;
+    REAL *dx = dx_;
+    for (ptrdiff_t i = 0; i < n; i++) dx[i] = a[i] * dy[i] + b[i] * x[i] + c[i];
+}
+
+static void moment(ptrdiff_t n, const void *mean_, const void *x_, const void *dy_, void *sum_)
+{
+    const REAL *restrict mean = mean_, *restrict x = x_, *restrict dy = dy_;
+    REAL *restrict sum = sum_;
+    if (dy)
+        for (ptrdiff_t i = 0; i < n; i++) sum[i] += (x[i] - mean[i]) * dy[i];
+    else
+        for (ptrdiff_t i = 0; i < n; i++) sum[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
+}
+
+/* ---- activations: comparisons are written so that NaN stays NaN ------------------------- */
+
+#define ACTIVATION(name, y_of_x, dx_of_s_g)                                                      \
+    static void name(ptrdiff_t n, double alpha_, const void *x_, void *y_)                       \
+    {                                                                                            \
+        const REAL *from = x_, alpha = (REAL)alpha_;                                             \
+        REAL *to = y_;                                                                           \
+        (void)alpha;                                                                             \
+        for (ptrdiff_t i = 0; i < n; i++) {                                                      \
+            const REAL x = from[i];                                                              \
+            to[i] = y_of_x;                                                                      \
+        }                                                                                        \
+    }                                                                                            \
+    static void name##_backward(ptrdiff_t n, double alpha_, const void *s_, const void *dy_,     \
+                                void *dx_)                                                       \
+    {                                                                                            \
+        const REAL *saved = s_, *dy = dy_, alpha = (REAL)alpha_;                                 \
+        REAL *dx = dx_;                                                                          \
+        (void)alpha;                                                                             \
+        for (ptrdiff_t i = 0; i < n; i++) {                                                      \
+            const REAL s = saved[i], g = dy[i];                                                  \
+            dx[i] = dx_of_s_g;                                                                   \
+        }                                                                                        \
+    }
+
+ACTIVATION(relu, x < 0 ? 0 : x, s > 0 ? g : 0)
+ACTIVATION(relu6, x < 0 ? 0 : x > 6 ? 6 : x, (s > 0) & (s < 6) ? g : 0)
+ACTIVATION(leaky_relu, x < 0 ? alpha * x : x, s > 0 ? g : alpha * g)
+ACTIVATION(hard_swish, x < -3 ? 0 : x > 3 ? x : x * (x + 3) * (REAL)(1.0 / 6),
+           s < -3 ? 0 : s > 3 ? g : (2 * s + 3) * (REAL)(1.0 / 6) * g)
 
 static void max_window(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
                        int32_t first, const void *x_, void *y_, int32_t *restrict where)
@@ -223,10 +301,17 @@ const Kernels JOIN(cnnkit, ISA, REAL) = {
     .lanes = LANES,
     .product = product,
     .pack = pack,
+    .depthwise = depthwise,
     .axpy = axpy,
     .scale = scale,
-    .relu = relu,
-    .relu_backward = relu_backward,
+    .muladd = muladd,
+    .affine = affine,
+    .affine2 = affine2,
+    .moment = moment,
+    .activations = {[RELU] = {relu, relu_backward},
+                    [RELU6] = {relu6, relu6_backward},
+                    [LEAKY_RELU] = {leaky_relu, leaky_relu_backward},
+                    [HARD_SWISH] = {hard_swish, hard_swish_backward}},
     .max_window = max_window,
     .adam = adam,
     .sgd = sgd,

@@ -25,6 +25,14 @@ typedef struct {
 
 enum { PRODUCT_ADD = 1, PRODUCT_RELU = 2 };
 
+/* forward: y = f(x), x may be y. backward: dx = f'(saved) dy, dx may be dy; saved is y, but x for
+ * HARD_SWISH. NaN stays NaN. alpha is the slope of LEAKY_RELU below zero. */
+enum { RELU, RELU6, LEAKY_RELU, HARD_SWISH, ACTIVATIONS };
+typedef struct {
+    void (*forward)(ptrdiff_t n, double alpha, const void *x, void *y);
+    void (*backward)(ptrdiff_t n, double alpha, const void *saved, const void *dy, void *dx);
+} Activation;
+
 typedef struct {
     ptrdiff_t lanes; /* numbers in one vector; a panel of b is 2 * lanes or lanes wide */
 
@@ -35,19 +43,30 @@ typedef struct {
     void (*product)(const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void *a,
                     const void *b, const void *bias, int flags, void *c);
 
-    /* One panel of b: panel[k * width + j] = w[k * w_row + j * w_col], zero for j >= cols; width
-     * is lanes when cols <= lanes, else 2 * lanes. */
+    /* One panel of b: panel[k * width + j] = scale[j] * w[k * w_row + j * w_col], zero for
+     * j >= cols; width is lanes when cols <= lanes, else 2 * lanes; scale NULL is ones. */
     void (*pack)(ptrdiff_t K, ptrdiff_t cols, const void *w, ptrdiff_t w_row, ptrdiff_t w_col,
-                 void *panel);
+                 const void *scale, void *panel);
+    /* y[c] = bias[c] + sum over i < rows, j < cols of x[i * x_row + j * x_col + c]
+     * * w[i * w_row + j * w_col + c], clipped at zero with PRODUCT_RELU; bias may be NULL */
+    void (*depthwise)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t x_row,
+                      ptrdiff_t x_col, const void *w, ptrdiff_t w_row, ptrdiff_t w_col,
+                      const void *bias, int flags, void *y);
 
     /* y += alpha * x */
     void (*axpy)(ptrdiff_t n, double alpha, const void *x, void *y);
     /* x *= alpha */
     void (*scale)(ptrdiff_t n, double alpha, void *x);
-    /* y = max(x, 0), NaN stays; x may be y */
-    void (*relu)(ptrdiff_t n, const void *x, void *y);
-    /* dx = dy where y > 0 else 0; dx may be dy */
-    void (*relu_backward)(ptrdiff_t n, const void *y, const void *dy, void *dx);
+    /* y += a * x, number by number */
+    void (*muladd)(ptrdiff_t n, const void *a, const void *x, void *y);
+    /* y = a * x + b, number by number; x may be y */
+    void (*affine)(ptrdiff_t n, const void *a, const void *b, const void *x, void *y);
+    /* dx = a * dy + b * x + c, number by number; dx may be dy */
+    void (*affine2)(ptrdiff_t n, const void *a, const void *b, const void *c, const void *dy,
+                    const void *x, void *dx);
+    /* sum += (x - mean) * dy, or its square where dy is NULL */
+    void (*moment)(ptrdiff_t n, const void *mean, const void *x, const void *dy, void *sum);
+    Activation activations[ACTIVATIONS];
     /* y[c] = max over rows x cols pixels, NaN wins; where[c] = its pixel, `first` being the
      * window's first and `width` pixels making one row of the image */
     void (*max_window)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,

@@ -1,0 +1,189 @@
+"""Layers that read several arrays."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from cnnkit.layers.base import Layer
+
+
+class _Merge(Layer):
+    """Several arrays as one; given `branches`, the branches too.
+
+    Without branches it is for the functional form, ``Add()(x, y)``. A branch is a layer or a list
+    of layers, all of them reading the same input.
+    """
+
+    inputs = (2, None)
+
+    def __init__(self, branches=None):
+        self.branches = branches
+
+    def wiring(self):
+        from cnnkit.graph import branch_nodes
+
+        if self.branches is None:
+            return None
+        return branch_nodes(self.branches, type(self)(), self.owner)
+
+
+class Add(_Merge):
+    """Sum of arrays of one shape.
+
+    Parameters
+    ----------
+    branches : list of Layer or list of layers, default=None
+        What to add up, each reading the input of this layer; None in the functional form.
+
+    Examples
+    --------
+    >>> from cnnkit import Add, Conv, Conv1x1
+    >>> Add([Conv(8, 3), Conv1x1(8)]).output_shape((4, 4, 3))
+    (4, 4, 8)
+    """
+
+    in_place = True
+    gradient_in_place = True
+
+    def output_shape(self, *input_shapes):
+        if self.branches is not None:
+            return composite_shape(self, *input_shapes)
+        if len(set(input_shapes)) != 1:
+            raise ValueError(f"Add: inputs must have one shape, got {input_shapes}.")
+        return input_shapes[0]
+
+    def bind(self, slots):
+        return AddOp(slots)
+
+
+class AddOp:
+    """y = x0 + x1 + ..., every dx a copy of dy."""
+
+    def __init__(self, slots):
+        self.slots = slots
+
+    def forward(self, n):
+        first, *others = self.slots.xs
+        total = first
+        for x in others:
+            total = np.add(total[:n], x[:n], out=self.slots.y[:n])
+
+    def backward(self, n):
+        dy = self.slots.dy
+        for dx in reversed(self.slots.dxs):
+            if dx is not None and not np.may_share_memory(dx, dy):
+                dx[:n] = dy[:n]
+
+
+class Multiply(_Merge):
+    """Product of two arrays; a (C,) or (1, 1, C) one is spread over the pixels of the other.
+
+    Parameters
+    ----------
+    branches : list of Layer or list of layers, default=None
+        What to multiply, each reading the input of this layer; None in the functional form.
+
+    Examples
+    --------
+    >>> from cnnkit import Multiply
+    >>> Multiply().output_shape((4, 4, 8), (8,))
+    (4, 4, 8)
+    """
+
+    inputs = (2, 2)
+    keeps_input = True
+
+    def output_shape(self, *input_shapes):
+        if self.branches is not None:
+            return composite_shape(self, *input_shapes)
+        a, b = input_shapes
+        for whole, part in ((a, b), (b, a)):
+            if part in (whole, whole[-1:], (1, 1, whole[-1])):
+                return whole
+        raise ValueError(
+            f"Multiply: inputs must have one shape, or one of them (C,) or (1, 1, C), got {a}, {b}."
+        )
+
+    def bind(self, slots):
+        return MultiplyOp(slots)
+
+
+class MultiplyOp:
+    """y = a * b with b spread over pixels; da = dy * b, db = sum over pixels of dy * a."""
+
+    def __init__(self, slots):
+        self.slots = slots
+        self.xs = [self._spread(x) for x in slots.xs]
+        self.dxs = [None if dx is None else self._spread(dx) for dx in slots.dxs]
+
+    def _spread(self, x):
+        pixels = (1,) * (self.slots.y.ndim - 2)
+        return x if x.shape == self.slots.y.shape else x.reshape(len(x), *pixels, x.shape[-1])
+
+    def forward(self, n):
+        a, b = self.xs
+        np.multiply(a[:n], b[:n], out=self.slots.y[:n])
+
+    def backward(self, n):
+        dy = self.slots.dy[:n]
+        for dx, other in zip(self.dxs, reversed(self.xs), strict=True):
+            if dx is None:
+                continue
+            if dx.shape == dy.shape:
+                np.multiply(dy, other[:n], out=dx[:n])
+            else:
+                axes = tuple(range(1, dy.ndim - 1))
+                np.sum(dy * other[:n], axis=axes, keepdims=True, out=dx[:n])
+
+
+class Concat(_Merge):
+    """Arrays side by side along the channels.
+
+    Parameters
+    ----------
+    branches : list of Layer or list of layers, default=None
+        What to join, each reading the input of this layer; None in the functional form.
+
+    Examples
+    --------
+    >>> from cnnkit import Concat, Conv, Conv1x1
+    >>> Concat([Conv1x1(64), Conv(64, 3)]).output_shape((4, 4, 16))
+    (4, 4, 128)
+    """
+
+    def output_shape(self, *input_shapes):
+        if self.branches is not None:
+            return composite_shape(self, *input_shapes)
+        if len({shape[:-1] for shape in input_shapes}) != 1:
+            raise ValueError(
+                f"Concat: inputs must have one shape but for their channels, got {input_shapes}."
+            )
+        return (*input_shapes[0][:-1], sum(shape[-1] for shape in input_shapes))
+
+    def bind(self, slots):
+        return ConcatOp(slots)
+
+
+class ConcatOp:
+    """Every input is a slice of y's channels, and its gradient the same slice of dy."""
+
+    def __init__(self, slots):
+        self.slots = slots
+        edges = np.cumsum([0] + [x.shape[-1] for x in slots.xs])
+        self.slices = [slice(a, b) for a, b in pairwise(edges)]
+
+    def forward(self, n):
+        for x, part in zip(self.slots.xs, self.slices, strict=True):
+            self.slots.y[:n, ..., part] = x[:n]
+
+    def backward(self, n):
+        for dx, part in zip(self.slots.dxs, self.slices, strict=True):
+            if dx is not None:
+                dx[:n] = self.slots.dy[:n, ..., part]
+
+
+def composite_shape(layer, input_shape):
+    """Return the output shape of a layer that stands for a graph."""
+    from cnnkit.graph import Graph
+
+    return Graph(layer.wiring()).output_shape(input_shape)

@@ -1,0 +1,182 @@
+"""Normalisation."""
+
+from numbers import Real
+
+import numpy as np
+
+from cnnkit import shapes
+from cnnkit.layers.base import Layer, WeightSpec, image_input
+
+
+class BatchNorm(Layer):
+    """Give every channel mean `beta` and deviation `gamma` over the pixels of a batch.
+
+    ``y = gamma * (x - mean) / sqrt(var + eps) + beta``, with the batch's mean and variance while
+    training and running ones at inference, where it costs nothing after a convolution or dense
+    layer: it is folded into its weights. Ioffe & Szegedy (2015), "Batch normalization".
+
+    Parameters
+    ----------
+    momentum : float, default=0.1
+        How far the running statistics move towards a batch's: ``running += momentum * (batch -
+        running)``, as in PyTorch; Keras' momentum is 1 minus it.
+    eps : float, default=1e-5
+
+    Notes
+    -----
+    Weights: ``gamma`` and ``beta`` (C,), from one and zero; ``mean`` and ``var`` (C,), not trained
+    but running, from zero and one; ``var`` is the unbiased estimate.
+    """
+
+    has_weights = True
+    keeps_input = True
+    gradient_in_place = True
+
+    def __init__(self, *, momentum=0.1, eps=1e-5):
+        self.momentum = momentum
+        self.eps = eps
+
+    def output_shape(self, input_shape):
+        for name, most in (("momentum", 1), ("eps", np.inf)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= most:
+                raise ValueError(
+                    f"BatchNorm: {name} must be above 0 and at most {most}, got {value!r}."
+                )
+        return input_shape
+
+    def weight_specs(self, input_shape):
+        shape = input_shape[-1:]
+        return {
+            "gamma": WeightSpec(shape, start=1.0),
+            "beta": WeightSpec(shape),
+            "mean": WeightSpec(shape, trained=False),
+            "var": WeightSpec(shape, start=1.0, trained=False),
+        }
+
+    def bind(self, slots):
+        from cnnkit._native.norm import BatchNormOp
+
+        weights, grads = slots.weights, slots.grads
+        if not grads:
+            return ScaleOp(self, slots)
+        return BatchNormOp(
+            slots.x,
+            weights["gamma"],
+            weights["beta"],
+            weights["mean"],
+            weights["var"],
+            slots.y,
+            self.momentum,
+            self.eps,
+            slots.dy,
+            slots.dx,
+            grads["gamma"],
+            grads["beta"],
+        )
+
+    def scale_and_shift(self, weights):
+        """Return (a, b) of inference's ``y = a x + b``."""
+        scale = weights["gamma"] / np.sqrt(weights["var"] + self.eps)
+        return scale, weights["beta"] - weights["mean"] * scale
+
+
+class ScaleOp:
+    """Batch normalisation at inference."""
+
+    def __init__(self, layer, slots):
+        self.layer = layer
+        self.slots = slots
+
+    def forward(self, n):
+        scale, shift = self.layer.scale_and_shift(self.slots.weights)
+        y = self.slots.y[:n]
+        np.multiply(self.slots.x[:n], scale, out=y)
+        y += shift
+
+
+class FoldOp:
+    """Fill the scale and shift of a layer whose output is batch-normalised at inference."""
+
+    def __init__(self, layer, weights, bias, scale, shift):
+        self.layer = layer
+        self.weights = weights
+        self.bias = bias
+        self.scale = scale
+        self.shift = shift
+
+    def forward(self, n):
+        self.scale[:], self.shift[:] = self.layer.scale_and_shift(self.weights)
+        if self.bias is not None:
+            self.shift += self.bias * self.scale
+
+
+class LocalResponseNorm(Layer):
+    """Divide every number by a norm of its neighbours along the channels.
+
+    ``y_c = x_c / (k + alpha / size * sum over c' within size / 2 of c of x_c'^2) ** beta``
+    (Krizhevsky et al., 2012, "ImageNet classification with deep convolutional neural networks",
+    section 3.3, with alpha divided by size as in Caffe and PyTorch).
+
+    Parameters
+    ----------
+    size : int, default=5
+    alpha : float, default=1e-4
+    beta : float, default=0.75
+    k : float, default=1.0
+    """
+
+    keeps_input = True
+
+    def __init__(self, size=5, *, alpha=1e-4, beta=0.75, k=1.0):
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def output_shape(self, input_shape):
+        shapes.as_int(self.size, "size", self.owner)
+        return image_input(self, input_shape)
+
+    def bind(self, slots):
+        return LocalResponseNormOp(self, slots)
+
+
+class LocalResponseNormOp:
+    """`LocalResponseNorm` on its arrays, by sums along channels."""
+
+    def __init__(self, layer, slots):
+        self.layer = layer
+        self.slots = slots
+
+    def forward(self, n):
+        layer, x = self.layer, self.slots.x[:n]
+        np.multiply(x, self._base(x) ** -layer.beta, out=self.slots.y[:n])
+
+    def backward(self, n):
+        """dx_c = dy_c D_c^-beta - 2 alpha beta / size x_c sum of dy x D^(-beta - 1)"""
+        if self.slots.dx is None:
+            return
+        layer, x, dy = self.layer, self.slots.x[:n], self.slots.dy[:n]
+        base = self._base(x)
+        terms = self._window_sum(dy * x * base ** (-layer.beta - 1), mirrored=True)
+        terms *= x * (-2 * layer.alpha * layer.beta / layer.size)
+        np.add(terms, dy * base**-layer.beta, out=self.slots.dx[:n])
+
+    def _base(self, x):
+        layer = self.layer
+        return layer.k + layer.alpha / layer.size * self._window_sum(x * x)
+
+    def _window_sum(self, x, mirrored=False):
+        """Sum over c - size // 2 <= c' <= c + (size - 1) // 2, or the mirror image of it."""
+        before, after = self.layer.size // 2, (self.layer.size - 1) // 2
+        if mirrored:
+            before, after = after, before
+        C = x.shape[-1]
+        out = np.zeros_like(x)
+        for shift in range(-before, after + 1):
+            if abs(shift) < C:
+                out[..., max(0, -shift) : C - max(0, shift)] += x[
+                    ..., max(0, shift) : C - max(0, -shift)
+                ]
+        return out

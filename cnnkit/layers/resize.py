@@ -1,0 +1,172 @@
+"""Layers that change the shape of images."""
+
+from math import prod
+
+import numpy as np
+
+from cnnkit import shapes
+from cnnkit.layers.base import Layer, image_input
+
+
+class UpSample(Layer):
+    """Enlarge images.
+
+    Parameters
+    ----------
+    scale : int or pair of ints, default=2
+    method : {"nearest", "bilinear"}, default="nearest"
+        "bilinear" takes pixels as squares whose centres are half a pixel from the edge, as
+        PyTorch's ``align_corners=False`` and TensorFlow 2 do.
+
+    Examples
+    --------
+    >>> from cnnkit import UpSample
+    >>> UpSample(2).output_shape((4, 4, 8))
+    (8, 8, 8)
+    """
+
+    def __init__(self, scale=2, *, method="nearest"):
+        self.scale = scale
+        self.method = method
+
+    def output_shape(self, input_shape):
+        H, W, C = image_input(self, input_shape)
+        if self.method not in ("nearest", "bilinear"):
+            raise ValueError(
+                f"UpSample: method must be 'nearest' or 'bilinear', got {self.method!r}."
+            )
+        vertical, horizontal = shapes.as_pair(self.scale, "scale", self.owner)
+        out = (H * vertical, W * horizontal, C)
+        shapes.check_product(out, "scale", self.scale, self.owner)
+        return out
+
+    def bind(self, slots):
+        return ResampleOp(slots, nearest if self.method == "nearest" else bilinear)
+
+
+class ResampleOp:
+    """y = R x S' for the matrices R and S of one side each; dx = R' dy S."""
+
+    def __init__(self, slots, matrix):
+        self.slots = slots
+        _, H, W, _ = slots.x.shape
+        _, OH, OW, _ = slots.y.shape
+        self.down = matrix(H, OH).astype(slots.y.dtype)
+        self.across = matrix(W, OW).astype(slots.y.dtype)
+
+    def forward(self, n):
+        resample(self.slots.x[:n], self.down, self.across, self.slots.y[:n])
+
+    def backward(self, n):
+        if self.slots.dx is not None:
+            resample(self.slots.dy[:n], self.down.T, self.across.T, self.slots.dx[:n])
+
+
+def resample(x, down, across, out):
+    N, H, W, C = x.shape
+    tall = np.matmul(down, x.reshape(N, H, W * C)).reshape(-1, W, C)
+    np.matmul(across, tall, out=out.reshape(-1, len(across), C))
+
+
+def nearest(size, out):
+    """Return the (out, size) matrix that repeats every pixel."""
+    return np.repeat(np.eye(size), out // size, axis=0)
+
+
+def bilinear(size, out):
+    """Return the (out, size) matrix of linear interpolation between centres of pixels."""
+    at = np.clip((np.arange(out) + 0.5) * size / out - 0.5, 0, size - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, size - 1)
+    matrix = np.zeros((out, size))
+    np.add.at(matrix, (np.arange(out), low), 1 - (at - low))
+    np.add.at(matrix, (np.arange(out), high), at - low)
+    return matrix
+
+
+class Pad(Layer):
+    """Surround images with zeros.
+
+    Parameters
+    ----------
+    padding : int, pair or ((top, bottom), (left, right)), default=1
+
+    Examples
+    --------
+    >>> from cnnkit import Pad
+    >>> Pad(((0, 1), (0, 1))).output_shape((4, 4, 8))
+    (5, 5, 8)
+    """
+
+    def __init__(self, padding=1):
+        self.padding = padding
+
+    def _sides(self, shape):
+        if isinstance(self.padding, str):
+            raise ValueError(
+                f"Pad: padding must be an int, a pair or ((top, bottom), (left, right)), "
+                f"got {self.padding!r}."
+            )
+        return shapes.pad_amounts(self.padding, shape[:2], (1, 1), (1, 1), (1, 1), self.owner)
+
+    def output_shape(self, input_shape):
+        H, W, C = image_input(self, input_shape)
+        vertical, horizontal = self._sides(input_shape)
+        out = (H + sum(vertical), W + sum(horizontal), C)
+        shapes.check_product(out, "padding", self.padding, self.owner)
+        return out
+
+    def bind(self, slots):
+        (top, _), (left, _) = self._sides(slots.x.shape[1:])
+        H, W = slots.x.shape[1:3]
+        return PadOp(slots, slice(top, top + H), slice(left, left + W))
+
+
+class PadOp:
+    """x is a window of y, dx the same window of dy."""
+
+    def __init__(self, slots, rows, cols):
+        self.slots = slots
+        self.window = (rows, cols)
+
+    def forward(self, n):
+        self.slots.y[:n] = 0
+        self.slots.y[:n][:, *self.window] = self.slots.x[:n]
+
+    def backward(self, n):
+        if self.slots.dx is not None:
+            self.slots.dx[:n] = self.slots.dy[:n][:, *self.window]
+
+
+class Reshape(Layer):
+    """The same numbers in another shape; costs nothing.
+
+    Parameters
+    ----------
+    shape : tuple of ints
+        Of one sample; one of them may be -1: what is left.
+
+    Examples
+    --------
+    >>> from cnnkit import Reshape
+    >>> Reshape((1, 1, -1)).output_shape((64,))
+    (1, 1, 64)
+    """
+
+    reshapes = True
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def output_shape(self, input_shape):
+        shape = self.shape
+        if not isinstance(shape, (tuple, list)) or list(shape).count(-1) > 1 or not shape:
+            raise ValueError(f"Reshape: shape must be ints, one of them -1 at most, got {shape!r}.")
+        known = [shapes.as_int(side, "shape", self.owner) for side in shape if side != -1]
+        numbers = prod(input_shape)
+        left = numbers // prod(known) if -1 in shape else 1
+        if prod(known) * left != numbers:
+            raise ValueError(
+                f"Reshape: shape must hold the {numbers} numbers of {input_shape}, got {shape!r}."
+            )
+        return tuple(left if side == -1 else int(side) for side in shape)

@@ -1,0 +1,80 @@
+"""The functional form: layers called on symbols build a graph."""
+
+from cnnkit.graph import INPUT, name_layers
+
+
+class Symbol:
+    """The output of a layer that has not run: what layers are called on and return.
+
+    Attributes
+    ----------
+    layer : Layer, or None for the input
+    inputs : tuple of Symbol
+    name : str or None
+    """
+
+    def __init__(self, layer, inputs, name=None):
+        for entry in inputs:
+            if not isinstance(entry, Symbol):
+                raise TypeError(
+                    f"{type(layer).__name__}: inputs must be symbols such as Input(), "
+                    f"got {entry!r}."
+                )
+        self.layer = layer
+        self.inputs = tuple(inputs)
+        self.name = name
+
+    def __repr__(self):
+        return "Input()" if self.layer is None else f"<output of {self.layer!r}>"
+
+
+def Input():
+    """Return the symbol of a network's input.
+
+    Examples
+    --------
+    >>> from cnnkit import Add, Conv, Graph, Input, ReLU
+    >>> x = Input()
+    >>> y = ReLU()(Conv(16, 3)(x))
+    >>> graph = Graph.from_outputs(Add()(y, Conv(16, 3)(y)))
+    >>> [name for name, _, _ in graph.nodes]
+    ['conv1', 'relu1', 'conv2', 'add1']
+    """
+    return Symbol(None, ())
+
+
+def collect(outputs):
+    """Return ``(nodes, outputs)`` of the `Graph` that computes a symbol or a list of them."""
+    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    for symbol in outputs:
+        if not isinstance(symbol, Symbol):
+            raise TypeError(f"Graph: outputs must be symbols, got {symbol!r}.")
+    order = _in_order(outputs)
+    if sum(symbol.layer is None for symbol in order) != 1:
+        raise ValueError("Graph: outputs must follow from one Input(), got none or several.")
+    layers = [symbol for symbol in order if symbol.layer is not None]
+    if not layers:
+        raise ValueError("Graph: outputs must be those of layers, got the input itself.")
+    items = [s.layer if s.name is None else (s.name, s.layer) for s in layers]
+    names = {id(symbol): INPUT for symbol in order if symbol.layer is None}
+    for symbol, (name, _) in zip(layers, name_layers(items, "Graph"), strict=True):
+        names[id(symbol)] = name
+    nodes = [
+        (names[id(symbol)], symbol.layer, tuple(names[id(entry)] for entry in symbol.inputs))
+        for symbol in layers
+    ]
+    return nodes, [names[id(symbol)] for symbol in outputs]
+
+
+def _in_order(outputs):
+    """Return all symbols the outputs follow from, each after those it reads."""
+    order, seen, stack = [], set(), [(symbol, False) for symbol in reversed(outputs)]
+    while stack:
+        symbol, read = stack.pop()
+        if read:
+            order.append(symbol)
+        elif id(symbol) not in seen:
+            seen.add(id(symbol))
+            stack.append((symbol, True))
+            stack.extend((entry, False) for entry in reversed(symbol.inputs))
+    return order

@@ -1,0 +1,240 @@
+"""Depthwise convolution: every channel with a kernel of its own, as loops along channels."""
+
+from cython.parallel cimport prange
+from libc.string cimport memcpy, memset
+
+from arrays cimport pointer, real_code, real_of, size_of
+from simd cimport PRODUCT_RELU, Dispatch, Kernels, load_dispatch
+from units cimport SHARES, ceil_div
+from windows cimport Windows, load_windows
+
+cdef const Dispatch* dispatch = load_dispatch()
+cdef enum:
+    SMALL = 1 << 16         # multiply-adds under which a second thread costs more than it brings
+
+
+cdef struct Taps:
+    Py_ssize_t first, count     # kernel positions that meet a pixel, along one side
+    Py_ssize_t at               # the pixel the first of them meets
+
+
+cdef inline Taps taps_of_output(Py_ssize_t start, Py_ssize_t size, Py_ssize_t kernel,
+                                Py_ssize_t dilation) noexcept nogil:
+    """Kernel positions whose pixel, start + k * dilation, lies in 0 <= pixel < size."""
+    cdef Taps taps
+    taps.first = ceil_div(-start, dilation) if start < 0 else 0
+    taps.at = start + taps.first * dilation
+    taps.count = min(kernel, ceil_div(size - start, dilation)) - taps.first if taps.at < size else 0
+    taps.count = max(0, taps.count)
+    return taps
+
+
+cdef struct Side:
+    Py_ssize_t out, kernel, stride, dilation, pad
+    Py_ssize_t step             # from one kernel position that meets an output to the next
+    Py_ssize_t out_step         # and how far back that output lies
+
+
+cdef inline Side side(Py_ssize_t out, Py_ssize_t kernel, Py_ssize_t stride, Py_ssize_t dilation,
+                      Py_ssize_t pad) noexcept nogil:
+    cdef Side s
+    cdef Py_ssize_t a = stride, b = dilation
+    s.out, s.kernel, s.stride, s.dilation, s.pad = out, kernel, stride, dilation, pad
+    while b:
+        a, b = b, a % b
+    s.step = stride // a
+    s.out_step = dilation // a
+    return s
+
+
+cdef inline Taps taps_of_input(const Side* s, Py_ssize_t pixel) noexcept nogil:
+    """Kernel positions first + j * step that saw the input `pixel`, and the first one's output."""
+    cdef Taps taps
+    cdef Py_ssize_t k = 0, skip
+    taps.first = taps.at = taps.count = 0
+    while k < s.step and (pixel + s.pad - k * s.dilation) % s.stride:
+        k += 1
+    if k == s.step or k >= s.kernel or pixel + s.pad < k * s.dilation:
+        return taps
+    taps.at = (pixel + s.pad - k * s.dilation) // s.stride
+    skip = ceil_div(taps.at - s.out + 1, s.out_step) if taps.at >= s.out else 0
+    taps.at -= skip * s.out_step
+    taps.first = k + skip * s.step
+    if taps.at >= 0 and taps.first < s.kernel:
+        taps.count = min(ceil_div(s.kernel - taps.first, s.step), taps.at // s.out_step + 1)
+    return taps
+
+
+cdef class DepthwiseOp:
+    """y[., c] = b[c] + sum over (kh, kw) of x[. + (kh, kw), c] w[kh, kw, c]"""
+
+    cdef:
+        Windows g
+        const Kernels* kernels
+        Py_ssize_t size, partials
+        bint relu
+        char *x
+        char *w
+        char *b
+        char *scale
+        char *y
+        char *dy
+        char *dx
+        char *dw
+        char *db
+        char *sums
+        list keep
+    cdef readonly Py_ssize_t scratch_bytes
+
+    def __init__(
+        self,
+        windows,
+        x,                  # (N, H, W, C)
+        w,                  # (KH, KW, 1, C)
+        b,                  # (C,) or None
+        y,                  # (N, OH, OW, C)
+        dy=None,
+        dx=None,
+        dw=None,
+        db=None,
+        relu=False,
+        scale=None,         # (C,): y = scale conv(x, w) + b, forward only
+    ):
+        cdef int real = real_of(x)
+        cdef str code = real_code(real)
+        cdef Windows g = load_windows(windows)
+        cdef tuple w_shape = (g.KH, g.KW, 1, g.C)
+        cdef tuple y_shape = (g.N, g.OH, g.OW, g.C)
+        cdef list keep = []
+        self.keep = keep
+        self.g = g
+        self.kernels = dispatch.real[real]
+        self.size = size_of(real)
+        self.relu = relu
+        self.x = pointer(x, windows.input_shape, code, False, keep)
+        self.w = pointer(w, w_shape, code, False, keep)
+        self.b = pointer(b, (g.C,), code, False, keep)
+        self.scale = pointer(scale, (g.C,), code, False, keep)
+        self.y = pointer(y, y_shape, code, True, keep)
+        self.dy = pointer(dy, y_shape, code, False, keep)
+        self.dx = pointer(dx, windows.input_shape, code, True, keep)
+        self.dw = pointer(dw, w_shape, code, True, keep)
+        self.db = pointer(db, (g.C,), code, True, keep)
+        self.partials = min(SHARES, max(1, g.N * g.OH))
+        self.scratch_bytes = 0
+        if scale is not None:
+            self.scratch_bytes = g.KH * g.KW * g.C * self.size
+        if dw is not None:
+            self.scratch_bytes = self.partials * (g.KH * g.KW + 1) * g.C * self.size
+
+    def attach(self, scratch):
+        """Use `scratch`, an array of at least `scratch_bytes` bytes."""
+        if scratch.shape[0] < self.scratch_bytes:
+            raise ValueError(f"scratch must be {self.scratch_bytes} bytes, got {scratch.shape[0]}.")
+        self.sums = pointer(scratch, scratch.shape, "B", True, self.keep)
+
+    cdef int workers(self, Py_ssize_t n) noexcept nogil:
+        cdef Windows* g = &self.g
+        cdef Py_ssize_t work = n * g.OH * g.OW * g.C * g.KH * g.KW
+        return 1 if work < SMALL else dispatch.threads()
+
+    cdef int check(self, Py_ssize_t n) except -1:
+        if not 0 <= n <= self.g.N:
+            raise ValueError(f"n must be from 0 to {self.g.N}, got {n}.")
+        if self.scratch_bytes and self.sums == NULL:
+            raise ValueError("attach scratch before the first run.")
+
+    def forward(self, Py_ssize_t n):
+        """Fill the first `n` images of y."""
+        cdef Py_ssize_t row
+        self.check(n)
+        if self.scale != NULL:
+            self.scale_weights()
+        for row in prange(n * self.g.OH, nogil=True, num_threads=self.workers(n)):
+            self.forward_row(row)
+
+    cdef void scale_weights(self) noexcept nogil:
+        cdef Py_ssize_t tap, row = self.g.C * self.size
+        for tap in range(self.g.KH * self.g.KW):
+            memset(self.sums + tap * row, 0, row)
+            self.kernels.muladd(self.g.C, self.scale, self.w + tap * row, self.sums + tap * row)
+
+    cdef void forward_row(self, Py_ssize_t row) noexcept nogil:
+        cdef:
+            Windows* g = &self.g
+            Py_ssize_t n = row // g.OH, oh = row % g.OH, ow, C = g.C, size = self.size
+            Taps down = taps_of_output(oh * g.SH - g.PT, g.H, g.KH, g.DH), across
+            char* y = self.y + row * g.OW * C * size
+            char* w = self.w if self.scale == NULL else self.sums
+        for ow in range(g.OW):
+            across = taps_of_output(ow * g.SW - g.PL, g.W, g.KW, g.DW)
+            self.kernels.depthwise(
+                C, down.count, across.count,
+                self.x + ((n * g.H + down.at) * g.W + across.at) * C * size,
+                g.DH * g.W * C, g.DW * C,
+                w + (down.first * g.KW + across.first) * C * size, g.KW * C, C,
+                self.b, PRODUCT_RELU if self.relu else 0, y + ow * C * size)
+
+    def backward(self, Py_ssize_t n):
+        """Fill dw and db, and the first `n` images of dx, from those of dy."""
+        cdef:
+            Windows* g = &self.g
+            Py_ssize_t i, rows = n * g.OH, weights = g.KH * g.KW * g.C
+            Py_ssize_t partials = min(self.partials, max(1, rows))
+            Py_ssize_t step = (weights + g.C) * self.size
+        self.check(n)
+        if self.dw != NULL:
+            for i in prange(partials, nogil=True, num_threads=self.workers(n)):
+                self.partial_weights(rows * i // partials, rows * (i + 1) // partials,
+                                     self.sums + i * step)
+            for i in range(1, partials):
+                self.kernels.axpy(weights + g.C, 1.0, self.sums + i * step, self.sums)
+            memcpy(self.dw, self.sums, weights * self.size)
+            if self.db != NULL:
+                memcpy(self.db, self.sums + weights * self.size, g.C * self.size)
+        if self.dx != NULL:
+            for i in prange(n * g.H, nogil=True, num_threads=self.workers(n)):
+                self.input_row(i)
+
+    cdef void partial_weights(self, Py_ssize_t first, Py_ssize_t last, char* dw) noexcept nogil:
+        """Sums over output rows first <= row < last: dw, then db."""
+        cdef:
+            Windows* g = &self.g
+            Py_ssize_t row, n, oh, ow, kh, kw, C = g.C, size = self.size
+            Taps down, across
+            char* dy = self.dy + first * g.OW * C * size
+            char* x
+        memset(dw, 0, (g.KH * g.KW + 1) * C * size)
+        for row in range(first, last):
+            n = row // g.OH
+            oh = row % g.OH
+            down = taps_of_output(oh * g.SH - g.PT, g.H, g.KH, g.DH)
+            for ow in range(g.OW):
+                across = taps_of_output(ow * g.SW - g.PL, g.W, g.KW, g.DW)
+                for kh in range(down.count):
+                    x = self.x + ((n * g.H + down.at + kh * g.DH) * g.W + across.at) * C * size
+                    for kw in range(across.count):
+                        self.kernels.muladd(
+                            C, x + kw * g.DW * C * size, dy,
+                            dw + ((down.first + kh) * g.KW + across.first + kw) * C * size)
+                self.kernels.axpy(C, 1.0, dy, dw + g.KH * g.KW * C * size)
+                dy += C * size
+
+    cdef void input_row(self, Py_ssize_t row) noexcept nogil:
+        """dx[ih, iw, c] = sum over (kh, kw) that saw it of dy[oh, ow, c] w[kh, kw, c]"""
+        cdef:
+            Windows* g = &self.g
+            Py_ssize_t n = row // g.H, ih = row % g.H, iw, C = g.C, size = self.size
+            Side vertical = side(g.OH, g.KH, g.SH, g.DH, g.PT)
+            Side horizontal = side(g.OW, g.KW, g.SW, g.DW, g.PL)
+            Taps down = taps_of_input(&vertical, ih), across
+            char* dx = self.dx + row * g.W * C * size
+        for iw in range(g.W):
+            across = taps_of_input(&horizontal, iw)
+            self.kernels.depthwise(
+                C, down.count, across.count,
+                self.dy + ((n * g.OH + down.at) * g.OW + across.at) * C * size,
+                -vertical.out_step * g.OW * C, -horizontal.out_step * C,
+                self.w + (down.first * g.KW + across.first) * C * size,
+                vertical.step * g.KW * C, horizontal.step * C,
+                NULL, 0, dx + iw * C * size)
