@@ -13,7 +13,8 @@ def real_dtype(dtype, name, owner):
     dtype = np.dtype(dtype)
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
         raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {dtype}.")
-    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+    double = dtype.kind == "f" and dtype.itemsize == 8
+    return np.dtype(np.float64 if double else np.float32)
 
 
 def as_reals(owner, optional=None, **arrays):

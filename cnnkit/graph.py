@@ -67,12 +67,17 @@ class Graph(Layer):
     def output_names(self):
         """Return the names of the nodes that are the output, as a tuple."""
         nodes = self.wiring()
-        if self.outputs is None:
-            return (nodes[-1].name,)
-        names = as_names(self.outputs)
-        unknown = [name for name in names if name not in {node.name for node in nodes}]
-        if unknown or not names:
+        known = [node.name for node in nodes]
+        names = as_names(known[-1] if self.outputs is None else self.outputs)
+        if not names or not set(names) <= set(known):
             raise ValueError(f"Graph: outputs must be names of nodes, got {self.outputs!r}.")
+        read = {entry for node in nodes for entry in node.inputs}
+        unread = [name for name in known if name not in read and name not in names]
+        if unread:
+            raise ValueError(
+                f"Graph: every node must be read or be one of the outputs {names}, "
+                f"got {unread} unread."
+            )
         return names
 
     def flattened(self, n_outputs=None):
@@ -307,6 +312,8 @@ def in_order(nodes):
 
 def infer_shapes(nodes, input_shape):
     """Return the output shape of every node by name, and of the input."""
+    if min(input_shape, default=0) < 1:
+        raise ValueError(f"Graph: input shape must be sizes of at least 1, got {input_shape}.")
     found = {INPUT: tuple(input_shape)}
     for name, layer, inputs in nodes:
         try:

@@ -53,8 +53,9 @@ def load_batch(X, rows, out):
     """
     batch = X[rows]
     n = len(batch)
-    batch = batch.reshape(n, -1)
-    target = out[:n].reshape(n, -1)
+    numbers = prod(out.shape[1:])
+    batch = batch.reshape(n, numbers)
+    target = out[:n].reshape(n, numbers)
     if batch.dtype == np.uint8:
         np.multiply(batch, target.dtype.type(1 / 255), out=target, dtype=target.dtype)
     else:

@@ -49,10 +49,10 @@ class Network:
     grads : Weights or None
         Of the same layout, filled by `backward`.
     x : array of shape (batch_size, H, W, C)
-        The input: fill it, then call `forward`.
+        The input. Its memory is used again by `forward`: fill it before each.
     outputs, doutputs : lists of arrays of shape (batch_size, ...)
-        What `forward` computes, and their gradients, to be filled before `backward` (none without
-        training). `output` and `doutput` are the first of them.
+        What `forward` computes, and their gradients, to be filled between `forward` and `backward`
+        (none without training). `output` and `doutput` are the first of them.
     activation_bytes : int
         Memory of all activations and their gradients.
     """

@@ -23,28 +23,44 @@ class _BlasLimit:
     def reset(self):
         self.lock = threading.Lock()
         self.users = 0
-        self.limit = None
+        self.found = []
 
     def __enter__(self):
         with self.lock:
             if self.users == 0:
-                self.limit = _controller().limit(limits=1, user_api="blas")
+                self.found = [(lib, lib.num_threads) for lib in _blas_libraries()]
+                for lib, threads in self.found:
+                    _set_threads(lib, 1, threads)
             self.users += 1
 
     def __exit__(self, *error):
         with self.lock:
             self.users -= 1
             if self.users == 0:
-                self.limit.restore_original_limits()
-                self.limit = None
+                for lib, threads in self.found:
+                    _set_threads(lib, threads, 1)
+
+
+def _set_threads(library, threads, found):
+    """Set a BLAS library's threads, from whichever Python thread.
+
+    threadpoolctl lets only the thread that set an OpenBLAS limit change it again. The last user to
+    leave need not be the first that came, so ownership is given up around every change.
+    """
+    if threads == found:
+        return
+    give_up = getattr(library, "clear_controlling_thread", lambda force: None)
+    give_up(force=True)
+    library.set_num_threads(threads)
+    give_up(force=True)
 
 
 @functools.cache
-def _controller():
+def _blas_libraries():
     import scipy.linalg.cython_blas  # noqa: F401  its BLAS must be loaded to be found
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 _blas_limit = _BlasLimit()

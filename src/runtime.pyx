@@ -1,5 +1,6 @@
 """Which instruction set and how many threads the native loops use."""
 
+import operator
 import os
 
 from cpython.pycapsule cimport PyCapsule_New
@@ -56,6 +57,7 @@ def set_num_threads(n):
 
     Results are the same bits for any number.
     """
-    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 1024):
+    count = 0 if n is None else operator.index(n) if hasattr(n, "__index__") else -1
+    if isinstance(n, bool) or not (n is None or 1 <= count <= 1024):
         raise ValueError(f"set_num_threads: n must be an int from 1 to 1024 or None, got {n!r}.")
-    cnnkit_set_threads(n or 0)
+    cnnkit_set_threads(count)

@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 
+from cnnkit import Network, Sequential
+
 
 def pair(value):
     """One number for both axes, or a pair as it is."""
@@ -299,3 +301,34 @@ def says(function, *words):
     """Pattern of a message that starts with the function's name and holds each of the words."""
     holds = "".join(rf"(?=.*(?<!\w){re.escape(str(word))}(?!\w))" for word in words)
     return rf"(?s)^{function}: {holds}"
+
+
+def check_gradients(layers, shape, *, batch=2, algorithm="auto"):
+    """Gradient to every weight against slopes of <output, dy>; a layer with weights before the
+    one looked at makes these depend on its gradient to x too."""
+    network = Network(
+        Sequential(layers),
+        shape,
+        3,
+        batch_size=batch,
+        dtype="float64",
+        training=True,
+        algorithm=algorithm,
+        rng=np.random.default_rng(3),
+    )
+    draws = network.rng.bit_generator.state
+    flat = normals(network.weights.flat.size)
+    x, dy = normals(*network.x.shape, seed=1), normals(*network.output.shape, seed=2)
+
+    def loss(flat):
+        network.rng.bit_generator.state = draws
+        network.weights.flat[:] = flat
+        network.x[...] = x
+        return np.vdot(network.forward(batch), dy)
+
+    slopes = numeric_gradient(loss, flat)
+    loss(flat)
+    network.doutput[...] = dy
+    network.backward(batch)
+    np.testing.assert_allclose(network.grads.flat, slopes, rtol=0, atol=1e-6)
+    assert slopes.any()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cnnkit import Conv, Conv1x1, Sequential
 from cnnkit.functional import col2im, conv2d, conv2d_backward, im2col, max_pool2d
 
 each_algorithm = pytest.mark.parametrize("algorithm", ["auto", "direct", "im2col"])
@@ -89,3 +90,11 @@ def test_convolution_rounds_sizes_down_and_pooling_can_round_up():
     assert conv2d(x, np.ones((2, 3, 1, 1)), stride=2).shape == (1, 2, 2, 1)
     assert max_pool2d(x, (2, 3), stride=2).shape == (1, 2, 2, 1)
     assert max_pool2d(x, (2, 3), stride=2, ceil_mode=True).shape == (1, 3, 3, 1)
+
+
+@pytest.mark.parametrize(("layer", "weights"), [(Conv1x1(32), 16_416), (Conv(32, 3), 147_488)])
+def test_512_by_12_by_12_to_32_channels(layer, weights):
+    summary = Sequential([layer]).summary((12, 12, 512))
+    assert summary.weights == weights
+    assert summary.rows[0].output_shape == (12, 12, 32)
+    assert f"{weights:,}" in str(summary)

@@ -1,0 +1,67 @@
+"""Examples in docstrings run, and every public name has a docstring."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import cnnkit
+import cnnkit.functional
+
+MODULES = ["cnnkit"] + [
+    module.name
+    for module in pkgutil.walk_packages(cnnkit.__path__, "cnnkit.")
+    if not module.name.startswith("cnnkit._native.")
+]
+PUBLIC = [
+    *((cnnkit, name) for name in cnnkit.__all__),
+    *((cnnkit.functional, name) for name in cnnkit.functional.__all__),
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    cnnkit.set_num_threads(1)  # busy machines make every wait for a second thread long
+    try:
+        results = doctest.testmod(importlib.import_module(name))
+    finally:
+        cnnkit.set_num_threads(None)
+    assert results.failed == 0
+
+
+def test_there_are_examples():
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = [t for m in MODULES for t in finder.find(importlib.import_module(m)) if t.examples]
+    assert len(found) > 15
+
+
+@pytest.mark.parametrize(("home", "name"), PUBLIC, ids=lambda value: getattr(value, "__name__", 0))
+def test_public_names_are_documented(home, name):
+    thing = getattr(home, name)
+    assert inspect.getdoc(thing).splitlines()[0].endswith((".", ":"))
+    if inspect.isclass(thing):
+        methods = [m for m, _ in inspect.getmembers(thing, inspect.isfunction) if m[0] != "_"]
+        own = [m for m in methods if getattr(thing, m).__module__.startswith("cnnkit")]
+        assert [m for m in own if not inspect.getdoc(getattr(thing, m))] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_are_documented(name):
+    assert importlib.import_module(name).__doc__
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in cnnkit.__all__
+        if inspect.isclass(getattr(cnnkit, name))
+        and inspect.signature(getattr(cnnkit, name)).parameters
+    ],
+)
+def test_every_parameter_is_documented(name):
+    kind = getattr(cnnkit, name)
+    documented = inspect.getdoc(kind).replace(",", " :")
+    assert [p for p in inspect.signature(kind).parameters if f"{p} :" not in documented] == []

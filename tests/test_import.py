@@ -1,0 +1,41 @@
+"""What `import cnnkit` does besides."""
+
+import subprocess
+import sys
+
+CODE = """if True:
+    import os, sys
+    touched = []
+
+    def watch(event, args):
+        if event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            touched.append(args[0])
+        if event.startswith(("socket.", "subprocess.", "os.mkdir", "os.rename", "urllib.")):
+            touched.append(event)
+
+    import sklearn.base
+    sys.addaudithook(watch)
+    before = set(sys.modules)
+    import cnnkit
+    print(touched)
+    roots = {name.partition(".")[0] for name in sys.modules}
+    print(sorted(roots & {"matplotlib", "torch", "tensorflow", "pandas", "rich", "onnx", "dask"}))
+    print(len(set(sys.modules) - before) > 10)
+"""
+
+
+def test_import_writes_nothing_and_brings_no_extras():
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", CODE], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("[]\n[]\nTrue\n", "")
+
+
+def test_star_import_is_the_public_names():
+    code = "before = set(dir()); from cnnkit import *; print(sorted(set(dir()) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    import cnnkit
+
+    names = sorted([*cnnkit.__all__, "before"])
+    assert done.stdout == f"{names}\n"
+    assert cnnkit.__version__
