@@ -7,9 +7,14 @@ from simd cimport HARD_SWISH, LEAKY_RELU, RELU, RELU6, Activation, Dispatch, loa
 
 cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
-    PIECE = 1 << 14         # numbers of one piece of work: four fill the L2 of a core
+    PIECE = 1 << 14         # numbers of one piece of work
+    SMALL = 16              # pieces under which a second thread costs more than it brings
 
 KINDS = {"relu": RELU, "relu6": RELU6, "leaky_relu": LEAKY_RELU, "hard_swish": HARD_SWISH}
+
+
+cdef inline int workers(Py_ssize_t pieces) noexcept nogil:
+    return 1 if pieces < SMALL else dispatch.threads()
 
 
 cdef class ActivationOp:
@@ -52,7 +57,7 @@ cdef class ActivationOp:
         """Fill the first `n` samples of y."""
         cdef Py_ssize_t numbers = self.count(n), pieces = (numbers + PIECE - 1) // PIECE, i
         cdef Py_ssize_t step = PIECE * self.size
-        for i in prange(pieces, nogil=True, num_threads=1 if pieces < 4 else dispatch.threads()):
+        for i in prange(pieces, nogil=True, num_threads=workers(pieces)):
             self.f.forward(min(PIECE, numbers - i * PIECE), self.alpha, self.x + i * step,
                            self.y + i * step)
 
@@ -62,6 +67,6 @@ cdef class ActivationOp:
         cdef Py_ssize_t step = PIECE * self.size
         if self.dx == NULL:
             return
-        for i in prange(pieces, nogil=True, num_threads=1 if pieces < 4 else dispatch.threads()):
+        for i in prange(pieces, nogil=True, num_threads=workers(pieces)):
             self.f.backward(min(PIECE, numbers - i * PIECE), self.alpha, self.saved + i * step,
                             self.dy + i * step, self.dx + i * step)

@@ -14,6 +14,9 @@ from simd cimport PRODUCT_ADD, Kernels, Product
 from units cimport SHARES, Conv, Unit, ceil_div, count_units, load_unit, locate_unit
 from windows cimport Windows
 
+cdef enum:
+    PACK = 256 << 10        # bytes of packed weights under which a second thread costs more
+
 
 cdef inline Py_ssize_t panel_bytes(
     const Conv* conv, const Kernels* k, Py_ssize_t size
@@ -125,7 +128,7 @@ cdef inline void direct(
         # few units: share out the panels too
         Py_ssize_t shares = min(count, ceil_div(SHARES, units)) if units else 1
         Unit unit
-    for j in prange(count, num_threads=threads, schedule="static"):
+    for j in prange(count, num_threads=threads if count * step > PACK else 1, schedule="static"):
         pack_panel(conv, kernels, size, j, turned, w, scale, panels + j * step)
     for i in prange(units * shares, num_threads=threads, schedule="dynamic"):
         unit = locate_unit(conv, n, i // shares)

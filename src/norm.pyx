@@ -11,7 +11,7 @@ from units cimport SHARES
 
 cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
-    SMALL = 1 << 15         # numbers under which a second thread costs more than it brings
+    SMALL = 1 << 18         # numbers under which a second thread costs more than it brings
     MEAN = 0                # vectors of C numbers an op keeps from forward to backward
     INVERSE = 1             # 1 / deviation
     A = 2                   # y = a x + b, later dx = a dy + b x + c

@@ -11,7 +11,7 @@ from windows cimport Windows, load_windows
 
 cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
-    SMALL = 1 << 14         # numbers under which a second thread costs more than it brings
+    SMALL = 1 << 18         # numbers under which a second thread costs more than it brings
 
 
 cdef inline int workers(Py_ssize_t work) noexcept nogil:
