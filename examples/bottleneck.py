@@ -108,7 +108,9 @@ def print_table(times, costs):
     print(f"\n{'':<20}{PLAIN:>16}{BOTTLENECK:>16}{'ratio':>8}")
     for what in ("weights", "multiply_adds"):
         plain, bottleneck = (getattr(costs[name], what) for name in (PLAIN, BOTTLENECK))
-        print(f"{what.replace('_', '-'):<20}{plain:>16,}{bottleneck:>16,}{plain / bottleneck:>8.2f}")
+        print(
+            f"{what.replace('_', '-'):<20}{plain:>16,}{bottleneck:>16,}{plain / bottleneck:>8.2f}"
+        )
     for how, took in times.items():
         plain, bottleneck = took[PLAIN], took[BOTTLENECK]
         print(f"{how:<20}{plain:>14.4f} s{bottleneck:>14.4f} s{plain / bottleneck:>8.2f}")

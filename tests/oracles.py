@@ -1,7 +1,10 @@
 """Slow twins: each operation as its definition in float64 loops, and the arrays to try it on."""
 
 import math
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 
@@ -332,3 +335,14 @@ def check_gradients(layers, shape, *, batch=2, algorithm="auto"):
     network.backward(batch)
     np.testing.assert_allclose(network.grads.flat, slopes, rtol=0, atol=1e-6)
     assert slopes.any()
+
+
+def python(code, **variables):
+    """Run a program of its own on the installed package, whatever the folder (-P)."""
+    return subprocess.run(
+        [sys.executable, "-P", "-B", "-c", code],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )

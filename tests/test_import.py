@@ -1,7 +1,6 @@
 """What `import cnnkit` does besides."""
 
-import subprocess
-import sys
+from oracles import python
 
 CODE = """if True:
     import os, sys
@@ -25,15 +24,13 @@ CODE = """if True:
 
 
 def test_import_writes_nothing_and_brings_no_extras():
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", CODE], capture_output=True, text=True, timeout=60
-    )
+    done = python(CODE)
     assert (done.stdout, done.stderr) == ("[]\n[]\nTrue\n", "")
 
 
 def test_star_import_is_the_public_names():
     code = "before = set(dir()); from cnnkit import *; print(sorted(set(dir()) - before))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = python(code)
     import cnnkit
 
     names = sorted([*cnnkit.__all__, "before"])

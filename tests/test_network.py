@@ -2,13 +2,11 @@
 
 import copy
 import pickle
-import subprocess
-import sys
 from math import prod
 
 import numpy as np
 import pytest
-from oracles import assert_same_bits, normals
+from oracles import assert_same_bits, normals, python
 
 from cnnkit import (
     Conv,
@@ -336,5 +334,5 @@ def test_images_without_pixels_or_channels_are_refused(layers, shape):
         f"try: Network(Sequential([{layers}]), {shape}, 2, training=True).forward(1)\n"
         "except ValueError as error: print('refused:', error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = python(code)
     assert done.stdout.startswith("refused: "), (done.returncode, done.stderr)

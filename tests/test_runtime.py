@@ -1,14 +1,12 @@
 """Instruction sets, threads, forks and what is reported about them."""
 
 import os
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from oracles import assert_same_bits, normals
+from oracles import assert_same_bits, normals, python
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from cnnkit import (
@@ -27,17 +25,6 @@ from cnnkit.threads import one_blas_thread
 
 X = normals(24, 20, 21, 4)
 LAYERS = "[Conv(16, 3), ReLU(), Conv(16, 3, stride=2), ReLU(), Flatten(), Dense()]"
-
-
-def python(code, **variables):
-    """Run a program of its own."""
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
 
 
 def test_the_best_instruction_set_is_taken_unless_one_is_forced():
