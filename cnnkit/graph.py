@@ -1,5 +1,6 @@
 """Layers wired together: a graph is plain data, and itself a layer."""
 
+import heapq
 from typing import NamedTuple
 
 from cnnkit.layers.base import Layer, count_weights
@@ -73,9 +74,9 @@ class Graph(Layer):
             raise ValueError(f"Graph: outputs must be names of nodes, got {self.outputs!r}.")
         read = {entry for node in nodes for entry in node.inputs}
         unread = [name for name in known if name not in read and name not in names]
-        if unread:
+        if unread and self.outputs is None:
             raise ValueError(
-                f"Graph: every node must be read or be one of the outputs {names}, "
+                f"Graph: every node but the last must be read, or outputs be given, "
                 f"got {unread} unread."
             )
         return names
@@ -110,6 +111,68 @@ class Graph(Layer):
     def multiply_adds(self, input_shape):
         return self.summary(input_shape).multiply_adds
 
+    def get_params(self, deep=True):
+        """Return the hyper-parameters; if `deep`, those of the nodes by name, too.
+
+        ``conv1`` is the layer of that node, ``conv1__filters`` its hyper-parameter, and
+        ``block1__conv1__filters`` that of a layer in a nested graph or branch. Layers without a
+        name have the automatic one.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, ReLU, Sequential
+        >>> net = Sequential([Conv(16), ReLU()])
+        >>> net.get_params()["conv1__filters"]
+        16
+        >>> net.set_params(conv1__filters=32)
+        Sequential(layers=[Conv(filters=32), ReLU()])
+        """
+        from cnnkit.parameters import deep_params
+
+        return deep_params(self) if deep else super().get_params(deep=False)
+
+    def set_params(self, **params):
+        """Set hyper-parameters by the names of `get_params`, and return this graph.
+
+        What changes is this graph alone: a layer it holds is replaced by a changed copy, and so is
+        every graph on the way to it.
+        """
+        from cnnkit.parameters import set_params
+
+        return set_params(self, params)
+
+    def to_json(self, indent=None):
+        """Return the graph as JSON text: see `cnnkit.plain.to_json`."""
+        from cnnkit.plain import to_json
+
+        return to_json(self, indent)
+
+    @classmethod
+    def from_json(cls, text):
+        """Return the graph of a text that `to_json` wrote; anything wrong is a ValueError.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, Graph, ReLU, Sequential
+        >>> Graph.from_json(Sequential([Conv(16), ReLU()]).to_json())
+        Sequential(layers=[Conv(filters=16), ReLU()])
+        """
+        from cnnkit.plain import from_json
+
+        graph = from_json(text)
+        if not isinstance(graph, cls):
+            raise ValueError(
+                f"{cls.__name__}.from_json: text must be that of a {cls.__name__}, "
+                f"got one of a {type(graph).__name__}."
+            )
+        return graph
+
+    def to_dot(self, input_shape=None, n_outputs=None):
+        """Return DOT text that draws the graph: see `cnnkit.display.to_dot`."""
+        from cnnkit.display import to_dot
+
+        return to_dot(self, input_shape, n_outputs)
+
     def summary(self, input_shape, n_outputs=None):
         """Return a table of name, layer, output shape, weights and multiply-adds.
 
@@ -135,6 +198,8 @@ class Graph(Layer):
                     found[name],
                     count_weights(layer.weight_specs(*map(found.get, inputs))),
                     layer.multiply_adds(*map(found.get, inputs)),
+                    inputs,
+                    count_weights(layer.weight_specs(*map(found.get, inputs)), trained=False),
                 )
                 for name, layer, inputs in nodes
             ]
@@ -208,6 +273,8 @@ def as_layer(layers):
 
 def as_names(names):
     """Return one name or several as a tuple."""
+    if not isinstance(names, (str, list, tuple)):
+        raise TypeError(f"Graph: names of nodes must be a str or a list of them, got {names!r}.")
     return (names,) if isinstance(names, str) else tuple(names)
 
 
@@ -215,12 +282,20 @@ def branch_nodes(branches, merge, owner):
     """Return nodes of which each branch reads the input and `merge` all branches."""
     if not isinstance(branches, (list, tuple)) or len(branches) < 2:
         raise ValueError(f"{owner}: branches must be a list of at least two, got {branches!r}.")
-    named = [
-        branch if isinstance(branch, tuple) else (f"branch{i}", branch)
-        for i, branch in enumerate(branches, 1)
-    ]
-    nodes = [Node(name, as_layer(layers), (INPUT,)) for name, layers in named]
-    return check_nodes([*nodes, Node("merge", merge, tuple(node.name for node in nodes))])
+    nodes, ends = [], []
+    for i, branch in enumerate(branches, 1):
+        if branch is None:
+            ends.append(INPUT)
+            continue
+        name, layers = branch if is_named(branch) else (f"branch{i}", branch)
+        nodes.append(Node(name, as_layer(layers), (INPUT,)))
+        ends.append(name)
+    return check_nodes([*nodes, Node("merge", merge, tuple(ends))])
+
+
+def is_named(item):
+    """Say whether an item of a list of layers is ``(name, layer)``."""
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
 
 
 def flatten_into(flat, nodes, prefix, source, n_outputs):
@@ -251,15 +326,18 @@ def name_layers(layers, owner):
     """Return ``(name, layer)`` for every item, naming those that have no name."""
     if not isinstance(layers, (list, tuple)) or not layers:
         raise ValueError(f"{owner}: layers must be a list of at least one layer, got {layers!r}.")
+    taken = {item[0] for item in layers if is_named(item)}
     counts, named = {}, []
     for item in layers:
         if isinstance(item, tuple) and len(item) == 2:
             named.append(item)
             continue
         stem = type(item).__name__.lower()
+        stem += "_" if stem[-1].isdigit() else ""
         counts[stem] = counts.get(stem, 0) + 1
-        separator = "_" if stem[-1].isdigit() else ""
-        named.append((f"{stem}{separator}{counts[stem]}", item))
+        while f"{stem}{counts[stem]}" in taken:
+            counts[stem] += 1
+        named.append((f"{stem}{counts[stem]}", item))
     return named
 
 
@@ -296,17 +374,23 @@ def check_nodes(nodes):
 
 def in_order(nodes):
     """Return `nodes` so that each comes after those it reads, else in the order given."""
-    done, ordered, left = {INPUT}, [], list(nodes)
-    while left:
-        ready = next((node for node in left if done.issuperset(node.inputs)), None)
-        if ready is None:
-            raise ValueError(
-                f"Graph: nodes must not read one another in a cycle, "
-                f"got {[(node.name, node.inputs) for node in left]}."
-            )
-        left.remove(ready)
-        done.add(ready.name)
-        ordered.append(ready)
+    missing = {node.name: len(set(node.inputs) - {INPUT}) for node in nodes}
+    readers = {node.name: [] for node in nodes}
+    for i, node in enumerate(nodes):
+        for entry in set(node.inputs) - {INPUT}:
+            readers[entry].append(i)
+    ready = [i for i, node in enumerate(nodes) if not missing[node.name]]
+    ordered = []
+    while ready:
+        node = nodes[heapq.heappop(ready)]
+        ordered.append(node)
+        for i in readers[node.name]:
+            missing[nodes[i].name] -= 1
+            if not missing[nodes[i].name]:
+                heapq.heappush(ready, i)
+    if len(ordered) < len(nodes):
+        left = [(node.name, node.inputs) for node in nodes if missing[node.name]]
+        raise ValueError(f"Graph: nodes must not read one another in a cycle, got {left}.")
     return ordered
 
 

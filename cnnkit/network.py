@@ -179,6 +179,7 @@ class Network:
         activations : dict of arrays of shape (n, ...) by path
         """
         images.check_input_shape(X, self.input_shape, "Network")
+        paths = list(dict.fromkeys(paths))
         network = self.resized(max(1, min(len(X), 64)), tuple(paths))
         found = {
             path: np.empty((len(X), *output.shape[1:]), self.dtype)
@@ -204,6 +205,7 @@ class Network:
 
     def forward(self, n):
         """Run the first `n` samples of `x`; return those of `output`, valid until the next."""
+        self._check_count(n)
         with one_blas_thread(self._uses_blas):
             for op in self._forward:
                 op.forward(n)
@@ -213,9 +215,14 @@ class Network:
         """Fill `grads` from the first `n` samples of `doutputs`, the gradients of the outputs."""
         if not self.training:
             raise ValueError("Network: backward needs a network made with training=True.")
+        self._check_count(n)
         with one_blas_thread(self._uses_blas):
             for op in self._backward:
                 op.backward(n)
+
+    def _check_count(self, n):
+        if not 0 <= n <= self.batch_size:
+            raise ValueError(f"Network: n must be from 0 to {self.batch_size}, got {n!r}.")
 
     def summary(self):
         """Return a table of name, layer, output shape, weights and multiply-adds."""
@@ -232,10 +239,14 @@ class Network:
             "algorithm": self.algorithm,
             "weights": self.weights,
             "rng": self.rng,
+            "outputs": self._outputs,
         }
 
     def __setstate__(self, state):
+        outputs = state.pop("outputs")
         self.__init__(**state)
+        if outputs != self._outputs:
+            vars(self).update(vars(self.resized(self.batch_size, outputs)))
 
 
 def needed(nodes, outputs):

@@ -155,7 +155,6 @@ class Plan:
                 dx = self._array(source, backward, place)
                 step.dxs.append(dx)
                 if source in gradients:
-                    self._use(gradients[source], backward)
                     step.sums.append((gradients[source], dx))
                 else:
                     gradients[source] = dx

@@ -1,53 +1,153 @@
 """A network as a table."""
 
+from html import escape
 from typing import NamedTuple
+
+HEAD = ("name", "layer", "output shape", "weights", "multiply-adds")
 
 
 class Row(NamedTuple):
-    """One layer of a network."""
+    """One layer of a network.
+
+    Of `weights`, `untrained` are running statistics; `inputs` are the names of what it reads.
+    """
 
     name: str
     layer: str
     output_shape: tuple
     weights: int
     multiply_adds: int
+    inputs: tuple = ()
+    untrained: int = 0
 
 
 class Summary:
     """Name, layer, output shape, weights and multiply-adds of every layer, with totals.
+
+    Where layers do not simply follow one another, a last column has the names of what those read
+    that do not read the layer before. Prints as text, and as an HTML table in a notebook.
 
     Attributes
     ----------
     rows : list of Row
     weights, multiply_adds : int
         Totals; multiply-adds are those of one sample.
+    trained_weights : int
+        All but running statistics.
+
+    Examples
+    --------
+    >>> from cnnkit import Conv, GlobalAvgPool, ReLU, Sequential
+    >>> Sequential([Conv(16), ReLU(), Conv(10, 1), GlobalAvgPool()]).summary((8, 8, 1))
+    name            layer          output shape  weights  multiply-adds
+    -------------------------------------------------------------------
+    conv1           Conv           8 x 8 x 16        160          9,216
+    relu1           ReLU           8 x 8 x 16          0              0
+    conv2           Conv           8 x 8 x 10        170         10,240
+    globalavgpool1  GlobalAvgPool  10                  0              0
+    -------------------------------------------------------------------
+    total                                            330         19,456
     """
 
     def __init__(self, rows):
         self.rows = rows
         self.weights = sum(row.weights for row in rows)
         self.multiply_adds = sum(row.multiply_adds for row in rows)
+        self.trained_weights = self.weights - sum(row.untrained for row in rows)
 
     def __repr__(self):
-        table = [("name", "layer", "output shape", "weights", "multiply-adds")]
-        table += [
-            (
-                row.name,
-                row.layer,
-                " x ".join(map(str, row.output_shape)),
-                f"{row.weights:,}",
-                f"{row.multiply_adds:,}",
-            )
-            for row in self.rows
-        ]
-        table.append(("total", "", "", f"{self.weights:,}", f"{self.multiply_adds:,}"))
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = []
-        for cells in table:
-            texts = [
-                cell.rjust(width) if i > 2 else cell.ljust(width)
+        return self.to_text()
+
+    def to_text(self, max_width=40):
+        """Return the table as text; names longer than `max_width` lose their middle.
+
+        Parameters
+        ----------
+        max_width : int, default=40
+            Most characters of a name, at least 8.
+        """
+        if max_width < 8:
+            raise ValueError(f"Summary: max_width must be at least 8, got {max_width!r}.")
+        head, body, foot = self._cells(lambda name: shorten(name, max_width))
+        if len(head) > len(HEAD):
+            body = [line for cells in body for line in stack_inputs(cells, max_width)]
+        widths = [max(map(len, column)) for column in zip(head, *body, *foot, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if i in (3, 4) else cell.ljust(width)
                 for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-            ]
-            lines.append("  ".join(texts).rstrip())
+            ).rstrip()
+            for cells in (head, *body, *foot)
+        ]
         rule = "-" * max(map(len, lines))
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        return "\n".join([lines[0], rule, *lines[1 : len(body) + 1], rule, *lines[len(body) + 1 :]])
+
+    def _repr_html_(self):
+        head, body, foot = self._cells(str)
+
+        def line(cells, tag):
+            texts = [
+                f"<{tag} style='text-align:{'right' if i in (3, 4) else 'left'}'>"
+                f"{escape(', '.join(cell) if isinstance(cell, tuple) else cell)}</{tag}>"
+                for i, cell in enumerate(cells)
+            ]
+            return f"<tr>{''.join(texts)}</tr>"
+
+        return "\n".join(
+            [
+                "<table>",
+                f"<thead>{line(head, 'th')}</thead>",
+                "<tbody>",
+                *[line(cells, "td") for cells in body],
+                "</tbody>",
+                "<tfoot>",
+                *[line(cells, "th") for cells in foot],
+                "</tfoot>",
+                "</table>",
+            ]
+        )
+
+    def _cells(self, as_name):
+        """Return head, body and foot of the table: rows of text, but inputs as tuples of names."""
+        before = ["input", *(row.name for row in self.rows)]
+        reads = [
+            tuple(map(as_name, row.inputs)) if row.inputs not in ((), (previous,)) else ()
+            for row, previous in zip(self.rows, before, strict=False)
+        ]
+        head, body, foot = list(HEAD), [], [["total", "", "", self.weights, self.multiply_adds]]
+        if self.trained_weights != self.weights:
+            foot.append(["trained", "", "", self.trained_weights, ""])
+        for row in self.rows:
+            shape = " x ".join(map(str, row.output_shape))
+            body.append([as_name(row.name), row.layer, shape, row.weights, row.multiply_adds])
+        for cells in (*body, *foot):
+            cells[3:] = [f"{cell:,}" if cell != "" else "" for cell in cells[3:]]
+        if any(reads):
+            head.append("inputs")
+            for cells, names in zip(body, reads, strict=True):
+                cells.append(names)
+            for cells in foot:
+                cells.append("")
+        return head, body, foot
+
+
+def shorten(name, width):
+    """Return `name` in at most `width` characters: its start and, twice as long, its end."""
+    if len(name) <= width:
+        return name
+    start = (width - 3) // 3
+    return f"{name[:start]}...{name[len(name) - (width - 3 - start) :]}"
+
+
+def stack_inputs(cells, width):
+    """Return the lines of one row, so that no line of its inputs is much longer than `width`."""
+    lines = [""]
+    for name in cells[-1]:
+        joined = f"{lines[-1]}, {name}" if lines[-1] else name
+        if lines[-1] and len(joined) > width:
+            lines[-1] += ","
+            lines.append(name)
+        else:
+            lines[-1] = joined
+    blank = [""] * (len(cells) - 1)
+    return [[*cells[:-1], lines[0]], *([*blank, line] for line in lines[1:])]

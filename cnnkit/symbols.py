@@ -31,6 +31,8 @@ class Symbol:
 def Input():
     """Return the symbol of a network's input.
 
+    A layer called on symbols returns the symbol of its output. Every call has weights of its own.
+
     Examples
     --------
     >>> from cnnkit import Add, Conv, Graph, Input, ReLU

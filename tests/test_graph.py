@@ -77,7 +77,7 @@ def test_weights_by_path():
 def test_summary():
     graph = Sequential([Conv(16, 3), ReLU(), MaxPool(2), ("s", Sequential([Flatten(), Dense()]))])
     summary = graph.summary((8, 10, 1), n_outputs=7)
-    assert [tuple(row) for row in summary.rows] == [
+    assert [tuple(row)[:5] for row in summary.rows] == [
         ("conv1", "Conv", (8, 10, 16), 160, 8 * 10 * 9 * 16),
         ("relu1", "ReLU", (8, 10, 16), 0, 0),
         ("maxpool1", "MaxPool", (4, 5, 16), 0, 0),
@@ -117,7 +117,7 @@ def test_multiply_adds_of_a_graph_are_those_of_its_layers():
         (Sequential([("", ReLU())]), "Graph: a node's name must be text without '/', got ''"),
         (Sequential([(1, ReLU())]), "Graph: a node's name must be text without '/', got 1"),
         (Sequential([("input", ReLU())]), "Graph: names of nodes must be unique, got 'input' twi"),
-        (Sequential([ReLU(), ("relu1", ReLU())]), "Graph: names .* unique, got 'relu1' twice"),
+        (Sequential([("relu1", ReLU())] * 2), "Graph: names .* unique, got 'relu1' twice"),
         (Graph([]), "Graph: nodes must hold at least one node, got none"),
         (Graph([("a", ReLU(), ())]), r"Graph: node 'a' \(ReLU\) must read 1 inputs, got \(\)"),
         (
@@ -130,7 +130,7 @@ def test_multiply_adds_of_a_graph_are_those_of_its_layers():
         ),
         (
             Graph([("a", ReLU(), INPUT), ("b", ReLU(), INPUT)]),
-            r"Graph: every node must be read or be one of the outputs .*, got \['a'\] unread",
+            r"Graph: every node but the last must be read, .*, got \['a'\] unread",
         ),
     ],
     ids=str,

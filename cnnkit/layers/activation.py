@@ -1,5 +1,7 @@
 """Activations."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.special import expit
 
@@ -63,7 +65,8 @@ class LeakyReLU(_Compiled):
         self.negative_slope = negative_slope
 
     def output_shape(self, input_shape):
-        if not self.negative_slope > 0:
+        slope = self.negative_slope
+        if isinstance(slope, bool) or not isinstance(slope, Real) or not slope > 0:
             raise ValueError(
                 f"LeakyReLU: negative_slope must be positive, got {self.negative_slope!r}."
             )

@@ -11,7 +11,7 @@ class _Merge(Layer):
     """Several arrays as one; given `branches`, the branches too.
 
     Without branches it is for the functional form, ``Add()(x, y)``. A branch is a layer or a list
-    of layers, all of them reading the same input.
+    of layers, all of them reading the same input; None is the input itself.
     """
 
     inputs = (2, None)
@@ -32,7 +32,7 @@ class Add(_Merge):
 
     Parameters
     ----------
-    branches : list of Layer or list of layers, default=None
+    branches : list of Layer, list of layers or None, default=None
         What to add up, each reading the input of this layer; None in the functional form.
 
     Examples
@@ -80,7 +80,7 @@ class Multiply(_Merge):
 
     Parameters
     ----------
-    branches : list of Layer or list of layers, default=None
+    branches : list of Layer, list of layers or None, default=None
         What to multiply, each reading the input of this layer; None in the functional form.
 
     Examples
@@ -129,7 +129,7 @@ class MultiplyOp:
         for dx, other in zip(self.dxs, reversed(self.xs), strict=True):
             if dx is None:
                 continue
-            if dx.shape == dy.shape:
+            if dx.shape[1:] == dy.shape[1:]:
                 np.multiply(dy, other[:n], out=dx[:n])
             else:
                 axes = tuple(range(1, dy.ndim - 1))
@@ -141,7 +141,7 @@ class Concat(_Merge):
 
     Parameters
     ----------
-    branches : list of Layer or list of layers, default=None
+    branches : list of Layer, list of layers or None, default=None
         What to join, each reading the input of this layer; None in the functional form.
 
     Examples

@@ -136,6 +136,12 @@ class LocalResponseNorm(Layer):
 
     def output_shape(self, input_shape):
         shapes.as_int(self.size, "size", self.owner)
+        for name, low in (("alpha", 0), ("beta", 0), ("k", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real) or not low <= value < np.inf:
+                raise ValueError(
+                    f"LocalResponseNorm: {name} must be a number of at least 0, got {value!r}."
+                )
         return image_input(self, input_shape)
 
     def bind(self, slots):

@@ -3,6 +3,7 @@
 from math import prod
 
 import numpy as np
+from scipy import sparse
 
 from cnnkit import shapes
 from cnnkit.layers.base import Layer, image_input
@@ -45,32 +46,36 @@ class UpSample(Layer):
 
 
 class ResampleOp:
-    """y = R x S' for the matrices R and S of one side each; dx = R' dy S."""
+    """y = R x for a sparse matrix R of pixels, dx = R' dy: NaN stays with the pixels it reaches."""
 
     def __init__(self, slots, matrix):
         self.slots = slots
         _, H, W, _ = slots.x.shape
         _, OH, OW, _ = slots.y.shape
-        self.down = matrix(H, OH).astype(slots.y.dtype)
-        self.across = matrix(W, OW).astype(slots.y.dtype)
+        pixels = sparse.kron(matrix(H, OH), matrix(W, OW), format="csr")
+        pixels.eliminate_zeros()
+        self.pixels = pixels.astype(slots.y.dtype)
+        self.adjoint = self.pixels.T.tocsr()
 
     def forward(self, n):
-        resample(self.slots.x[:n], self.down, self.across, self.slots.y[:n])
+        resample(self.pixels, self.slots.x, self.slots.y, n)
 
     def backward(self, n):
         if self.slots.dx is not None:
-            resample(self.slots.dy[:n], self.down.T, self.across.T, self.slots.dx[:n])
+            resample(self.adjoint, self.slots.dy, self.slots.dx, n)
 
 
-def resample(x, down, across, out):
-    N, H, W, C = x.shape
-    tall = np.matmul(down, x.reshape(N, H, W * C)).reshape(-1, W, C)
-    np.matmul(across, tall, out=out.reshape(-1, len(across), C))
+def resample(pixels, x, y, n):
+    """Fill the first `n` images of y with ``pixels @ x``."""
+    channels = x.shape[-1]
+    for image, out in zip(x[:n], y[:n], strict=True):
+        out[...] = (pixels @ image.reshape(-1, channels)).reshape(out.shape)
 
 
 def nearest(size, out):
     """Return the (out, size) matrix that repeats every pixel."""
-    return np.repeat(np.eye(size), out // size, axis=0)
+    rows = np.arange(out)
+    return sparse.csr_array((np.ones(out), (rows, rows // (out // size))), shape=(out, size))
 
 
 def bilinear(size, out):
@@ -78,10 +83,10 @@ def bilinear(size, out):
     at = np.clip((np.arange(out) + 0.5) * size / out - 0.5, 0, size - 1)
     low = np.floor(at).astype(int)
     high = np.minimum(low + 1, size - 1)
-    matrix = np.zeros((out, size))
-    np.add.at(matrix, (np.arange(out), low), 1 - (at - low))
-    np.add.at(matrix, (np.arange(out), high), at - low)
-    return matrix
+    rows = np.arange(out)
+    shares = np.concatenate([1 - (at - low), at - low])
+    taps = (np.concatenate([rows, rows]), np.concatenate([low, high]))
+    return sparse.csr_array((shares, taps), shape=(out, size))
 
 
 class Pad(Layer):

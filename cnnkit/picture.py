@@ -1,0 +1,258 @@
+"""Boxes and arrows on the axes of matplotlib."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from cnnkit.graph import INPUT
+from cnnkit.layered import Layered
+
+EDGE, FAINT = "#555555", "#666666"
+
+SIZE, SMALL = 9, 7  # points, of the two lines of a box
+HEIGHT = 0.42  # inches, of a box
+MARGIN = 0.12  # inches around the drawing
+BETWEEN = 0.26  # inches between rows, at least
+PAD = 0.08  # inches around the boxes of a group
+TITLE = 0.13  # inches, height of a group's name
+
+
+class Box(NamedTuple):
+    """A layer, or the input, as it is drawn."""
+
+    path: str
+    title: str
+    shape: str
+    fill: str
+    inputs: tuple
+    is_output: bool
+
+
+class Group(NamedTuple):
+    """The frame around the boxes of a nested graph; `above`, `below` and `aside` are levels of
+    frames, its own included, on these sides of its boxes."""
+
+    path: str
+    members: list
+    top: int
+    bottom: int
+    above: int
+    below: int
+    aside: int
+
+
+class Picture:
+    """A drawing of boxes in inches, x to the right and y down.
+
+    Parameters
+    ----------
+    boxes : list of Box
+    text_width : callable
+        The width in inches of a text at a size in points.
+    """
+
+    def __init__(self, boxes, text_width):
+        self.boxes = {box.path: box for box in boxes}
+        self.text_width = text_width
+        shown = None
+        while True:
+            self._labels(shown)
+            self._arrange()
+            groups = self._groups(shown)
+            if shown == groups.keys():
+                break
+            shown = groups.keys()
+        self.groups = groups
+        self._rows()
+
+    def _labels(self, shown):
+        """Name every box within the innermost of the groups that are shown, and measure it."""
+        self.label, self.width = {}, {}
+        for path, box in self.boxes.items():
+            inside = [g for g in groups_of(path) if shown is None or g in shown]
+            name = "" if path == INPUT else path[len(inside[-1]) + 1 if inside else 0 :]
+            self.label[path] = "   ".join(filter(None, [name, box.shape]))
+            texts = self.text_width(box.title, SIZE), self.text_width(self.label[path], SMALL)
+            self.width[path] = max(0.8, *texts) + 0.2
+
+    def _arrange(self):
+        inputs = {path: box.inputs for path, box in self.boxes.items()}
+        self.layout = Layered(inputs, self.width)
+
+    def _groups(self, shown):
+        """Return the groups in whose frame nothing else lies, by path, inner ones first."""
+        members = {}
+        for name in self.layout.row:
+            for group in groups_of(name if isinstance(name, str) else name[1]):
+                members.setdefault(group, []).append(name)
+        found = {}
+        for path in sorted(members, key=lambda path: -path.count("/")):
+            names = members[path]
+            boxes = [name for name in names if isinstance(name, str)]
+            if len(boxes) < 2 or (shown is not None and path not in shown):
+                continue
+            rows = [self.layout.row[name] for name in boxes]
+            top, bottom = min(rows), max(rows)
+            inner = [g for g in found.values() if g.path.startswith(path + "/")]
+            group = Group(
+                path,
+                [name for name in names if top <= self.layout.row[name] <= bottom],
+                top,
+                bottom,
+                1 + max((g.above for g in inner if g.top == top), default=0),
+                1 + max((g.below for g in inner if g.bottom == bottom), default=0),
+                1 + max((g.aside for g in inner), default=0),
+            )
+            left, right = self._sides(group)
+            inside = set(group.members)
+            if not any(
+                self.layout.x[name] + self._half(name) > left
+                and self.layout.x[name] - self._half(name) < right
+                for row in self.layout.rows[top : bottom + 1]
+                for name in row
+                if name not in inside
+            ):
+                found[path] = group
+        return found
+
+    def _half(self, name):
+        return self.width.get(name, 0) / 2
+
+    def _sides(self, group):
+        x = self.layout.x
+        pad = PAD * group.aside
+        left = min(x[name] - self._half(name) for name in group.members) - pad
+        right = max(x[name] + self._half(name) for name in group.members) + pad
+        title = group.path.split("/")[-1]
+        return left, max(right, left + self.text_width(title, SMALL) + 0.12)
+
+    def _rows(self):
+        """Choose the top and bottom of every row."""
+        steps = [0.0] * len(self.layout.rows)
+        for route in self.layout.routes:
+            for a, b in pairwise(route):
+                row = self.layout.row[b]
+                steps[row] = max(steps[row], abs(self.layout.x[a] - self.layout.x[b]))
+        self.tops, y = [], 0.0
+        for row, step in enumerate(steps):
+            if row:
+                above = max((g.above for g in self.groups.values() if g.top == row), default=0)
+                below = max(
+                    (g.below for g in self.groups.values() if g.bottom == row - 1), default=0
+                )
+                y += BETWEEN + min(0.08 * step, 0.4) + above * (PAD + TITLE) + below * PAD
+            self.tops.append(y)
+            y += HEIGHT
+        self.bottoms = [top + HEIGHT for top in self.tops]
+
+    def frame(self, group):
+        """Return left, right, top and bottom of a group."""
+        top = self.tops[group.top] - group.above * (PAD + TITLE)
+        return *self._sides(group), top, self.bottoms[group.bottom] + group.below * PAD
+
+    def draw(self, ax):
+        """Draw on `ax`, or on a new figure, and return the axes."""
+        frames = {path: self.frame(group) for path, group in self.groups.items()}
+        x = self.layout.x
+        left = min(x[name] - self._half(name) for name in x)
+        right = max(x[name] + self._half(name) for name in x)
+        top, bottom = 0.0, self.bottoms[-1]
+        for sides in frames.values():
+            left, right = min(left, sides[0]), max(right, sides[1])
+            top, bottom = min(top, sides[2]), max(bottom, sides[3])
+        left, right, top, bottom = left - MARGIN, right + MARGIN, top - MARGIN, bottom + MARGIN
+        if ax is None:
+            from matplotlib import pyplot
+
+            figure = pyplot.figure(figsize=(right - left, bottom - top))
+            ax = figure.add_axes((0, 0, 1, 1))
+        ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+        ax.set_axis_off()
+        window = ax.get_window_extent()
+        inch = ax.figure.dpi * max(right - left, 1e-9), ax.figure.dpi * max(bottom - top, 1e-9)
+        pen = Pen(ax, min(1.0, window.width / inch[0], window.height / inch[1]))
+        for path in reversed(frames):
+            pen.rectangle(frames[path], "#0000000a", "#cccccc", 0.6, zorder=1)
+            corner = frames[path][0] + 0.06, frames[path][2] + 0.03
+            pen.text(*corner, path.split("/")[-1], SMALL, FAINT, ha="left", va="top")
+        for route in self.layout.routes:
+            pen.arrow(
+                [
+                    (x[name], self.tops[self.layout.row[name]], self.bottoms[self.layout.row[name]])
+                    for name in route
+                ]
+            )
+        for path, box in self.boxes.items():
+            row, half = self.layout.row[path], self._half(path)
+            sides = x[path] - half, x[path] + half, self.tops[row], self.bottoms[row]
+            pen.rectangle(sides, box.fill, EDGE, 1.8 if box.is_output else 0.7, zorder=3)
+            label = self.label[path]
+            pen.text(x[path], self.tops[row] + HEIGHT * (0.33 if label else 0.5), box.title, SIZE)
+            pen.text(x[path], self.tops[row] + HEIGHT * 0.7, label, SMALL, FAINT)
+        return ax
+
+
+class Pen:
+    """Shapes drawn on axes, whose texts and lines are `scale` times their size."""
+
+    def __init__(self, ax, scale):
+        self.ax = ax
+        self.scale = scale
+
+    def rectangle(self, sides, fill, edge, linewidth, zorder):
+        from matplotlib.patches import FancyBboxPatch
+
+        left, right, top, bottom = sides
+        self.ax.add_patch(
+            FancyBboxPatch(
+                (left, top),
+                right - left,
+                bottom - top,
+                boxstyle="round,pad=0,rounding_size=0.06",
+                facecolor=fill,
+                edgecolor=edge,
+                linewidth=linewidth * self.scale,
+                zorder=zorder,
+            )
+        )
+
+    def text(self, x, y, text, size, color="black", ha="center", va="center"):
+        self.ax.text(
+            x,
+            y,
+            text,
+            fontsize=size * self.scale,
+            color=color,
+            ha=ha,
+            va=va,
+            zorder=4,
+            parse_math=False,
+        )
+
+    def arrow(self, stops):
+        """Draw an edge from the bottom of the first of (x, top, bottom) to the top of the last."""
+        from matplotlib.patches import FancyArrowPatch
+        from matplotlib.path import Path
+
+        points, codes = [(stops[0][0], stops[0][2])], [Path.MOVETO]
+        for (x0, _, y0), (x1, y1, bottom) in pairwise(stops):
+            middle = (y0 + y1) / 2
+            points += [(x0, middle), (x1, middle), (x1, y1), (x1, bottom)]
+            codes += [Path.CURVE4] * 3 + [Path.LINETO]
+        self.ax.add_patch(
+            FancyArrowPatch(
+                path=Path(points[:-1], codes[:-1]),
+                arrowstyle="-|>",
+                mutation_scale=8 * self.scale,
+                shrinkA=0,
+                shrinkB=0,
+                color=EDGE,
+                linewidth=0.8 * self.scale,
+                zorder=2,
+            )
+        )
+
+
+def groups_of(path):
+    """Return the paths of all groups a box is in, outermost first."""
+    levels = path.split("/")
+    return ["/".join(levels[:i]) for i in range(1, len(levels))]

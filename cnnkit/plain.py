@@ -1,0 +1,193 @@
+"""Layers and graphs as plain data: to JSON and back.
+
+A layer is ``{"layer": name, hyper-parameter: value, ...}``, a tuple ``{"tuple": [...]}``; numbers,
+text, true, false, null and lists are themselves. Names are those of a closed list: reading a text
+imports and runs nothing.
+"""
+
+import json
+from itertools import count
+from math import isfinite
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from cnnkit import layers
+from cnnkit.graph import Graph, Residual, Sequential
+from cnnkit.layers.base import Layer
+
+FORMAT = "cnnkit graph 1"
+MAX_CHARACTERS = 4 << 20  # of a JSON text
+MAX_VALUES = 20_000  # in it: ResNet-50 has 616
+MAX_DEPTH = 64  # values within values
+MAX_NAME = 1_000  # characters of one string
+
+LAYERS = {name: getattr(layers, name) for name in layers.__all__ if name != "Layer"}
+LAYERS |= {"Graph": Graph, "Sequential": Sequential, "Residual": Residual}
+
+
+def to_json(layer, indent=None):
+    """Return a layer or graph as JSON text.
+
+    Parameters
+    ----------
+    layer : Layer
+        Of cnnkit's own classes, as are all layers in it.
+    indent : int, default=None
+        Spaces for each level; one line when None.
+
+    Examples
+    --------
+    >>> from cnnkit import MaxPool
+    >>> from cnnkit.plain import from_json, to_json
+    >>> from_json(to_json(MaxPool((3, 2), padding=((0, 1), (1, 0)))))
+    MaxPool(padding=((0, 1), (1, 0)), pool_size=(3, 2))
+    """
+    if not isinstance(layer, Layer):
+        raise TypeError(f"to_json: layer must be a layer or a graph, got {layer!r}.")
+    plain = _plain(layer, type(layer).__name__, 0, count(1))
+    return json.dumps({"format": FORMAT, "graph": plain}, indent=indent, allow_nan=False)
+
+
+def from_json(text):
+    """Return the layer or graph of a text that `to_json` wrote.
+
+    The text may come from anywhere: whatever is wrong with it, names of layers and
+    hyper-parameters included, raises a ValueError. How its layers are wired is checked, too;
+    their shapes are once an input shape is known.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"from_json: text must be a str, got {type(text).__name__}.")
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(
+            f"from_json: text must have at most {MAX_CHARACTERS} characters, got {len(text)}."
+        )
+    try:
+        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError(f"from_json: values must be at most {MAX_DEPTH} deep, got more.") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"from_json: text must be JSON, got a fault: {error}.") from None
+    if not isinstance(data, dict) or data.keys() != {"format", "graph"}:
+        raise ValueError(
+            f"from_json: text must be an object of 'format' and 'graph', got {_short(data)}."
+        )
+    if data["format"] != FORMAT:
+        raise ValueError(f"from_json: format must be {FORMAT!r}, got {_short(data['format'])}.")
+    layer = _value(data["graph"], "graph", 0, count(1))
+    if not isinstance(layer, Layer):
+        raise ValueError(f"from_json: graph must be a layer, got {_short(data['graph'])}.")
+    try:
+        layer.output_names() if isinstance(layer, Graph) else layer.wiring()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"from_json: graph must be wired right, got: {error}") from None
+    return layer
+
+
+def _plain(value, where, depth, counter):
+    """Return `value`, a hyper-parameter found at `where`, as what JSON can hold."""
+    _check_limits(where, depth, counter, "to_json")
+    if isinstance(value, Layer):
+        name = type(value).__name__
+        if LAYERS.get(name) is not type(value):
+            raise ValueError(
+                f"to_json: {where} must be a layer of cnnkit, got {type(value).__qualname__}."
+            )
+        params = BaseEstimator.get_params(value, deep=False)
+        return {"layer": name} | {
+            key: _plain(entry, f"{where}.{key}", depth + 1, counter)
+            for key, entry in params.items()
+        }
+    if isinstance(value, (list, tuple)):
+        items = [
+            _plain(entry, f"{where}[{i}]", depth + 1, counter) for i, entry in enumerate(value)
+        ]
+        return {"tuple": items} if isinstance(value, tuple) else items
+    if isinstance(value, (bool, np.bool_)):
+        value = bool(value)
+    elif isinstance(value, Integral):
+        value = int(value)
+    elif isinstance(value, Real):
+        value = float(value)
+    return _checked(value, where, "to_json")
+
+
+def _value(data, where, depth, counter):
+    """Return what `data`, found at `where` of a JSON text, stands for."""
+    _check_limits(where, depth, counter, "from_json")
+    if isinstance(data, list):
+        return [_value(entry, f"{where}[{i}]", depth + 1, counter) for i, entry in enumerate(data)]
+    if not isinstance(data, dict):
+        return _checked(data, where, "from_json")
+    if data.keys() == {"tuple"} and isinstance(data["tuple"], list):
+        return tuple(_value(data["tuple"], where, depth, counter))
+    name = data.get("layer")
+    if not isinstance(name, str) or name not in LAYERS:
+        raise ValueError(
+            f"from_json: {where} must be a layer of {sorted(LAYERS)}, got {_short(name)}."
+        )
+    kind = LAYERS[name]
+    known = kind._get_param_names()
+    unknown = [key for key in data if key != "layer" and key not in known]
+    if unknown:
+        raise ValueError(
+            f"from_json: {where} ({name}) must have hyper-parameters of {known}, "
+            f"got {_short(unknown)}."
+        )
+    params = {
+        key: _value(entry, f"{where}.{key}", depth + 1, counter)
+        for key, entry in data.items()
+        if key != "layer"
+    }
+    try:
+        return kind(**params)
+    except TypeError as error:
+        raise ValueError(f"from_json: {where} must be whole, got: {error}.") from None
+
+
+def _check_limits(where, depth, counter, owner):
+    if depth > MAX_DEPTH:
+        raise ValueError(
+            f"{owner}: values must be at most {MAX_DEPTH} deep, got more at {_short(where)}."
+        )
+    if next(counter) > MAX_VALUES:
+        raise ValueError(f"{owner}: a graph must have at most {MAX_VALUES} values, got more.")
+
+
+def _checked(value, where, owner):
+    """Return `value` if it is None, bool, finite number or text of a sane size."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) < 1 << 63:
+        return value
+    if isinstance(value, float) and isfinite(value):
+        return value
+    if isinstance(value, str) and len(value) <= MAX_NAME:
+        return value
+    raise ValueError(
+        f"{owner}: {where} must be None, a bool, a finite number below 2**63, text of at "
+        f"most {MAX_NAME} characters, a list, a tuple or a layer, got {_short(value)}."
+    )
+
+
+def _unique(pairs):
+    """Return the object of `pairs`, none of its keys given twice."""
+    found = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"from_json: keys must be unique, got {_short(key)} twice.")
+        found[key] = value
+    return found
+
+
+def _no_constant(name):
+    raise ValueError(f"from_json: numbers must be finite, got {name}.")
+
+
+def _short(value):
+    """Return the start of what `value` looks like."""
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        return f"an int of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

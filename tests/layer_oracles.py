@@ -1,0 +1,258 @@
+"""Slow twins of whole layers, and networks whose inputs have gradients too."""
+
+import math
+
+import numpy as np
+from oracles import avg_pool2d, conv2d, max_pool2d, numeric_gradient
+
+from cnnkit import Graph, Input, Layer, Network
+from cnnkit.layers.base import WeightSpec
+
+
+class Source(Layer):
+    """An input that is a weight: its gradient is the dx of what reads it."""
+
+    has_weights = True
+
+    def __init__(self, shape, batch):
+        self.shape = shape
+        self.batch = batch
+
+    def output_shape(self, input_shape):
+        return tuple(self.shape)
+
+    def weight_specs(self, input_shape):
+        return {"x": WeightSpec((self.batch, *self.shape))}
+
+    def bind(self, slots):
+        return SourceOp(slots)
+
+
+class SourceOp:
+    """y = x and dx = dy; dx is 0 past the samples asked for."""
+
+    def __init__(self, slots):
+        self.slots = slots
+
+    def forward(self, n):
+        self.slots.y[:n] = self.slots.weights["x"][:n]
+
+    def backward(self, n):
+        dx = self.slots.grads["x"]
+        dx[:n], dx[n:] = self.slots.dy[:n], 0
+
+
+def bound(build, *shapes, batch=3, dtype="float64", training=True, seed=0, **options):
+    """A network of sources x0, x1, ... and of what `build` makes of them, all weights drawn.
+
+    `build` is a layer or any function of symbols that returns one or several.
+    """
+    given = Input()
+    sources = [Source(shape, batch)(given, name=f"x{i}") for i, shape in enumerate(shapes)]
+    network = Network(
+        Graph.from_outputs(build(*sources)),
+        (1, 1, 1),
+        3,
+        batch_size=batch,
+        dtype=dtype,
+        training=training,
+        rng=np.random.default_rng(5),
+        **options,
+    )
+    rng = np.random.default_rng(seed)
+    for path, spec in network.weights.specs.items():
+        values = rng.standard_normal(spec.shape)
+        network.weights[path] = abs(values) + 0.5 if path.endswith("/var") else values
+    return network
+
+
+def sources(weights):
+    """The arrays of x0, x1, ... among weights or gradients."""
+    return [array for path, array in weights.items() if path.endswith("/x")]
+
+
+def step(network, n=None, seed=9):
+    """Outputs of a step over the first `n` samples; rows past them are NaN, gradients drawn."""
+    n = network.batch_size if n is None else n
+    for x in sources(network.weights):
+        x[n:] = np.nan
+    network.forward(n)
+    ys = [output[:n].copy() for output in network.outputs]
+    rng = np.random.default_rng(seed)
+    for doutput in network.doutputs:
+        doutput[:n], doutput[n:] = rng.standard_normal(doutput[:n].shape), np.nan
+    if network.training:
+        network.backward(n)
+    return ys
+
+
+def check_slopes(network, n=None, seed=9):
+    """Every gradient, those to the sources included, against the slope of <outputs, doutputs>."""
+    n = network.batch_size if n is None else n
+    weights, draws = network.weights, network.rng.bit_generator.state
+    trained = slice(weights.trained)
+    rng = np.random.default_rng(seed)
+    dys = [rng.standard_normal(output[:n].shape) for output in network.outputs]
+
+    def loss(flat):
+        network.rng.bit_generator.state = draws
+        weights.flat[trained] = flat
+        network.forward(n)
+        return sum(np.vdot(y[:n], dy) for y, dy in zip(network.outputs, dys, strict=True))
+
+    start = weights.flat.copy()
+    step(network, n, seed)
+    grads = network.grads.flat[trained].copy()
+    slopes = numeric_gradient(loss, weights.flat[trained].copy())
+    weights.flat[:] = start
+    network.rng.bit_generator.state = draws
+    assert slopes.any() or n == 0
+    within = 1e-6 * max(1, np.sqrt(np.mean(slopes**2)))
+    np.testing.assert_allclose(grads, slopes, rtol=0, atol=within)
+    assert not network.grads.flat[weights.trained :].any()
+
+
+def check(layer, *shapes, batch=3, n=2, training=True, **options):
+    """A layer on sources: output by its slow twin, slopes if training, for `n` of `batch`."""
+    network = bound(layer, *shapes, batch=batch, training=training, **options)
+    wanted = compute(network, n)
+    if training:
+        check_slopes(network, n)
+    for y, want in zip(step(network, n), wanted, strict=True):
+        assert y.shape == want.shape
+        np.testing.assert_allclose(y, want, rtol=1e-11, atol=1e-11)
+
+
+def compute(network, n, rng=None):
+    """What `forward` should give for each output, node by node in float64."""
+    values = {"input": network.x[:n].astype(np.float64)}
+    for name, layer, inputs in network.graph.flattened(network.n_outputs):
+        weights = {key: w.astype(np.float64) for key, w in network.weights.of(name).items()}
+        twin = TWINS[type(layer).__name__]
+        context = {"training": network.training, "rng": rng, "n": n}
+        values[name] = twin(layer, weights, context, *map(values.get, inputs))
+    return [values[path] for path in network.graph.output_paths()]
+
+
+def batch_norm(layer, w, context, x):
+    """(x - mean) / sqrt(var + eps) gamma + beta, statistics of the batch or running."""
+    axes = tuple(range(x.ndim - 1))
+    mean, var = (x.mean(axes), x.var(axes)) if context["training"] else (w["mean"], w["var"])
+    return (x - mean) / np.sqrt(var + layer.eps) * w["gamma"] + w["beta"]
+
+
+def local_response_norm(layer, w, context, x):
+    """x_c / (k + alpha / size * sum of x_c'^2, c - size // 2 <= c' < c - size // 2 + size)^beta."""
+    y = np.zeros_like(x)
+    for c in range(x.shape[-1]):
+        low = c - layer.size // 2
+        squares = (x[..., max(low, 0) : low + layer.size] ** 2).sum(-1)
+        y[..., c] = x[..., c] / (layer.k + layer.alpha / layer.size * squares) ** layer.beta
+    return y
+
+
+def upsample(layer, w, context, x):
+    """Every output pixel from the one or four pixels around its centre."""
+    scales = layer.scale if isinstance(layer.scale, tuple) else (layer.scale, layer.scale)
+    H, W = x.shape[1:3]
+    y = np.zeros((len(x), H * scales[0], W * scales[1], x.shape[3]))
+    for i, j in np.ndindex(*y.shape[1:3]):
+        if layer.method == "nearest":
+            y[:, i, j] = x[:, i // scales[0], j // scales[1]]
+            continue
+        r = min(max((i + 0.5) / scales[0] - 0.5, 0), H - 1)
+        q = min(max((j + 0.5) / scales[1] - 0.5, 0), W - 1)
+        for a, b in np.ndindex(2, 2):
+            u, v = int(r) + a, int(q) + b
+            share = (1 - abs(r - u)) * (1 - abs(q - v))
+            if share > 0:
+                y[:, i, j] += share * x[:, u, v]
+    return y
+
+
+def pad(layer, w, context, x):
+    amounts = layer.padding
+    amounts = amounts if isinstance(amounts, tuple) else (amounts, amounts)
+    return np.pad(x, ((0, 0), *(a if isinstance(a, tuple) else (a, a) for a in amounts), (0, 0)))
+
+
+def multiply(layer, w, context, a, b):
+    """a b, one (N, C) or (N, 1, 1, C) spread over the pixels of the other."""
+    whole = a.shape if math.prod(a.shape[1:]) >= math.prod(b.shape[1:]) else b.shape
+    a, b = (v.reshape(len(v), math.prod(v.shape[1:-1]), v.shape[-1]) for v in (a, b))
+    return (a * b).reshape(whole)
+
+
+def conv(layer, w, context, x):
+    groups = x.shape[3] if hasattr(layer, "depth_multiplier") else layer.groups
+    return conv2d(x, w["w"], w.get("b"), layer.stride, layer.padding, layer.dilation, groups)
+
+
+def dropout(layer, w, context, x):
+    if not context["training"]:
+        return x
+    return x * (context["rng"].random(x.shape) >= layer.rate) / (1 - layer.rate)
+
+
+def exponentials(x):
+    return np.exp(x - x.max(-1, keepdims=True))
+
+
+def number_by_number(f):
+    return lambda layer, w, context, x: f(x)
+
+
+def pooled(f):
+    return lambda layer, w, context, x: f(x, **layer.get_params())
+
+
+TWINS = {
+    "Add": lambda layer, w, context, *xs: sum(xs),
+    "AvgPool": pooled(avg_pool2d),
+    "BatchNorm": batch_norm,
+    "Concat": lambda layer, w, context, *xs: np.concatenate(xs, axis=-1),
+    "Conv": conv,
+    "Conv1x1": conv,
+    "Dense": lambda layer, w, context, x: x @ w["w"] + w.get("b", 0),
+    "DepthwiseConv": conv,
+    "Dropout": dropout,
+    "Flatten": number_by_number(lambda x: x.reshape(len(x), math.prod(x.shape[1:]))),
+    "GlobalAvgPool": number_by_number(lambda x: x.mean((1, 2))),
+    "GlobalMaxPool": number_by_number(lambda x: x.max((1, 2))),
+    "HardSwish": number_by_number(lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6),
+    "LeakyReLU": lambda layer, w, context, x: np.where(x > 0, x, layer.negative_slope * x),
+    "LocalResponseNorm": local_response_norm,
+    "MaxPool": pooled(max_pool2d),
+    "Multiply": multiply,
+    "Pad": pad,
+    "ReLU": number_by_number(lambda x: np.maximum(x, 0)),
+    "ReLU6": number_by_number(lambda x: np.minimum(np.maximum(x, 0), 6)),
+    "Reshape": lambda layer, w, context, x: x.reshape(len(x), *layer.output_shape(x.shape[1:])),
+    "SiLU": number_by_number(lambda x: x / (1 + np.exp(-x))),
+    "Sigmoid": number_by_number(lambda x: 1 / (1 + np.exp(-x))),
+    "Softmax": number_by_number(lambda x: exponentials(x) / exponentials(x).sum(-1, keepdims=True)),
+    "Source": lambda layer, w, context, x: w["x"][: context["n"]],
+    "Tanh": number_by_number(np.tanh),
+    "UpSample": upsample,
+}
+
+
+def output_of(layer, x, **options):
+    """The output of a layer on one batch, without training."""
+    network = bound(layer, x.shape[1:], batch=len(x), training=False, **options)
+    network.weights["x0/x"] = x
+    return step(network)[0]
+
+
+def same_bits_on_any_number_of_threads(make):
+    """Whether `make()`, a tuple of arrays, has the same bytes on 1, 2, 3, 4 and 8 threads."""
+    from cnnkit import set_num_threads
+
+    try:
+        found = set()
+        for threads in (1, 2, 3, 4, 8):
+            set_num_threads(threads)
+            found.add(b"".join(array.tobytes() for array in make()))
+    finally:
+        set_num_threads(None)
+    return len(found) == 1

@@ -1,0 +1,129 @@
+"""ReLU6, LeakyReLU, HardSwish, Sigmoid, Tanh, SiLU and Softmax."""
+
+import numpy as np
+import pytest
+from layer_oracles import bound, check, output_of, same_bits_on_any_number_of_threads, step
+from oracles import normals
+
+from cnnkit import (
+    Conv,
+    Conv1x1,
+    Dropout,
+    Flatten,
+    HardSwish,
+    LeakyReLU,
+    ReLU6,
+    Reshape,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
+
+LAYERS = [ReLU6(), LeakyReLU(), LeakyReLU(0.3), HardSwish(), Sigmoid(), Tanh(), SiLU(), Softmax()]
+each_layer = pytest.mark.parametrize("layer", LAYERS, ids=str)
+PLACES = {
+    "alone": lambda layer, x: layer(x),
+    "after Conv": lambda layer, x: Conv(2, 1)(layer(Conv(5, 2)(x))),
+    "twice": lambda layer, x: layer(layer(x)),
+    "before dropout": lambda layer, x: Dropout(0)(layer(Dropout(0)(x))),
+    "around what reshapes": lambda layer, x: layer(Flatten()(layer(Reshape((4, 3, 5))(x)))),
+    "read twice": lambda layer, x: [layer(x), Conv1x1(2)(x)],
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("place", PLACES)
+@each_layer
+def test_places(layer, place, training):
+    network = bound(lambda x: PLACES[place](layer, x), (3, 4, 5))
+    network.weights.flat[:] *= 3
+    if place == "before dropout" and training:
+        ys, wanted = (step(bound(b, (3, 4, 5))) for b in (layer, lambda x: Dropout(0)(layer(x))))
+        np.testing.assert_array_equal(ys, wanted)
+        return
+    check(lambda x: PLACES[place](layer, x), (3, 4, 5), training=training)
+
+
+@each_layer
+@pytest.mark.parametrize("shape", [(1, 1, 2), (3, 2, 3), (2, 3, 17), (33,)], ids=str)
+def test_shapes(layer, shape):
+    check(layer, shape)
+    assert layer.output_shape(shape) == shape
+    assert layer.weight_specs(shape) == {}
+
+
+def row(numbers):
+    return np.array(numbers, float)[None]
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "y", "slope"),
+    [
+        (ReLU6(), [-2, 0, 3, 6, 7], [0, 0, 3, 6, 6], [0, 0, 1, 0, 0]),
+        (LeakyReLU(0.25), [-2, 0, 3], [-0.5, 0, 3], [0.25, 0.25, 1]),
+        (HardSwish(), [-4, -3.5, 0, 1.5, 4], [0, 0, 0, 1.125, 4], [0, 0, 0.5, 1, 1]),
+        (Sigmoid(), [0, np.log(3), -np.log(3)], [0.5, 0.75, 0.25], [0.25, 0.1875, 0.1875]),
+        (Tanh(), [0, np.log(3)], [0, 0.8], [1, 0.36]),
+        (SiLU(), [0, np.log(3)], [0, 0.75 * np.log(3)], [0.5, 0.75 + 0.1875 * np.log(3)]),
+    ],
+    ids=str,
+)
+def test_known_values_and_slopes(layer, x, y, slope):
+    network = bound(layer, (len(x),), batch=1)
+    network.weights["x0/x"] = row(x)
+    np.testing.assert_allclose(step(network)[0], row(y), rtol=1e-14, atol=1e-16)
+    network.doutput[...] = 1
+    network.backward(1)
+    np.testing.assert_allclose(network.grads["x0/x"], row(slope), rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@each_layer
+def test_large_numbers_stay_finite(layer, dtype):
+    network = bound(layer, (4,), batch=1, dtype=dtype)
+    network.weights["x0/x"] = row([-1e4, -200, 200, 1e4])
+    (y,) = step(network)
+    ends = {"Sigmoid": (0, 1), "Tanh": (-1, 1), "ReLU6": (0, 6), "Softmax": (0, 1)}
+    low = -1e4 * getattr(layer, "negative_slope", 0)
+    want = ends.get(type(layer).__name__, (low, 1e4))
+    np.testing.assert_allclose(y[0, [0, 3]], want, rtol=1e-6, atol=1e-30)
+    assert np.isfinite(network.grads["x0/x"]).all()
+
+
+@each_layer
+@pytest.mark.parametrize("channels", [5, 33])
+def test_nan_stays_nan_and_alone(layer, channels):
+    x = normals(2, 3, 2, channels)
+    x[1, 2, 1, 4] = np.nan
+    expected = np.isnan(x)
+    if isinstance(layer, Softmax):
+        expected[1, 2, 1] = True
+    assert (np.isnan(output_of(layer, x)) == expected).all()
+
+
+@each_layer
+def test_the_input_is_left_alone_where_others_read_it(layer):
+    network = bound(lambda x: [layer(x), Dropout()(x)], (3, 2, 5), training=False)
+    np.testing.assert_array_equal(step(network)[1], network.weights["x0/x"])
+
+
+def test_softmax_sums_to_one_at_every_pixel():
+    y = output_of(Softmax(), normals(2, 3, 4, 7) * 30)
+    np.testing.assert_allclose(y.sum(-1), np.ones((2, 3, 4)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("layer", [ReLU6(), LeakyReLU(0.3), HardSwish()], ids=str)
+def test_same_bits_on_any_number_of_threads(layer):
+    def make():
+        network = bound(layer, (41, 43, 16))
+        return (*step(network), network.grads.flat)
+
+    assert same_bits_on_any_number_of_threads(make)
+
+
+@pytest.mark.parametrize("slope", [0, -0.1, np.nan, None, "0.1"], ids=repr)
+def test_bad_slope(slope):
+    message = rf"^LeakyReLU: negative_slope must be positive, got {slope!r}\.$"
+    with pytest.raises((ValueError, TypeError), match=message):
+        LeakyReLU(slope).output_shape((5,))
