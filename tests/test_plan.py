@@ -417,7 +417,7 @@ def test_copies_keep_the_outputs(again):
 
 def test_an_unread_node_changes_nothing():
     nodes = [("a", Conv(3), "input"), ("unread", ReLU(), "a"), ("b", Conv(3), "a")]
-    graphs = [Graph(nodes), Graph([nodes[0], nodes[2]])]
+    graphs = [Graph(nodes, outputs="b"), Graph([nodes[0], nodes[2]])]
     found = []
     for graph in graphs:
         network = Network(graph, (4, 5, 2), 1, batch_size=2, dtype="float64", training=True)
