@@ -1,5 +1,6 @@
 """cnnkit: convolutional networks for scikit-learn users."""
 
+from cnnkit import functional
 from cnnkit._versions import show_versions
 from cnnkit.estimators import CNNClassifier
 from cnnkit.graph import Graph, Residual, Sequential
@@ -72,7 +73,19 @@ __all__ = [
     "Softmax",
     "Tanh",
     "UpSample",
+    "blocks",
+    "functional",
+    "models",
     "num_threads",
     "set_num_threads",
     "show_versions",
 ]
+
+
+def __getattr__(name):
+    """Import `blocks` and `models` when they are first asked for."""
+    if name in ("blocks", "models"):
+        import importlib
+
+        return importlib.import_module(f"cnnkit.{name}")
+    raise AttributeError(f"module 'cnnkit' has no attribute {name!r}")

@@ -171,7 +171,7 @@ class Network:
         ----------
         X : array of shape (n, H, W, C), or of flat rows
             In any real dtype; uint8 is scaled to [0, 1].
-        paths : list of str
+        paths : str or list of str
             Names of nodes as `summary` shows them.
 
         Returns
@@ -179,7 +179,7 @@ class Network:
         activations : dict of arrays of shape (n, ...) by path
         """
         images.check_input_shape(X, self.input_shape, "Network")
-        paths = list(dict.fromkeys(paths))
+        paths = [paths] if isinstance(paths, str) else list(dict.fromkeys(paths))
         network = self.resized(max(1, min(len(X), 64)), tuple(paths))
         found = {
             path: np.empty((len(X), *output.shape[1:]), self.dtype)

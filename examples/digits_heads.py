@@ -40,7 +40,7 @@ PICTURE = Path(__file__).parent / "pictures" / "digits_heads.png"
 # %%
 # The networks: only the head differs. ``None`` stands for one unit or filter per class.
 
-BODY = [Conv(16, 3), ReLU(), Conv(32, 3), ReLU(), MaxPool(2), Conv(64, 3), ReLU()]
+BODY = [Conv(16, 3), ReLU(), Conv(16, 3), ReLU(), MaxPool(2), Conv(64, 3), ReLU()]
 HEADS = {
     FC: [Flatten(), Dense(64), ReLU(), Dense(None)],
     GAP: [Conv1x1(None), GlobalAvgPool()],
@@ -65,7 +65,7 @@ def train(head, seed, X, y):
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=TEST_SIZE, stratify=y, random_state=seed
     )
-    run = Run(CNNClassifier(BODY + HEADS[head], learning_rate_init=0.003, random_state=seed))
+    run = Run(CNNClassifier(BODY + HEADS[head], learning_rate_init=0.004, random_state=seed))
     for _ in range(EPOCHS):
         start = perf_counter()
         run.clf.partial_fit(X_train, y_train, classes=np.unique(y))
@@ -148,62 +148,54 @@ def cost_sentence(runs):
 
 def draw(runs):
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter
 
-    figure = Figure(figsize=(13, 4.4), layout="constrained")
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
     loss, accuracy, cost = figure.subplots(1, 3)
-    epochs = np.arange(1, EPOCHS + 1)
     for head in HEADS:
-        style = {"color": COLORS[head], "label": head}
-        for ax, curves in (
-            (loss, [run.clf.loss_curve_ for run in runs[head]]),
-            (accuracy, [run.accuracy for run in runs[head]]),
-        ):
-            ax.plot(epochs, np.mean(curves, axis=0), linewidth=2, **style)
-            ax.fill_between(
-                epochs,
-                np.min(curves, axis=0),
-                np.max(curves, axis=0),
-                color=COLORS[head],
-                alpha=0.2,
-            )
-        final, weights = final_accuracy(runs[head]), runs[head][0].clf.summary().weights
-        cost.errorbar(
-            weights,
-            final.mean(),
-            yerr=final.std(ddof=1),
-            fmt=MARKERS[head],
-            markersize=9,
-            capsize=6,
-            **style,
-        )
-        cost.scatter(
-            np.full(len(final), weights * 1.06), final, s=14, color=COLORS[head], alpha=0.6
-        )
-        cost.annotate(
-            f"{head}\n{weights:,} weights",
-            (weights, final.mean()),
-            xytext=(-10, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            color=COLORS[head],
-        )
+        plot_curves(loss, head, [run.clf.loss_curve_ for run in runs[head]])
+        plot_curves(accuracy, head, [run.accuracy for run in runs[head]])
+        plot_spread(cost, head, runs[head][0].clf.summary().weights, final_accuracy(runs[head]))
     loss.set(title="Training loss", xlabel="epoch", ylabel="cross-entropy", yscale="log")
-    accuracy.set(title="Test accuracy", xlabel="epoch", ylabel="accuracy", ylim=(0.9, 1))
-    cost.set(title="Accuracy after the last epoch", xlabel="weights", ylabel="accuracy")
-    cost.set(xscale="log", xlim=(5e3, 2e5))
-    cost.xaxis.set_minor_formatter(NullFormatter())
+    loss.legend(frameon=False)
+    accuracy.set(title="Test accuracy", xlabel="epoch", ylabel="accuracy", ylim=(0.9, 1.003))
+    cost.set(title="Test accuracy against weights", xlabel="weights", ylabel="accuracy")
+    cost.set(xscale="log", xlim=(1e4, 2e5))
+    cost.set_xticks([1e4, 2e4, 5e4, 1e5, 2e5], ["10,000", "20,000", "50,000", "100,000", "200,000"])
+    cost.set_xticks([], minor=True)
+    cost.margins(y=0.3)
     for ax in (loss, accuracy, cost):
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
-    loss.legend(frameon=False)
-    figure.suptitle(
-        f"Two heads on one body: digits, {len(SEEDS)} seeds "
-        "(lines: mean; bands: lowest to highest; bars: standard deviation; dots: seeds)"
+    figure.suptitle("Two heads on one convolutional body: scikit-learn's digits", fontsize=14)
+    figure.supxlabel(
+        f"Lines and large marks: mean of {len(SEEDS)} seeds. Bands: lowest to highest. "
+        "Bars: standard deviation. Dots: seeds, after the last epoch.",
+        fontsize=10,
     )
     PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, dpi=120)
+
+
+def plot_curves(ax, head, curves):
+    epochs = np.arange(1, EPOCHS + 1)
+    low, mean, high = np.min(curves, axis=0), np.mean(curves, axis=0), np.max(curves, axis=0)
+    ax.plot(epochs, mean, color=COLORS[head], linewidth=2, label=head)
+    ax.fill_between(epochs, low, high, color=COLORS[head], alpha=0.2, linewidth=0)
+
+
+def plot_spread(ax, head, weights, accuracy):
+    """Mean and standard deviation, and beside them a dot for every seed."""
+    style = {"color": COLORS[head], "fmt": MARKERS[head], "markersize": 9, "capsize": 6}
+    ax.errorbar(weights, accuracy.mean(), yerr=accuracy.std(ddof=1), **style)
+    ax.scatter(weights * np.linspace(1.12, 1.4, len(accuracy)), accuracy, s=14, color=COLORS[head])
+    ax.text(
+        weights,
+        0.9,
+        f"{head}\n{weights:,} weights",
+        transform=ax.get_xaxis_transform(),
+        color=COLORS[head],
+        ha="center",
+    )
 
 
 def main():

@@ -26,6 +26,26 @@ class _Merge(Layer):
             return None
         return branch_nodes(self.branches, type(self)(), self.owner)
 
+    def output_shape(self, *input_shapes):
+        if self.branches is None:
+            return self.merged_shape(*input_shapes)
+        return self._graph().output_shape(*input_shapes)
+
+    def weight_specs(self, *input_shapes):
+        return {} if self.branches is None else self._graph().weight_specs(*input_shapes)
+
+    def multiply_adds(self, *input_shapes):
+        return 0 if self.branches is None else self._graph().multiply_adds(*input_shapes)
+
+    def _graph(self):
+        from cnnkit.graph import Graph
+
+        return Graph(self.wiring())
+
+    def merged_shape(self, *input_shapes):
+        """Return the output shape of the merge alone."""
+        raise NotImplementedError
+
 
 class Add(_Merge):
     """Sum of arrays of one shape.
@@ -45,9 +65,7 @@ class Add(_Merge):
     in_place = True
     gradient_in_place = True
 
-    def output_shape(self, *input_shapes):
-        if self.branches is not None:
-            return composite_shape(self, *input_shapes)
+    def merged_shape(self, *input_shapes):
         if len(set(input_shapes)) != 1:
             raise ValueError(f"Add: inputs must have one shape, got {input_shapes}.")
         return input_shapes[0]
@@ -93,9 +111,7 @@ class Multiply(_Merge):
     inputs = (2, 2)
     keeps_input = True
 
-    def output_shape(self, *input_shapes):
-        if self.branches is not None:
-            return composite_shape(self, *input_shapes)
+    def merged_shape(self, *input_shapes):
         a, b = input_shapes
         for whole, part in ((a, b), (b, a)):
             if part in (whole, whole[-1:], (1, 1, whole[-1])):
@@ -151,9 +167,7 @@ class Concat(_Merge):
     (4, 4, 128)
     """
 
-    def output_shape(self, *input_shapes):
-        if self.branches is not None:
-            return composite_shape(self, *input_shapes)
+    def merged_shape(self, *input_shapes):
         if len({shape[:-1] for shape in input_shapes}) != 1:
             raise ValueError(
                 f"Concat: inputs must have one shape but for their channels, got {input_shapes}."
@@ -180,10 +194,3 @@ class ConcatOp:
         for dx, part in zip(self.slots.dxs, self.slices, strict=True):
             if dx is not None:
                 dx[:n] = self.slots.dy[:n, ..., part]
-
-
-def composite_shape(layer, input_shape):
-    """Return the output shape of a layer that stands for a graph."""
-    from cnnkit.graph import Graph
-
-    return Graph(layer.wiring()).output_shape(input_shape)

@@ -1,0 +1,395 @@
+"""The named blocks of the literature, each a few layers wired together.
+
+A block is a layer like any other: it nests in `Sequential` and `Graph`, and can be called on
+symbols.
+"""
+
+from cnnkit import shapes
+from cnnkit.graph import Graph, Residual, Sequential
+from cnnkit.layers import (
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    Conv1x1,
+    Dense,
+    DepthwiseConv,
+    GlobalAvgPool,
+    MaxPool,
+    Multiply,
+    ReLU,
+    Sigmoid,
+    UpSample,
+)
+
+
+def dimension_reduction(channels, factor):
+    """Return a 1x1 convolution to a `factor`-th of the channels.
+
+    Lin et al. (2013), "Network in network"; Szegedy et al. (2015), "Going deeper with
+    convolutions", where it comes before every large kernel.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the input.
+    factor : int
+        At most `channels`; the quotient is rounded down.
+
+    Returns
+    -------
+    block : Conv1x1
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import dimension_reduction
+    >>> dimension_reduction(64, 2).output_shape((28, 28, 64))
+    (28, 28, 32)
+    """
+    return Conv1x1(_share(channels, factor, "factor", "dimension_reduction"))
+
+
+def feature_fusion(filters=1):
+    """Return a 1x1 convolution that weighs all channels of a pixel into `filters` new ones.
+
+    Lin et al. (2013), "Network in network", section 3.1: cross channel parametric pooling.
+
+    Parameters
+    ----------
+    filters : int, default=1
+
+    Returns
+    -------
+    block : Conv1x1
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import feature_fusion
+    >>> feature_fusion().output_shape((28, 28, 3))
+    (28, 28, 1)
+    """
+    return Conv1x1(filters)
+
+
+def add_depth(channels, n_layers):
+    """Return 1x1 convolutions, each with ReLU, that keep the channels: depth at little cost.
+
+    Lin et al. (2013), "Network in network".
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the input and of every layer.
+    n_layers : int
+
+    Returns
+    -------
+    block : Sequential
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import add_depth
+    >>> add_depth(64, 3).output_shape((28, 28, 64))
+    (28, 28, 64)
+    """
+    return mlpconv([channels] * shapes.as_int(n_layers, "n_layers", "add_depth"))
+
+
+def mlpconv(filters, kernel_size=1, *, stride=1, padding="same"):
+    """Return a convolution followed by 1x1 convolutions, each with ReLU.
+
+    The 1x1 convolutions are a multilayer perceptron that slides over the image. Lin et al. (2013),
+    "Network in network", section 3.2.
+
+    Parameters
+    ----------
+    filters : list of int
+        Of the convolution and of every 1x1 convolution after it.
+    kernel_size, stride, padding :
+        Of the first convolution, as in `Conv`. The kernel size is 1 by default, which leaves the
+        perceptron alone: to be put behind a convolution there is.
+
+    Returns
+    -------
+    block : Sequential
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import mlpconv
+    >>> mlpconv([192, 160, 96], 5).output_shape((32, 32, 3))
+    (32, 32, 96)
+    """
+    if not isinstance(filters, (list, tuple)) or not filters:
+        raise ValueError(f"mlpconv: filters must be a list of at least one int, got {filters!r}.")
+    convolutions = [Conv(filters[0], kernel_size, stride=stride, padding=padding)]
+    convolutions += [Conv1x1(number) for number in filters[1:]]
+    named = [(f"conv{i}", layer) for i, layer in enumerate(convolutions, 1)]
+    return Sequential([item for conv in named for item in (conv, ReLU())])
+
+
+def fire(squeeze, expand_1x1, expand_3x3=None):
+    """Return SqueezeNet's module: few 1x1 filters, then 1x1 and 3x3 filters side by side.
+
+    Iandola et al. (2016), "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and
+    < 0.5MB model size", section 3.2.
+
+    Parameters
+    ----------
+    squeeze, expand_1x1, expand_3x3 : int
+        Filters; `expand_3x3` is `expand_1x1` when None.
+
+    Returns
+    -------
+    block : Sequential
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import fire
+    >>> fire(16, 64, 64).output_shape((55, 55, 96))
+    (55, 55, 128)
+    """
+    expand_3x3 = expand_1x1 if expand_3x3 is None else expand_3x3
+    expand = [
+        ("expand_1x1", [Conv1x1(expand_1x1), ReLU()]),
+        ("expand_3x3", [Conv(expand_3x3, 3), ReLU()]),
+    ]
+    return Sequential([("squeeze", Conv1x1(squeeze)), ReLU(), ("expand", Concat(expand))])
+
+
+def inception(
+    filters_1x1,
+    reduce_3x3=None,
+    filters_3x3=None,
+    reduce_5x5=None,
+    filters_5x5=None,
+    pool_projection=None,
+):
+    """Return GoogLeNet's module: 1x1, 3x3, 5x5 convolutions and a pooling side by side.
+
+    1x1 convolutions reduce the channels before the larger kernels and after the pooling. Szegedy
+    et al. (2015), "Going deeper with convolutions", figure 2(b); the order of the arguments is
+    that of its table 1.
+
+    Parameters
+    ----------
+    filters_1x1 : int
+    reduce_3x3, filters_3x3, reduce_5x5, filters_5x5, pool_projection : int, default=None
+        As many as `filters_1x1` when None: ``inception(64)`` has 64 filters everywhere.
+
+    Returns
+    -------
+    block : Concat
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import inception
+    >>> inception(64, 96, 128, 16, 32, 32).output_shape((28, 28, 192))
+    (28, 28, 256)
+    >>> inception(64).output_shape((28, 28, 192))
+    (28, 28, 256)
+    """
+    numbers = (reduce_3x3, filters_3x3, reduce_5x5, filters_5x5, pool_projection)
+    r3, f3, r5, f5, p = (filters_1x1 if number is None else number for number in numbers)
+    return Concat(
+        [
+            ("1x1", [Conv1x1(filters_1x1), ReLU()]),
+            ("3x3", [("reduce", Conv1x1(r3)), ReLU(), Conv(f3, 3), ReLU()]),
+            ("5x5", [("reduce", Conv1x1(r5)), ReLU(), Conv(f5, 5), ReLU()]),
+            ("pool", [MaxPool(3, stride=1, padding="same"), ("projection", Conv1x1(p)), ReLU()]),
+        ]
+    )
+
+
+def bottleneck(filters, stride=1, projection=None):
+    """Return ResNet's bottleneck: 1x1 down to `filters`, 3x3, 1x1 up to four times as many.
+
+    Every convolution has a batch normalisation in the place of its bias; a ReLU follows the sum.
+    He et al. (2016), "Deep residual learning for image recognition", figure 5 (right). As there,
+    the stride is that of the first 1x1 convolution.
+
+    Parameters
+    ----------
+    filters : int
+        Of the 3x3 convolution.
+    stride : int, default=1
+    projection : bool, default=None
+        Put a 1x1 convolution with batch normalisation in the shortcut. It must be there where the
+        sizes of input and output differ, in stride or channels. None is where `stride` is not 1.
+
+    Returns
+    -------
+    block : Sequential
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import bottleneck
+    >>> bottleneck(64, projection=True).output_shape((56, 56, 64))
+    (56, 56, 256)
+    >>> bottleneck(128, stride=2).output_shape((56, 56, 256))
+    (28, 28, 512)
+    """
+    filters = shapes.as_int(filters, "filters", "bottleneck")
+    expanded = 4 * filters
+    narrow = [*_normed(filters, 1, stride), ReLU(), *_normed(filters, 3), ReLU()]
+    return _residual([*narrow, *_normed(expanded, 1)], expanded, stride, projection)
+
+
+def basic_block(filters, stride=1, projection=None):
+    """Return the block of ResNet-18 and -34: two 3x3 convolutions and a shortcut.
+
+    He et al. (2016), "Deep residual learning for image recognition", figure 5 (left).
+
+    Parameters
+    ----------
+    filters : int
+        Of both convolutions.
+    stride : int, default=1
+        Of the first convolution.
+    projection : bool, default=None
+        As for `bottleneck`.
+
+    Returns
+    -------
+    block : Sequential
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import basic_block
+    >>> basic_block(128, stride=2).output_shape((56, 56, 64))
+    (28, 28, 128)
+    """
+    body = [*_normed(filters, 3, stride), ReLU(), *_normed(filters, 3)]
+    return _residual(body, filters, stride, projection)
+
+
+def depthwise_separable(filters, stride=1):
+    """Return MobileNet's block: a 3x3 convolution for each channel, then a 1x1 one across them.
+
+    Both have batch normalisation in the place of a bias, and ReLU. Howard et al. (2017),
+    "MobileNets: efficient convolutional neural networks for mobile vision applications", figure 3
+    (right).
+
+    Parameters
+    ----------
+    filters : int
+        Of the 1x1 convolution.
+    stride : int, default=1
+        Of the depthwise convolution.
+
+    Returns
+    -------
+    block : Sequential
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import depthwise_separable
+    >>> depthwise_separable(64, stride=2).output_shape((112, 112, 32))
+    (56, 56, 64)
+    """
+    return Sequential(
+        [
+            ("depthwise", DepthwiseConv(3, stride=stride, bias=False)),
+            BatchNorm(),
+            ReLU(),
+            ("pointwise", Conv1x1(filters, bias=False)),
+            BatchNorm(),
+            ReLU(),
+        ]
+    )
+
+
+def channel_attention(channels, ratio=16):
+    """Return squeeze and excitation: every channel times a number in (0, 1) found from them all.
+
+    Hu et al. (2018), "Squeeze-and-excitation networks", section 3.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the input.
+    ratio : int, default=16
+        The first of the two dense layers has ``channels // ratio`` units; at most `channels`.
+
+    Returns
+    -------
+    block : Graph
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import channel_attention
+    >>> channel_attention(64).output_shape((28, 28, 64))
+    (28, 28, 64)
+    """
+    units = _share(channels, ratio, "ratio", "channel_attention")
+    return Graph(
+        [
+            ("average", GlobalAvgPool(), "input"),
+            ("squeeze", Dense(units), "average"),
+            ("relu", ReLU(), "squeeze"),
+            ("excite", Dense(channels), "relu"),
+            ("sigmoid", Sigmoid(), "excite"),
+            ("scale", Multiply(), ("input", "sigmoid")),
+        ]
+    )
+
+
+def feature_pyramid(symbols, filters=256):
+    """Return feature maps of several sizes, each with what the smaller ones know.
+
+    From the smallest map up: a 1x1 convolution of the map plus the map above, enlarged to twice
+    its size; then a 3x3 convolution of every sum. Lin et al. (2017), "Feature pyramid networks for
+    object detection", section 3.
+
+    Parameters
+    ----------
+    symbols : list of Symbol
+        C2, C3, C4, C5: outputs of the stages of a network, each half the size of the one before.
+    filters : int, default=256
+
+    Returns
+    -------
+    symbols : list of Symbol
+        P2, P3, P4, P5, with `filters` channels and the sizes of what was given.
+
+    Examples
+    --------
+    >>> from cnnkit import Conv, Graph, Input
+    >>> from cnnkit.blocks import feature_pyramid
+    >>> C2 = Conv(16, stride=4)(Input())
+    >>> C3 = Conv(32, stride=2)(C2)
+    >>> C4 = Conv(64, stride=2)(C3)
+    >>> C5 = Conv(128, stride=2)(C4)
+    >>> P2, P3, P4, P5 = feature_pyramid([C2, C3, C4, C5])
+    >>> Graph.from_outputs([P2, P5]).output_shape((64, 64, 3))
+    ((16, 16, 256), (2, 2, 256))
+    """
+    if not isinstance(symbols, (list, tuple)) or not symbols:
+        raise ValueError(f"feature_pyramid: symbols must be a list of symbols, got {symbols!r}.")
+    *larger, smallest = symbols
+    sums = [Conv1x1(filters)(smallest)]
+    for symbol in reversed(larger):
+        sums.append(Add()(UpSample(2)(sums[-1]), Conv1x1(filters)(symbol)))
+    return [Conv(filters, 3)(total) for total in reversed(sums)]
+
+
+def _normed(filters, kernel_size, stride=1):
+    """Return a convolution, padded alike on all sides, and its batch normalisation."""
+    conv = Conv(filters, kernel_size, stride=stride, padding=kernel_size // 2, bias=False)
+    return [conv, BatchNorm()]
+
+
+def _residual(body, filters, stride, projection):
+    """Return body plus shortcut, and the ReLU after the sum."""
+    projection = stride != 1 if projection is None else projection
+    shortcut = _normed(filters, 1, stride) if projection else None
+    return Sequential([("residual", Residual(body, shortcut)), ReLU()])
+
+
+def _share(channels, divisor, name, owner):
+    """Return ``channels // divisor``, at least 1."""
+    channels = shapes.as_int(channels, "channels", owner)
+    if shapes.as_int(divisor, name, owner) > channels:
+        raise ValueError(
+            f"{owner}: {name} must be at most the {channels} channels, got {divisor!r}."
+        )
+    return channels // divisor

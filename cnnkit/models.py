@@ -1,0 +1,447 @@
+"""Networks of the literature, each under its usual name.
+
+Every function returns a `Sequential` that ends in one number per output, before any softmax::
+
+    model(n_outputs=None, image_shape=<what it was published for>, *, width=1)
+
+n_outputs : int, default=None
+    None is one per class or target, resolved in ``fit``.
+image_shape : tuple (H, W, C) or (H, W)
+    Of the images the network is for. Where these are too small for all strides and poolings of 2,
+    the first of them are left out: those that stay divide a side to no less than `SMALLEST`, but
+    for what borders take. A first convolution without its stride has a 3x3 kernel, as He et al.
+    (2016) have it for CIFAR-10.
+width : float, default=1
+    Factor of all filters and units but the outputs, as the width multiplier of MobileNet; none
+    falls below `NARROWEST` by it.
+
+`small` chooses a width with which a network trains on the digits in seconds.
+
+>>> from cnnkit import models
+>>> models.resnet18(1000).summary((224, 224, 3)).weights  # 9,600 of them running statistics
+11699112
+>>> models.resnet18(10, (28, 28, 1), width=0.25).output_shape((28, 28, 1))
+(10,)
+"""
+
+from numbers import Real
+
+from cnnkit import shapes
+from cnnkit.blocks import (
+    basic_block,
+    bottleneck,
+    depthwise_separable,
+    fire,
+    inception,
+    mlpconv,
+)
+from cnnkit.graph import Sequential
+from cnnkit.layers import (
+    BatchNorm,
+    Conv,
+    Conv1x1,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    LocalResponseNorm,
+    MaxPool,
+    ReLU,
+)
+
+SMALLEST = 2  # pixels a side of the last maps
+NARROWEST = 8  # filters that `width` leaves
+
+IMAGENET = (224, 224, 3)
+
+
+class _Form:
+    """A network's numbers for images of one shape at one width.
+
+    Attributes
+    ----------
+    image_shape : tuple
+    strides : list of int
+        One for each of the network's strides and poolings of 2, in their order: 2, or 1 where it
+        is left out.
+    """
+
+    def __init__(self, owner, image_shape, width, halvings):
+        if isinstance(width, bool) or not isinstance(width, Real) or not 0 < width < float("inf"):
+            raise ValueError(f"{owner}: width must be a positive number, got {width!r}.")
+        self.width = width
+        self.image_shape = shapes.image_shape(image_shape, owner)
+        affordable = (min(self.image_shape[:2]) // SMALLEST).bit_length() - 1
+        kept = max(0, min(halvings, affordable))
+        self.strides = [1] * (halvings - kept) + [2] * kept
+
+    def __call__(self, number):
+        """Return `number` filters or units at this width."""
+        return max(min(number, NARROWEST), round(number * self.width))
+
+
+def _first(filters, kernel_size, stride, padding, bias=True):
+    """Return the first convolution: 3x3 where its stride is left out."""
+    if stride == 1:
+        return Conv(filters, 3, bias=bias)
+    return Conv(filters, kernel_size, stride=stride, padding=padding, bias=bias)
+
+
+def _pool(name, stride, pool_size=3, **kwargs):
+    """Return the list of a pooling, empty where its stride is left out."""
+    return [(name, MaxPool(pool_size, stride=stride, **kwargs))] if stride > 1 else []
+
+
+def lenet5(n_outputs=None, image_shape=(32, 32, 1), *, width=1):
+    """Return LeNet-5 with what came after it: ReLU, max pooling, a map sees all maps before it.
+
+    LeCun et al. (1998), "Gradient-based learning applied to document recognition", section 2.B.
+    Images below 32 pixels are padded in the first convolution, those below 28 in both.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    form = _Form("lenet5", image_shape, width, 2)
+    side = min(form.image_shape[:2])
+    return Sequential(
+        [
+            ("conv1", Conv(form(6), 5, padding="valid" if side >= 32 else "same")),
+            ReLU(),
+            *_pool("pool1", form.strides[0], 2),
+            ("conv2", Conv(form(16), 5, padding="valid" if side >= 28 else "same")),
+            ReLU(),
+            *_pool("pool2", form.strides[1], 2),
+            Flatten(),
+            Dense(form(120)),
+            ReLU(),
+            Dense(form(84)),
+            ReLU(),
+            Dense(n_outputs),
+        ]
+    )
+
+
+def convnet(n_outputs=None, image_shape=(28, 28, 1), *, width=1):
+    """Return two 3x3 convolutions and a 1x1 one that is there for its ReLU.
+
+    The head is another 1x1 convolution, with one filter per output, and global average pooling:
+    no dense layer (Lin et al., 2013, "Network in network", section 3.2).
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    form = _Form("convnet", image_shape, width, 2)
+    return Sequential(
+        [
+            ("conv1", Conv(form(3), 3)),
+            *_pool("pool1", form.strides[0], 2),
+            ReLU(),
+            ("conv2", Conv(form(8), 3)),
+            *_pool("pool2", form.strides[1], 2),
+            ReLU(),
+            ("conv3", Conv1x1(form(8))),
+            ReLU(),
+            ("head", Conv1x1(n_outputs)),
+            GlobalAvgPool(),
+        ]
+    )
+
+
+def network_in_network(n_outputs=None, image_shape=(32, 32, 3), *, width=1):
+    """Return Network in Network for CIFAR-10, in the form whose later kernels are all 1x1.
+
+    Lin et al. (2013), "Network in network", where the second and third `mlpconv` start with 5x5
+    and 3x3 kernels and dropout follows the poolings. The last convolution has no ReLU: an output
+    may be negative.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    form = _Form("network_in_network", image_shape, width, 2)
+    return Sequential(
+        [
+            ("mlpconv1", mlpconv([form(number) for number in (192, 160, 96, 96)], 5)),
+            *_pool("pool1", form.strides[0], padding="same"),
+            ("mlpconv2", mlpconv([form(192)] * 3)),
+            *_pool("pool2", form.strides[1], padding="same"),
+            ("mlpconv3", mlpconv([form(192)] * 2)),
+            ("head", Conv1x1(n_outputs)),
+            GlobalAvgPool(),
+        ]
+    )
+
+
+def alexnet(n_outputs=None, image_shape=IMAGENET, *, width=1):
+    """Return AlexNet in one column of 64, 192, 384, 256 and 256 filters.
+
+    Krizhevsky et al. (2012), "ImageNet classification with deep convolutional neural networks", as
+    Krizhevsky (2014), "One weird trick for parallelizing convolutional neural networks", has it
+    for one processor, without response normalisation; torchvision's is the same.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    form = _Form("alexnet", image_shape, width, 5)
+    *first, pool1, pool2, pool5 = form.strides
+    layers = [("conv1", _first(form(64), 11, first[0] * first[1], 2)), ReLU()]
+    layers += _pool("pool1", pool1, ceil_mode=True)
+    layers += [("conv2", Conv(form(192), 5)), ReLU()]
+    layers += _pool("pool2", pool2, ceil_mode=True)
+    for name, filters in (("conv3", 384), ("conv4", 256), ("conv5", 256)):
+        layers += [(name, Conv(form(filters), 3)), ReLU()]
+    layers += [*_pool("pool5", pool5, ceil_mode=True), Flatten()]
+    for name in ("fc6", "fc7"):
+        layers += [Dropout(0.5), (name, Dense(form(4096))), ReLU()]
+    return Sequential([*layers, ("fc8", Dense(n_outputs))])
+
+
+def vgg16(n_outputs=None, image_shape=IMAGENET, *, width=1):
+    """Return VGG-16: 13 convolutions of 3x3 and three dense layers.
+
+    Simonyan & Zisserman (2015), "Very deep convolutional networks for large-scale image
+    recognition", table 1, configuration D.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    return _vgg("vgg16", (2, 2, 3, 3, 3), n_outputs, image_shape, width)
+
+
+def vgg19(n_outputs=None, image_shape=IMAGENET, *, width=1):
+    """Return VGG-19: 16 convolutions of 3x3 and three dense layers.
+
+    Simonyan & Zisserman (2015), configuration E; see `vgg16`.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    return _vgg("vgg19", (2, 2, 4, 4, 4), n_outputs, image_shape, width)
+
+
+def _vgg(owner, depths, n_outputs, image_shape, width):
+    form = _Form(owner, image_shape, width, 5)
+    layers = []
+    stages = zip(depths, (64, 128, 256, 512, 512), form.strides, strict=True)
+    for stage, (depth, filters, stride) in enumerate(stages, 1):
+        for i in range(1, depth + 1):
+            layers += [(f"conv{stage}_{i}", Conv(form(filters), 3)), ReLU()]
+        layers += _pool(f"pool{stage}", stride, 2)
+    layers += [Flatten()]
+    for name in ("fc6", "fc7"):
+        layers += [(name, Dense(form(4096))), ReLU(), Dropout(0.5)]
+    return Sequential([*layers, ("fc8", Dense(n_outputs))])
+
+
+def squeezenet_1_0(n_outputs=None, image_shape=IMAGENET, *, width=1):
+    """Return SqueezeNet 1.0: eight `fire` modules between two convolutions.
+
+    Iandola et al. (2016), "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and
+    < 0.5MB model size", table 1. The last convolution has no ReLU: an output may be negative.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    return _squeezenet("squeezenet_1_0", 96, 7, (4, 8), n_outputs, image_shape, width)
+
+
+def squeezenet_1_1(n_outputs=None, image_shape=IMAGENET, *, width=1):
+    """Return SqueezeNet 1.1: as 1.0 with a smaller first convolution and earlier poolings.
+
+    Iandola et al., github.com/forresti/SqueezeNet, SqueezeNet_v1.1: 2.4 times less computation at
+    the same accuracy. See `squeezenet_1_0`.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    return _squeezenet("squeezenet_1_1", 64, 3, (3, 5), n_outputs, image_shape, width)
+
+
+def _squeezenet(owner, filters, kernel_size, pooled, n_outputs, image_shape, width):
+    """`pooled` are the numbers of the fire modules that a pooling follows."""
+    form = _Form(owner, image_shape, width, 4)
+    first, pool1, *strides = form.strides
+    layers = [("conv1", _first(form(filters), kernel_size, first, "valid")), ReLU()]
+    layers += _pool("pool1", pool1, ceil_mode=True)
+    for i, squeeze in enumerate((16, 16, 32, 32, 48, 48, 64, 64), 2):
+        layers += [(f"fire{i}", fire(form(squeeze), form(4 * squeeze)))]
+        if i in pooled:
+            layers += _pool(f"pool{i}", strides[pooled.index(i)], ceil_mode=True)
+    return Sequential([*layers, Dropout(0.5), ("conv10", Conv1x1(n_outputs)), GlobalAvgPool()])
+
+
+INCEPTIONS = {
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
+}
+
+
+def googlenet(n_outputs=None, image_shape=IMAGENET, *, width=1):
+    """Return GoogLeNet (Inception v1): nine `inception` modules, no auxiliary classifiers.
+
+    Szegedy et al. (2015), "Going deeper with convolutions", table 1: with biases and response
+    normalisation, without batch normalisation.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    form = _Form("googlenet", image_shape, width, 5)
+    first, pool1, pool2, pool3, pool4 = form.strides
+    pools = {"3a": ("pool2", pool2), "4a": ("pool3", pool3), "5a": ("pool4", pool4)}
+    layers = [
+        ("conv1", _first(form(64), 7, first, 3)),
+        ReLU(),
+        *_pool("pool1", pool1, ceil_mode=True),
+        ("norm1", LocalResponseNorm(5)),
+        ("conv2_reduce", Conv1x1(form(64))),
+        ReLU(),
+        ("conv2", Conv(form(192), 3)),
+        ReLU(),
+        ("norm2", LocalResponseNorm(5)),
+    ]
+    for name, filters in INCEPTIONS.items():
+        if name in pools:
+            layers += _pool(*pools[name], ceil_mode=True)
+        layers += [(f"inception_{name}", inception(*map(form, filters)))]
+    return Sequential([*layers, GlobalAvgPool(), Dropout(0.4), Dense(n_outputs)])
+
+
+def resnet18(n_outputs=None, image_shape=IMAGENET, *, width=1):
+    """Return ResNet-18: eight residual blocks of two 3x3 convolutions.
+
+    He et al. (2016), "Deep residual learning for image recognition", table 1, with projections
+    where shapes differ (option B).
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    return _resnet("resnet18", basic_block, 1, (2, 2, 2, 2), n_outputs, image_shape, width)
+
+
+def resnet50(n_outputs=None, image_shape=IMAGENET, *, width=1):
+    """Return ResNet-50: 16 residual `bottleneck` blocks.
+
+    He et al. (2016), table 1; see `resnet18`.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    return _resnet("resnet50", bottleneck, 4, (3, 4, 6, 3), n_outputs, image_shape, width)
+
+
+def _resnet(owner, block, expansion, depths, n_outputs, image_shape, width):
+    """A block of `filters` has ``expansion * filters`` channels of output."""
+    form = _Form(owner, image_shape, width, 5)
+    first, pool, *strides = form.strides
+    channels = form(64)
+    layers = [("conv1", _first(channels, 7, first, 3, bias=False)), BatchNorm(), ReLU()]
+    layers += _pool("pool1", pool, padding=1)
+    for stage, (depth, stride) in enumerate(zip(depths, (1, *strides), strict=True), 2):
+        filters = form(16 * 2**stage)
+        for i in range(1, depth + 1):
+            projection = stride != 1 or channels != expansion * filters
+            layers += [(f"conv{stage}_{i}", block(filters, stride, projection))]
+            channels, stride = expansion * filters, 1
+    return Sequential([*layers, GlobalAvgPool(), Dense(n_outputs)])
+
+
+def mobilenet_v1(n_outputs=None, image_shape=IMAGENET, *, width=1):
+    """Return MobileNet: one convolution and 13 depthwise separable ones.
+
+    Howard et al. (2017), "MobileNets: efficient convolutional neural networks for mobile vision
+    applications", table 1; `width` is its multiplier alpha.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    """
+    form = _Form("mobilenet_v1", image_shape, width, 5)
+    first, stride3, stride5, stride7, stride13 = form.strides
+    table = [(64, 1), (128, stride3), (128, 1), (256, stride5), (256, 1), (512, stride7)]
+    table += [(512, 1)] * 5 + [(1024, stride13), (1024, 1)]
+    layers = [("conv1", _first(form(32), 3, first, "same", bias=False)), BatchNorm(), ReLU()]
+    layers += [
+        (f"separable{i}", depthwise_separable(form(filters), stride))
+        for i, (filters, stride) in enumerate(table, 1)
+    ]
+    return Sequential([*layers, GlobalAvgPool(), Dense(n_outputs)])
+
+
+MODELS = {
+    model.__name__: model
+    for model in (
+        lenet5,
+        convnet,
+        network_in_network,
+        alexnet,
+        vgg16,
+        vgg19,
+        squeezenet_1_0,
+        squeezenet_1_1,
+        googlenet,
+        resnet18,
+        resnet50,
+        mobilenet_v1,
+    )
+}
+SMALL_WIDTHS = {  # an eighth for the others
+    "lenet5": 1,
+    "convnet": 1,
+    "network_in_network": 1 / 4,
+    "squeezenet_1_0": 1 / 4,
+    "squeezenet_1_1": 1 / 4,
+}
+
+
+def small(name, image_shape=(8, 8, 1), n_outputs=None):
+    """Return a network of this module narrow enough to train on small images in seconds.
+
+    Its width is an eighth; a quarter for Network in Network and SqueezeNet, whose 1x1
+    convolutions are narrow already; LeNet-5 and `convnet` keep theirs.
+
+    Parameters
+    ----------
+    name : str
+        Of a function of this module.
+    image_shape : tuple, default=(8, 8, 1)
+    n_outputs : int, default=None
+        See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> models.small("squeezenet_1_1", (28, 28, 1), 10).summary((28, 28, 1)).weights < 100_000
+    True
+    """
+    if name not in MODELS:
+        raise ValueError(f"small: name must be one of {sorted(MODELS)}, got {name!r}.")
+    return MODELS[name](n_outputs, image_shape, width=SMALL_WIDTHS.get(name, 1 / 8))

@@ -1,0 +1,195 @@
+"""
+Choosing a head, a width and a depth by grid search
+===================================================
+
+A `CNNClassifier` is a scikit-learn estimator and its layers are a parameter, so that GridSearchCV
+can choose an architecture as it chooses any other parameter: the grid holds lists of layers, made
+by a function of the things to be chosen. Here these are the head (fully connected, or a 1x1
+convolution and global average pooling), the number of filters of the first convolution, and the
+number of convolutions.
+
+The scores are means over three folds. Candidates that are compared on the same folds differ
+by luck as well, and the best of many is lucky more often than not; so look beyond the first row for
+networks that score within the spread of the folds and cost a fraction of it. The usual rule is to
+take the smallest within one standard error of the best (Breiman et al., 1984).
+"""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+from cnnkit import (
+    CNNClassifier,
+    Conv,
+    Conv1x1,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool,
+    ReLU,
+    Sequential,
+)
+
+FC, GAP = "fully connected", "1x1 + average pooling"
+WIDTHS, DEPTHS = (8, 16, 32), (2, 3)
+FOLDS, EPOCHS = 3, 8
+COLORS = {FC: "#d55e00", GAP: "#0072b2"}  # apart for colour-blind readers too
+MARKERS = {2: "o", 3: "^"}
+SIZES = {8: 5, 16: 8, 32: 12}
+PICTURE = Path(__file__).parent / "pictures" / "grid_search_heads.png"
+
+
+# %%
+# A candidate: two convolutions, pooling, and at depth 3 a convolution of twice the width.
+
+
+def layers(head, width, depth):
+    body = [Conv(width, 3), ReLU(), Conv(width, 3), ReLU(), MaxPool(2)]
+    if depth > 2:
+        body += [Conv(2 * width, 3), ReLU()]
+    if head == FC:
+        return [*body, Flatten(), Dense(32), ReLU(), Dense(None)]
+    return [*body, Conv1x1(None), GlobalAvgPool()]
+
+
+CANDIDATES = list(product((FC, GAP), WIDTHS, DEPTHS))
+
+
+def search(X, y):
+    """Return a row of figures for every candidate, in the order of the grid."""
+    grid = GridSearchCV(
+        CNNClassifier(learning_rate_init=0.005, max_iter=EPOCHS, random_state=0),
+        {"layers": [layers(*candidate) for candidate in CANDIDATES]},
+        cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0),
+        n_jobs=2,  # two fits at a time, each on one thread
+        refit=False,
+    ).fit(X, y)
+    found = grid.cv_results_
+    return [
+        {
+            "head": head,
+            "width": width,
+            "depth": depth,
+            "mean": found["mean_test_score"][k],
+            "std": found["std_test_score"][k] * np.sqrt(FOLDS / (FOLDS - 1)),
+            "seconds": found["mean_fit_time"][k],
+            "weights": Sequential(layers(head, width, depth)).summary((8, 8, 1), 10).weights,
+        }
+        for k, (head, width, depth) in enumerate(CANDIDATES)
+    ]
+
+
+# %%
+# The table, best first, and what it shows.
+
+
+def print_table(rows):
+    print(f"{'head':<22}{'width':>6}{'depth':>6}{'score':>9}{'std':>8}{'weights':>10}{'fit s':>8}")
+    for row in sorted(rows, key=lambda row: -row["mean"]):
+        print(f"{row['head']:<22}{row['width']:>6}{row['depth']:>6}{row['mean']:>9.4f}", end="")
+        print(f"{row['std']:>8.4f}{row['weights']:>10,}{row['seconds']:>8.2f}")
+
+
+def describe(row):
+    return f"{row['head']}, width {row['width']}, depth {row['depth']}"
+
+
+def best_and_enough(rows):
+    """Return the best row, and the score that is one standard error below its."""
+    best = max(rows, key=lambda row: row["mean"])
+    return best, best["mean"] - best["std"] / np.sqrt(FOLDS)
+
+
+def conclusions(rows):
+    best, enough = best_and_enough(rows)
+    good = [row for row in rows if row["mean"] >= enough]
+    smallest = min(good, key=lambda row: row["weights"])
+    yield f"Best: {describe(best)}, {best['mean']:.4f} with {best['weights']:,} weights."
+    if smallest is best:
+        yield "No smaller network is within one standard error of it."
+    else:
+        yield (
+            f"Smallest within one standard error of it: {describe(smallest)}, "
+            f"{smallest['mean']:.4f} with {smallest['weights']:,} weights, "
+            f"{smallest['weights'] / best['weights']:.0%} of the best one's."
+        )
+    at = {(row["head"], row["width"], row["depth"]): row["mean"] for row in rows}
+    yield f"{GAP} minus {FC}, in percentage points:"
+    for depth in DEPTHS:
+        points = (100 * (at[GAP, width, depth] - at[FC, width, depth]) for width in WIDTHS)
+        by_width = (f"{p:+.1f} at width {width}" for width, p in zip(WIDTHS, points, strict=True))
+        yield f"  depth {depth}: {', '.join(by_width)}"
+
+
+# %%
+# The picture.
+
+
+def draw(rows):
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    figure = Figure(figsize=(9.5, 5.6), layout="constrained")
+    ax = figure.subplots()
+    for row in rows:
+        color = COLORS[row["head"]]
+        ax.errorbar(
+            row["weights"],
+            row["mean"],
+            yerr=row["std"],
+            fmt=MARKERS[row["depth"]],
+            color=color,
+            markersize=SIZES[row["width"]],
+            capsize=4,
+            elinewidth=1,
+            alpha=0.85,
+        )
+    best, enough = best_and_enough(rows)
+    ax.axhline(enough, color="black", linestyle="--", linewidth=1)
+    ax.annotate(
+        "one standard error below the best",
+        (0.01, enough),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(0, 4),
+        textcoords="offset points",
+    )
+    ax.set(xscale="log", yscale="logit", xlabel="weights")
+    ax.set_ylabel(f"mean accuracy of {FOLDS} folds (logit scale)")
+    accuracies = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99]
+    ax.set_yticks(accuracies, [f"{a:g}" for a in accuracies])
+    ax.set_yticks([], minor=True)
+    ax.grid(alpha=0.3)
+    ax.spines[["top", "right"]].set_visible(False)
+    keys = [Line2D([], [], color=c, linewidth=4, label=head) for head, c in COLORS.items()]
+    blank = {"color": "#555555", "linestyle": ""}
+    for depth, marker in MARKERS.items():
+        keys.append(Line2D([], [], marker=marker, label=f"{depth} convolutions", **blank))
+    for width, size in SIZES.items():
+        keys.append(Line2D([], [], marker="o", markersize=size, label=f"width {width}", **blank))
+    ax.legend(handles=keys, loc="lower right", frameon=False)
+    ax.set_title(
+        f"{len(rows)} candidates on the digits (bars: standard deviation of the folds)\n"
+        f"best: {describe(best)}"
+    )
+    PICTURE.parent.mkdir(exist_ok=True)
+    figure.savefig(PICTURE, dpi=120)
+
+
+def main():
+    digits = load_digits()
+    rows = search((digits.images / 16).astype(np.float32), digits.target)
+    print_table(rows)
+    print("", *conclusions(rows), "", sep="\n")
+    try:
+        draw(rows)
+    except ModuleNotFoundError:
+        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
+    else:
+        print(f"Picture: {PICTURE}")
+
+
+if __name__ == "__main__":
+    main()
