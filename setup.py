@@ -1,17 +1,12 @@
-"""Native modules: what pyproject.toml cannot say.
-
-Environment: CNNKIT_OPENMP=0 builds without OpenMP; it is also left out where the compiler has none.
-"""
+"""Native modules: what pyproject.toml cannot say."""
 
 import os
 import platform
-import tempfile
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import CompileError, LinkError
 
 MODULES = [
     "runtime",
@@ -33,8 +28,7 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 # No -ffast-math: it turns denormals off for the whole process. These two change no result.
-FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
-PROBE = "#include <omp.h>\nint main(void) { return !omp_get_max_threads(); }\n"
+FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-pthread"]
 INSTRUCTION_SETS = {"portable": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     INSTRUCTION_SETS["avx2"] = ["-mavx2", "-mfma"]
@@ -42,40 +36,21 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 class BuildExt(build_ext):
-    """Add OpenMP where there is one, and compile kernels.c once for each set and real type."""
+    """Compile kernels.c once for each instruction set and real type."""
 
     def finalize_options(self):
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self):
-        openmp = ["-fopenmp"] if self.has_openmp() else []
         for extension in self.extensions:
-            extension.extra_compile_args += FLAGS + openmp
-            extension.extra_link_args += openmp
+            extension.extra_compile_args += FLAGS
         super().build_extensions()
 
     def build_extension(self, extension):
         if extension.name.endswith(".runtime"):
             extension.extra_objects = self.kernel_objects()
         super().build_extension(extension)
-
-    def has_openmp(self):
-        if os.environ.get("CNNKIT_OPENMP") == "0":
-            return False
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder) / "probe.c"
-            source.write_text(PROBE)
-            try:
-                objects = self.compiler.compile(
-                    [str(source)], output_dir=folder, extra_postargs=["-fopenmp"]
-                )
-                self.compiler.link_executable(
-                    objects, str(Path(folder) / "probe"), extra_postargs=["-fopenmp"]
-                )
-            except (CompileError, LinkError):
-                return False
-        return True
 
     def kernel_objects(self):
         objects = []
@@ -94,7 +69,8 @@ class BuildExt(build_ext):
 def extension(stem):
     return Extension(
         f"cnnkit._native.{stem}",
-        [f"src/{stem}.pyx"] + (["src/simd/dispatch.c"] if stem == "runtime" else []),
+        [f"src/{stem}.pyx"]
+        + (["src/simd/dispatch.c", "src/simd/pool.c"] if stem == "runtime" else []),
         include_dirs=["src/simd"],
         define_macros=[("CNNKIT_X86", "1")] if len(INSTRUCTION_SETS) > 1 else [],
         depends=[str(path) for path in Path("src").rglob("*.[hp]*")],

@@ -21,7 +21,7 @@ def versions():
         "machine": platform.platform(),
         **{name: _version(name) for name in packages},
         "instruction set": f"{runtime.instruction_set} of {', '.join(runtime.INSTRUCTION_SETS)}",
-        "built with OpenMP": "yes" if runtime.has_openmp else "no: everything runs on one thread",
+        "OpenMP": "not used: cnnkit has a thread pool of its own",
         "threads": runtime.num_threads(),
     }
 

@@ -4,11 +4,11 @@ Two heads on one convolutional body
 
 A convolutional body turns an image into feature maps; a head turns the maps into one number per
 class. The classical head is fully connected: `Flatten`, a hidden `Dense` layer, and a `Dense` layer
-with one unit per class. It has a weight for every pixel of every map, so it grows with the image
-and is where most of a small network's weights sit. The head of "Network in network" (Lin et al.,
-2013) is a 1x1 convolution with one filter per class, the same weighted sum of channels at every
-pixel, followed by global average pooling: the mean of map k is the score of class k. It does not
-grow with the image, and no pixel has a weight of its own.
+with one unit per class. Each hidden unit has a weight for every pixel of every map, so this head
+grows with the image and holds most of a small network's weights. The head of "Network in network"
+(Lin et al., 2013) is a 1x1 convolution with one filter per class, the same weighted sum of channels
+at every pixel, followed by global average pooling: the mean of map k is the score of class k. It
+does not grow with the image, and no pixel has a weight of its own.
 
 Both heads are trained here on scikit-learn's digits, from the same splits and with the same
 hyper-parameters. Look at how fast the training loss falls, which is not the same as how accurate
@@ -19,6 +19,7 @@ after the last epoch, on images held out of training; no epoch is picked by it.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import fill
 from time import perf_counter
 
 import numpy as np
@@ -27,7 +28,16 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 
-from cnnkit import CNNClassifier, Conv, Conv1x1, Dense, Flatten, GlobalAvgPool, MaxPool, ReLU
+from cnnkit import (
+    CNNClassifier,
+    Conv,
+    Conv1x1,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool,
+    ReLU,
+)
 
 SEEDS = range(5)
 EPOCHS = 30
@@ -128,7 +138,7 @@ def compare_times(runs, what):
     elif gap.min() > fc.max():
         verdict = "slower for every seed"
     else:
-        verdict = "no difference beyond the spread of the seeds"
+        verdict = "no difference beyond the spread of the runs"
     return f"{np.median(gap):.1f} ms against {np.median(fc):.1f} ms ({verdict})"
 
 
@@ -159,8 +169,8 @@ def draw(runs):
     loss.legend(frameon=False)
     accuracy.set(title="Test accuracy", xlabel="epoch", ylabel="accuracy", ylim=(0.9, 1.003))
     cost.set(title="Test accuracy against weights", xlabel="weights", ylabel="accuracy")
-    cost.set(xscale="log", xlim=(1e4, 2e5))
-    cost.set_xticks([1e4, 2e4, 5e4, 1e5, 2e5], ["10,000", "20,000", "50,000", "100,000", "200,000"])
+    cost.set(xscale="log", xlim=(4e3, 2.5e5))
+    cost.set_xticks([5e3, 1e4, 2e4, 5e4, 1e5, 2e5], ["5k", "10k", "20k", "50k", "100k", "200k"])
     cost.set_xticks([], minor=True)
     cost.margins(y=0.3)
     for ax in (loss, accuracy, cost):
@@ -209,13 +219,14 @@ def main():
         print(f"seed {seed}: {scores}", flush=True)
 
     print_table(runs)
-    print(f"\n{accuracy_sentence(runs)}\n{cost_sentence(runs)}\n")
+    for sentence in (accuracy_sentence(runs), cost_sentence(runs)):
+        print("\n" + fill(sentence, 100))
     try:
         draw(runs)
     except ModuleNotFoundError:
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
+        print("\nNo picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
     else:
-        print(f"Picture: {PICTURE}")
+        print(f"\nPicture: {PICTURE}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Activations, number by number; x and y may be the same array, and dy and dx."""
 
-from cython.parallel cimport prange
-
 from arrays cimport pointer, real_code, real_of, size_of
 from simd cimport HARD_SWISH, LEAKY_RELU, RELU, RELU6, Activation, Dispatch, load_dispatch
 
@@ -11,10 +9,6 @@ cdef enum:
     SMALL = 16              # pieces under which a second thread costs more than it brings
 
 KINDS = {"relu": RELU, "relu6": RELU6, "leaky_relu": LEAKY_RELU, "hard_swish": HARD_SWISH}
-
-
-cdef inline int workers(Py_ssize_t pieces) noexcept nogil:
-    return 1 if pieces < SMALL else dispatch.threads()
 
 
 cdef class ActivationOp:
@@ -53,20 +47,41 @@ cdef class ActivationOp:
             raise ValueError(f"n must be from 0 to {self.N}, got {n}.")
         return n * self.row
 
+    cdef int run(self, Py_ssize_t n, bint backward) except -1:
+        cdef ActivationJob job
+        cdef Py_ssize_t pieces
+        job.op = <void*> self
+        job.numbers = self.count(n)
+        job.backward = backward
+        pieces = (job.numbers + PIECE - 1) // PIECE
+        with nogil:
+            dispatch.run(activation_item, &job, pieces,
+                         1 if pieces < SMALL else dispatch.threads())
+        return 0
+
     def forward(self, Py_ssize_t n):
         """Fill the first `n` samples of y."""
-        cdef Py_ssize_t numbers = self.count(n), pieces = (numbers + PIECE - 1) // PIECE, i
-        cdef Py_ssize_t step = PIECE * self.size
-        for i in prange(pieces, nogil=True, num_threads=workers(pieces)):
-            self.f.forward(min(PIECE, numbers - i * PIECE), self.alpha, self.x + i * step,
-                           self.y + i * step)
+        self.run(n, False)
 
     def backward(self, Py_ssize_t n):
         """Fill the first `n` samples of dx from those of dy."""
-        cdef Py_ssize_t numbers = self.count(n), pieces = (numbers + PIECE - 1) // PIECE, i
-        cdef Py_ssize_t step = PIECE * self.size
-        if self.dx == NULL:
-            return
-        for i in prange(pieces, nogil=True, num_threads=workers(pieces)):
-            self.f.backward(min(PIECE, numbers - i * PIECE), self.alpha, self.saved + i * step,
-                            self.dy + i * step, self.dx + i * step)
+        if self.dx != NULL:
+            self.run(n, True)
+
+    cdef void piece(self, Py_ssize_t first, Py_ssize_t numbers, bint backward) noexcept nogil:
+        cdef Py_ssize_t at = first * self.size
+        if backward:
+            self.f.backward(numbers, self.alpha, self.saved + at, self.dy + at, self.dx + at)
+        else:
+            self.f.forward(numbers, self.alpha, self.x + at, self.y + at)
+
+
+cdef struct ActivationJob:
+    void* op
+    Py_ssize_t numbers
+    bint backward
+
+
+cdef void activation_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
+    cdef ActivationJob* job = <ActivationJob*> context
+    (<ActivationOp> job.op).piece(i * PIECE, min(PIECE, job.numbers - i * PIECE), job.backward)

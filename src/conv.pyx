@@ -7,14 +7,13 @@ A unit of work writes outputs of its own, or adds to one of at most 8 partial su
 in a fixed order: the bits do not depend on the number of threads.
 """
 
-from cython.parallel cimport prange, threadid
 from libc.string cimport memcpy, memset
 
 from arrays cimport pointer, real_code, real_of, size_of
 from direct cimport bias_unit, count_panels, direct, direct_weights_unit, panel_bytes
 from im2col_conv cimport cols_rows, im2col_forward, im2col_input, im2col_weights
 from simd cimport PRODUCT_ADD, PRODUCT_RELU, Dispatch, Kernels, load_dispatch
-from units cimport SHARES, Conv, Unit, ceil_div, count_units, load_unit, locate_unit, plan
+from units cimport SHARES, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit, plan
 from windows cimport Windows, load_windows
 
 cdef const Dispatch* dispatch = load_dispatch()
@@ -160,61 +159,80 @@ cdef class ConvOp:
         if self.shared == NULL and self.scratch_bytes:
             raise ValueError("attach scratch before the first run.")
 
+    cdef Job job(self, const Conv* conv, Py_ssize_t n) noexcept nogil:
+        cdef Job job
+        job.dispatch = dispatch
+        job.kernels = self.kernels
+        job.conv = conv
+        job.size = self.size
+        job.n = n
+        job.x = self.x
+        job.w = self.w
+        job.turned = False
+        job.scale = job.b = NULL
+        job.flags = 0
+        job.y = self.y
+        job.panels = self.shared
+        job.own = self.own
+        job.own_bytes = self.own_bytes
+        job.threads = self.workers(n)
+        return job
+
     def forward(self, Py_ssize_t n):
         """Fill the first `n` images of y."""
-        cdef int threads, flags = PRODUCT_RELU if self.relu else 0
+        cdef Job job
         self.check(n)
         with nogil:
-            threads = self.workers(n)
+            job = self.job(&self.forward_plan, n)
+            job.scale = self.scale
+            job.b = self.b
+            job.flags = PRODUCT_RELU if self.relu else 0
             if self.direct_forward:
-                direct(&self.forward_plan, self.kernels, self.size, n, self.x, self.w, False,
-                       self.scale, self.b, flags, self.y, self.shared, self.own, threads)
+                direct(&job)
             else:
-                im2col_forward(&self.forward_plan, self.kernels, self.size, n, self.x, self.w,
-                               self.scale, self.b, flags, self.y, self.own, self.own_bytes, threads)
+                im2col_forward(&job)
 
     def backward(self, Py_ssize_t n):
         """Fill dw and db, and the first `n` images of dx, from those of dy."""
-        cdef int threads
+        cdef Job job
         self.check(n)
         with nogil:
-            threads = self.workers(n)
             if self.dw != NULL:
-                self.weights_backward(n, threads)
-            if self.dx == NULL:
-                pass
-            elif self.direct_input:
-                direct(&self.turned_plan, self.kernels, self.size, n, self.dy, self.w, True, NULL,
-                       NULL, 0, self.dx, self.shared, self.own, threads)
-            else:
-                im2col_input(&self.forward_plan, self.kernels, self.size, n, self.dy, self.w,
-                             self.dx, self.own, self.own_bytes, threads)
+                self.weights_backward(n)
+            if self.dx != NULL:
+                job = self.job(&self.turned_plan if self.direct_input else &self.forward_plan, n)
+                job.x = self.dy
+                job.y = self.dx
+                job.turned = self.direct_input
+                if self.direct_input:
+                    direct(&job)
+                else:
+                    im2col_input(&job)
 
-    cdef void weights_backward(self, Py_ssize_t n, int threads) noexcept nogil:
+    cdef void weights_backward(self, Py_ssize_t n) noexcept nogil:
         """Partial sums over ranges of units, then their sum in order."""
         cdef:
             Conv* conv = &self.forward_plan
-            Py_ssize_t weights = self.K * conv.F, units = count_units(conv, n)
-            Py_ssize_t partials = min(self.partials, units), splits = self.splits, i
-            Py_ssize_t step = (weights + conv.F) * self.size
+            WeightsJob job
+            Py_ssize_t weights = self.K * conv.F, step = (weights + conv.F) * self.size, i
             char* sums = self.shared
-        if not self.direct_forward:
-            splits = 1
-        if not units:
+        job.op = <void*> self
+        job.n = n
+        job.units = count_units(conv, n)
+        job.partials = min(self.partials, job.units)
+        job.splits = self.splits if self.direct_forward else 1
+        if not job.units:
             memset(self.dw, 0, weights * self.size)
             if self.db != NULL:
                 memset(self.db, 0, conv.F * self.size)
             return
-        for i in prange(partials * splits, num_threads=threads, schedule="dynamic"):
-            self.partial_weights(n, units * (i // splits) // partials,
-                                 units * (i // splits + 1) // partials, i % splits, splits,
-                                 sums + i // splits * step, self.own + threadid() * self.own_bytes)
+        dispatch.run(weights_item, &job, job.partials * job.splits, self.workers(n))
         memcpy(self.dw, sums, weights * self.size)
-        for i in range(1, partials):
+        for i in range(1, job.partials):
             self.kernels.axpy(weights, 1.0, sums + i * step, self.dw)
         if self.db != NULL:
             memcpy(self.db, sums + weights * self.size, conv.F * self.size)
-            for i in range(1, partials):
+            for i in range(1, job.partials):
                 self.kernels.axpy(conv.F, 1.0, sums + i * step + weights * self.size, self.db)
 
     cdef void partial_weights(
@@ -222,10 +240,10 @@ cdef class ConvOp:
         Py_ssize_t n,
         Py_ssize_t first,   # units first <= i < last
         Py_ssize_t last,
+        Py_ssize_t part,    # which partial sum, in scratch: (KH, KW, C / groups, F), then (F,)
         Py_ssize_t split,   # which share of the channels, of how many
         Py_ssize_t splits,
-        char* dw,           # OUT  (KH, KW, C / groups, F), then (F,) for db
-        char* own,
+        int thread,
     ) noexcept nogil:
         cdef:
             Conv* conv = &self.forward_plan
@@ -233,7 +251,9 @@ cdef class ConvOp:
             Py_ssize_t g0 = 0, g1 = 1, c0 = 0, cn = C
             int flags
             Unit unit
+            char* own = self.own + thread * self.own_bytes
             char* edge = own + conv.slab
+            char* dw = self.shared + part * (self.K + 1) * conv.F * self.size
             char* db = dw + self.K * conv.F * self.size
         if conv.groups > 1:
             g0 = conv.groups * split // splits
@@ -252,3 +272,18 @@ cdef class ConvOp:
                 im2col_weights(conv, self.size, &unit, flags, self.x, self.dy, own, dw)
             if split == 0:
                 bias_unit(conv, self.kernels, self.size, &unit, flags, self.dy, db)
+
+
+cdef struct WeightsJob:
+    void* op
+    Py_ssize_t n, units, partials, splits
+
+
+cdef void weights_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
+    """One share of the channels in one range of the units."""
+    cdef:
+        WeightsJob* job = <WeightsJob*> context
+        Py_ssize_t part = i // job.splits
+    (<ConvOp> job.op).partial_weights(
+        job.n, job.units * part // job.partials, job.units * (part + 1) // job.partials, part,
+        i % job.splits, job.splits, thread)

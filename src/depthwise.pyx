@@ -1,6 +1,5 @@
 """Depthwise convolution: every channel with a kernel of its own, as loops along channels."""
 
-from cython.parallel cimport prange
 from libc.string cimport memcpy, memset
 
 from arrays cimport pointer, real_code, real_of, size_of
@@ -146,12 +145,11 @@ cdef class DepthwiseOp:
 
     def forward(self, Py_ssize_t n):
         """Fill the first `n` images of y."""
-        cdef Py_ssize_t row
         self.check(n)
-        if self.scale != NULL:
-            self.scale_weights()
-        for row in prange(n * self.g.OH, nogil=True, num_threads=self.workers(n)):
-            self.forward_row(row)
+        with nogil:
+            if self.scale != NULL:
+                self.scale_weights()
+            dispatch.run(forward_item, <void*> self, n * self.g.OH, self.workers(n))
 
     cdef void scale_weights(self) noexcept nogil:
         cdef Py_ssize_t tap, row = self.g.C * self.size
@@ -179,29 +177,35 @@ cdef class DepthwiseOp:
         """Fill dw and db, and the first `n` images of dx, from those of dy."""
         cdef:
             Windows* g = &self.g
-            Py_ssize_t i, rows = n * g.OH, weights = g.KH * g.KW * g.C
-            Py_ssize_t partials = min(self.partials, max(1, rows))
+            Py_ssize_t i, weights = g.KH * g.KW * g.C
             Py_ssize_t step = (weights + g.C) * self.size
+            Py_ssize_t partials
+            WeightsJob job
         self.check(n)
+        job.op = <void*> self
+        job.rows = n * g.OH
+        job.partials = partials = min(self.partials, max(1, job.rows))
         if self.dw != NULL:
-            for i in prange(partials, nogil=True, num_threads=self.workers(n)):
-                self.partial_weights(rows * i // partials, rows * (i + 1) // partials,
-                                     self.sums + i * step)
+            with nogil:
+                dispatch.run(weights_item, &job, partials, self.workers(n))
             for i in range(1, partials):
                 self.kernels.axpy(weights + g.C, 1.0, self.sums + i * step, self.sums)
             memcpy(self.dw, self.sums, weights * self.size)
             if self.db != NULL:
                 memcpy(self.db, self.sums + weights * self.size, g.C * self.size)
         if self.dx != NULL:
-            for i in prange(n * g.H, nogil=True, num_threads=self.workers(n)):
-                self.input_row(i)
+            with nogil:
+                dispatch.run(input_item, <void*> self, n * g.H, self.workers(n))
 
-    cdef void partial_weights(self, Py_ssize_t first, Py_ssize_t last, char* dw) noexcept nogil:
-        """Sums over output rows first <= row < last: dw, then db."""
+    cdef void partial_weights(
+        self, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last
+    ) noexcept nogil:
+        """Sums over output rows first <= row < last, in scratch: dw, then db."""
         cdef:
             Windows* g = &self.g
             Py_ssize_t row, n, oh, ow, kh, kw, C = g.C, size = self.size
             Taps down, across
+            char* dw = self.sums + part * (g.KH * g.KW + 1) * C * size
             char* dy = self.dy + first * g.OW * C * size
             char* x
         memset(dw, 0, (g.KH * g.KW + 1) * C * size)
@@ -238,3 +242,22 @@ cdef class DepthwiseOp:
                 self.w + (down.first * g.KW + across.first) * C * size,
                 vertical.step * g.KW * C, horizontal.step * C,
                 NULL, 0, dx + iw * C * size)
+
+
+cdef struct WeightsJob:
+    void* op
+    Py_ssize_t rows, partials
+
+
+cdef void forward_item(void* op, Py_ssize_t row, int thread) noexcept nogil:
+    (<DepthwiseOp> op).forward_row(row)
+
+
+cdef void input_item(void* op, Py_ssize_t row, int thread) noexcept nogil:
+    (<DepthwiseOp> op).input_row(row)
+
+
+cdef void weights_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
+    cdef WeightsJob* job = <WeightsJob*> context
+    (<DepthwiseOp> job.op).partial_weights(
+        i, job.rows * i // job.partials, job.rows * (i + 1) // job.partials)

@@ -8,10 +8,9 @@ The gradient to x is the same with the kernel turned round and channels and filt
 gradient to w is the same product with weights as its rows and pixels as its sum.
 """
 
-from cython.parallel cimport prange, threadid
 from libc.string cimport memset
 from simd cimport PRODUCT_ADD, Kernels, Product
-from units cimport SHARES, Conv, Unit, ceil_div, count_units, load_unit, locate_unit
+from units cimport SHARES, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit
 from windows cimport Windows
 
 cdef enum:
@@ -106,35 +105,38 @@ cdef inline void direct_unit(
                             to + r * unit.stretch * conv.F * size)
 
 
-cdef inline void direct(
-    const Conv* conv,
-    const Kernels* kernels,
-    Py_ssize_t size,
-    Py_ssize_t n,
-    const char* x,          # IN   (n, H, W, C)
-    const char* w,          # IN   see pack_panel
-    bint turned,
-    const char* scale,      # IN   (F,) or NULL
-    const char* b,          # IN   (F,) or NULL
-    int flags,
-    char* y,                # OUT  (n, OH, OW, F)
-    char* panels,           # scratch shared by the threads
-    char* slabs,            # scratch, conv.slab bytes a thread
-    int threads,
-) noexcept nogil:
+cdef inline void pack_item(void* context, Py_ssize_t j, int thread) noexcept nogil:
+    cdef Job* job = <Job*> context
+    pack_panel(job.conv, job.kernels, job.size, j, job.turned, job.w, job.scale,
+               job.panels + j * panel_bytes(job.conv, job.kernels, job.size))
+
+
+cdef inline Py_ssize_t count_shares(const Job* job) noexcept nogil:
+    """Into how many the panels are shared out where there are few units."""
+    cdef Py_ssize_t units = count_units(job.conv, job.n)
+    return min(count_panels(job.conv, job.kernels), ceil_div(SHARES, max(1, units)))
+
+
+cdef inline void direct_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
     cdef:
-        Py_ssize_t units = count_units(conv, n), count = count_panels(conv, kernels), i, j
-        Py_ssize_t step = panel_bytes(conv, kernels, size)
-        # few units: share out the panels too
-        Py_ssize_t shares = min(count, ceil_div(SHARES, units)) if units else 1
-        Unit unit
-    for j in prange(count, num_threads=threads if count * step > PACK else 1, schedule="static"):
-        pack_panel(conv, kernels, size, j, turned, w, scale, panels + j * step)
-    for i in prange(units * shares, num_threads=threads, schedule="dynamic"):
-        unit = locate_unit(conv, n, i // shares)
-        load_unit(conv, size, &unit, 0, conv.g.C, x, slabs + threadid() * conv.slab)
-        for j in range(i % shares * count // shares, (i % shares + 1) * count // shares):
-            direct_unit(conv, kernels, size, &unit, j, panels + j * step, b, flags, y)
+        Job* job = <Job*> context
+        const Conv* conv = job.conv
+        Py_ssize_t count = count_panels(conv, job.kernels), shares = count_shares(job), j
+        Py_ssize_t step = panel_bytes(conv, job.kernels, job.size), share = i % shares
+        Unit unit = locate_unit(conv, job.n, i // shares)
+    load_unit(conv, job.size, &unit, 0, conv.g.C, job.x, job.own + thread * job.own_bytes)
+    for j in range(share * count // shares, (share + 1) * count // shares):
+        direct_unit(conv, job.kernels, job.size, &unit, j, job.panels + j * step, job.b, job.flags,
+                    job.y)
+
+
+cdef inline void direct(Job* job) noexcept nogil:
+    cdef:
+        Py_ssize_t count = count_panels(job.conv, job.kernels)
+        bint small = count * panel_bytes(job.conv, job.kernels, job.size) < PACK
+    job.dispatch.run(pack_item, job, count, 1 if small else job.threads)
+    job.dispatch.run(direct_item, job, count_units(job.conv, job.n) * count_shares(job),
+                     job.threads)
 
 
 cdef inline void direct_weights_unit(

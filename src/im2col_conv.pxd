@@ -4,12 +4,11 @@ Always right: the oracle of the direct algorithm, and what gives the gradient to
 is not 1.
 """
 
-from cython.parallel cimport prange, threadid
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 from blas cimport gemm
 from im2col cimport col2im_rows, im2col_rows
 from simd cimport PRODUCT_RELU, RELU, Kernels
-from units cimport BLOCK, Conv, Unit, ceil_div
+from units cimport BLOCK, Conv, Job, Unit, ceil_div
 from windows cimport Windows
 
 
@@ -32,78 +31,65 @@ cdef inline Py_ssize_t cols_rows(const Conv* conv, Py_ssize_t size) noexcept nog
     return max(1, min(BLOCK // row, conv.g.OH * conv.g.OW))
 
 
-cdef inline void im2col_forward(
-    const Conv* conv,
-    const Kernels* kernels,
-    Py_ssize_t size,
-    Py_ssize_t n,
-    const char* x,
-    const char* w,
-    const char* scale,      # IN   (F,) or NULL
-    const char* b,
-    int flags,
-    char* y,
-    char* blocks,           # scratch, one block of cols a thread
-    Py_ssize_t block,
-    int threads,
-) noexcept nogil:
-    """y = scale cols W + b, a block of rows at a time"""
+cdef inline Py_ssize_t count_blocks(const Conv* conv, Py_ssize_t size) noexcept nogil:
+    return ceil_div(conv.g.OH * conv.g.OW, cols_rows(conv, size))
+
+
+cdef inline void forward_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
+    """y = scale cols W + b, for one block of rows"""
     cdef:
+        Job* job = <Job*> context
+        const Conv* conv = job.conv
+        const Kernels* kernels = job.kernels
         const Windows* g = &conv.g
+        Py_ssize_t size = job.size, pixels = g.OH * g.OW, rows = cols_rows(conv, size)
         Py_ssize_t C = g.C // conv.groups, F = conv.F // conv.groups, K = g.KH * g.KW * C
-        Py_ssize_t pixels = g.OH * g.OW, rows = cols_rows(conv, size)
-        Py_ssize_t per_image = ceil_div(pixels, rows), i, first, last, group, p
-        char* cols
-    for i in prange(n * per_image, num_threads=threads, schedule="dynamic"):
-        cols = blocks + threadid() * block
-        first = i // per_image * pixels + i % per_image * rows
-        last = min(first + rows, (i // per_image + 1) * pixels)
+        Py_ssize_t per_image = count_blocks(conv, size), group, p
+        Py_ssize_t first = i // per_image * pixels + i % per_image * rows
+        Py_ssize_t last = min(first + rows, (i // per_image + 1) * pixels)
+        char* cols = job.own + thread * job.own_bytes
+        char* y = job.y + first * conv.F * size
+    for group in range(conv.groups):
+        im2col_rows(g, size, group * C, C, first, last, job.x, cols)
+        product(False, False, last - first, F, K, size, cols, K, job.w + group * F * size, conv.F,
+                0, y + group * F * size, conv.F)
+    for p in range(last - first):
+        if job.scale != NULL:
+            kernels.affine(conv.F, job.scale, job.b, y + p * conv.F * size, y + p * conv.F * size)
+        elif job.b != NULL:
+            kernels.axpy(conv.F, 1.0, job.b, y + p * conv.F * size)
+    if job.flags & PRODUCT_RELU:
+        kernels.activations[RELU].forward((last - first) * conv.F, 0, y, y)
+
+
+cdef inline void im2col_forward(Job* job) noexcept nogil:
+    job.dispatch.run(forward_item, job, job.n * count_blocks(job.conv, job.size), job.threads)
+
+
+cdef inline void input_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
+    """dx = col2im(dy W') for one image; here x is dy and y is dx"""
+    cdef:
+        Job* job = <Job*> context
+        const Conv* conv = job.conv
+        const Windows* g = &conv.g
+        Py_ssize_t size = job.size, pixels = g.OH * g.OW, rows = cols_rows(conv, size)
+        Py_ssize_t C = g.C // conv.groups, F = conv.F // conv.groups, K = g.KH * g.KW * C
+        Py_ssize_t image = g.H * g.W * g.C * size, first = i * pixels, last, group
+        char* cols = job.own + thread * job.own_bytes
+    memset(job.y + i * image, 0, image)
+    while first < (i + 1) * pixels:
+        last = min(first + rows, (i + 1) * pixels)
         for group in range(conv.groups):
-            im2col_rows(g, size, group * C, C, first, last, x, cols)
-            product(False, False, last - first, F, K, size, cols, K, w + group * F * size, conv.F,
-                    0, y + (first * conv.F + group * F) * size, conv.F)
-        for p in range(first, last):
-            if scale != NULL:
-                kernels.affine(conv.F, scale, b, y + p * conv.F * size, y + p * conv.F * size)
-            elif b != NULL:
-                kernels.axpy(conv.F, 1.0, b, y + p * conv.F * size)
-        if flags & PRODUCT_RELU:
-            kernels.activations[RELU].forward((last - first) * conv.F, 0,
-                                              y + first * conv.F * size,
-                                              y + first * conv.F * size)
+            product(False, True, last - first, K, F, size,
+                    job.x + (first * conv.F + group * F) * size, conv.F,
+                    job.w + group * F * size, conv.F, 0, cols, K)
+            col2im_rows(g, job.kernels, size, group * C, C, first, last, cols, job.y)
+        first = last
 
 
-cdef inline void im2col_input(
-    const Conv* conv,
-    const Kernels* kernels,
-    Py_ssize_t size,
-    Py_ssize_t n,
-    const char* dy,
-    const char* w,
-    char* dx,
-    char* blocks,
-    Py_ssize_t block,
-    int threads,
-) noexcept nogil:
-    """dx = col2im(dy W'), an image at a time since its windows overlap"""
-    cdef:
-        const Windows* g = &conv.g
-        Py_ssize_t C = g.C // conv.groups, F = conv.F // conv.groups, K = g.KH * g.KW * C
-        Py_ssize_t pixels = g.OH * g.OW, rows = cols_rows(conv, size), i, first, last, group
-        Py_ssize_t image = g.H * g.W * g.C * size
-        char* cols
-    for i in prange(n, num_threads=threads, schedule="dynamic"):
-        cols = blocks + threadid() * block
-        memset(dx + i * image, 0, image)
-        first = i * pixels
-        while first < (i + 1) * pixels:
-            last = min(first + rows, (i + 1) * pixels)
-            for group in range(conv.groups):
-                product(False, True, last - first, K, F, size,
-                        dy + (first * conv.F + group * F) * size, conv.F,
-                        w + group * F * size, conv.F, 0, cols, K)
-                col2im_rows(g, kernels, size, group * C, C, first, last, cols, dx)
-            first = last
+cdef inline void im2col_input(Job* job) noexcept nogil:
+    """An image at a time, since its windows overlap."""
+    job.dispatch.run(input_item, job, job.n, job.threads)
 
 
 cdef inline void im2col_weights(

@@ -1,6 +1,5 @@
 """Batch normalisation over the pixels of a batch, channel by channel."""
 
-from cython.parallel cimport prange
 from libc.math cimport sqrt
 from libc.string cimport memset
 
@@ -18,6 +17,20 @@ cdef enum:
     B = 3
     C0 = 4
     VECTORS = 5
+
+
+cdef enum Phase:
+    ADD_UP
+    ADD_SQUARES
+    SCALE
+    ADD_UP_GRADIENTS
+    SCALE_GRADIENTS
+
+
+cdef struct Pass:
+    void* op
+    Phase phase
+    Py_ssize_t pixels
 
 
 cdef class BatchNormOp:
@@ -96,44 +109,60 @@ cdef class BatchNormOp:
     cdef int workers(self, Py_ssize_t pixels) noexcept nogil:
         return 1 if pixels * self.C < SMALL else dispatch.threads()
 
+    cdef void run(self, Phase phase, Py_ssize_t pixels) noexcept nogil:
+        """One pass over the pixels, in parts."""
+        cdef Pass job
+        job.op = <void*> self
+        job.phase = phase
+        job.pixels = pixels
+        dispatch.run(pass_item, &job, SHARES, self.workers(pixels))
+
     def forward(self, Py_ssize_t n):
         """Fill the first `n` samples of y and move the running statistics."""
         self.check(n)
-        cdef Py_ssize_t pixels = n * self.area, part
-        cdef int threads = self.workers(pixels)
+        cdef Py_ssize_t pixels = n * self.area
         if not pixels:
             return
         with nogil:
-            for part in prange(SHARES, num_threads=threads):
-                self.add_values(part, pixels, self.x, self.sums)
+            self.run(ADD_UP, pixels)
             self.total(1.0 / pixels, self.sums, self.vector(MEAN))
-            for part in prange(SHARES, num_threads=threads):
-                self.add_moments(part, pixels, NULL, self.sums)
+            self.run(ADD_SQUARES, pixels)
             self.total(1.0 / pixels, self.sums, self.vector(INVERSE))
             self.settle(pixels, True)
-            for part in prange(SHARES, num_threads=threads):
-                self.scale_values(part, pixels)
+            self.run(SCALE, pixels)
 
     def backward(self, Py_ssize_t n):
         """Fill dgamma and dbeta, and the first `n` samples of dx, from those of dy."""
         self.check(n)
-        cdef Py_ssize_t pixels = n * self.area, part
-        cdef int threads = self.workers(pixels)
-        cdef char* moments = self.sums + SHARES * self.C * self.size
+        cdef Py_ssize_t pixels = n * self.area
         if not pixels:
             memset(self.dgamma, 0, self.C * self.size)
             memset(self.dbeta, 0, self.C * self.size)
             return
         with nogil:
-            for part in prange(SHARES, num_threads=threads):
-                self.add_values(part, pixels, self.dy, self.sums)
-                self.add_moments(part, pixels, self.dy, moments)
+            self.run(ADD_UP_GRADIENTS, pixels)
             self.total(1, self.sums, self.dbeta)
-            self.total(1, moments, self.dgamma)
+            self.total(1, self.moments(), self.dgamma)
             self.settle(pixels, False)
             if self.dx != NULL:
-                for part in prange(SHARES, num_threads=threads):
-                    self.scale_gradients(part, pixels)
+                self.run(SCALE_GRADIENTS, pixels)
+
+    cdef inline char* moments(self) noexcept nogil:
+        """The second half of `sums`."""
+        return self.sums + SHARES * self.C * self.size
+
+    cdef void one_pass(self, Phase phase, Py_ssize_t part, Py_ssize_t pixels) noexcept nogil:
+        if phase == ADD_UP:
+            self.add_values(part, pixels, self.x, self.sums)
+        elif phase == ADD_SQUARES:
+            self.add_moments(part, pixels, NULL, self.sums)
+        elif phase == SCALE:
+            self.scale_values(part, pixels)
+        elif phase == ADD_UP_GRADIENTS:
+            self.add_values(part, pixels, self.dy, self.sums)
+            self.add_moments(part, pixels, self.dy, self.moments())
+        else:
+            self.scale_gradients(part, pixels)
 
     cdef void add_values(self, Py_ssize_t part, Py_ssize_t pixels, const char* x,
                          char* sums) noexcept nogil:
@@ -198,6 +227,11 @@ cdef class BatchNormOp:
         for i in range(pixels * part // SHARES, pixels * (part + 1) // SHARES):
             self.kernels.affine2(self.C, self.vector(A), self.vector(B), self.vector(C0),
                                  self.dy + i * row, self.x + i * row, self.dx + i * row)
+
+
+cdef void pass_item(void* context, Py_ssize_t part, int thread) noexcept nogil:
+    cdef Pass* job = <Pass*> context
+    (<BatchNormOp> job.op).one_pass(job.phase, part, job.pixels)
 
 
 cdef void settle_forward(

@@ -1,13 +1,60 @@
 """One fused update over a stretch of the flat weights vector."""
 
-from cython.parallel cimport prange
-
 from arrays cimport pointer, real_code, real_of, size_of
 from simd cimport Dispatch, Kernels, load_dispatch
 
 cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
     PIECE = 1 << 13         # weights of one piece of work
+
+
+cdef struct Job:
+    const Kernels* kernels
+    Py_ssize_t n, size
+    char* w
+    char* g
+    char* first             # moments
+    char* second
+    double rate, beta1, beta2, epsilon, l2, decay
+    bint nesterov
+
+
+cdef void adam_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
+    cdef Job* job = <Job*> context
+    cdef Py_ssize_t at = i * PIECE * job.size
+    job.kernels.adam(min(PIECE, job.n - i * PIECE), job.rate, job.beta1, job.beta2, job.epsilon,
+                     job.l2, job.decay, job.g + at, job.first + at, job.second + at, job.w + at)
+
+
+cdef void sgd_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
+    cdef Job* job = <Job*> context
+    cdef Py_ssize_t at = i * PIECE * job.size
+    job.kernels.sgd(min(PIECE, job.n - i * PIECE), job.rate, job.beta1, job.nesterov, job.l2,
+                    job.g + at, job.first + at, job.w + at)
+
+
+cdef Job bind(object weights, object grads, object first, object second, list keep) except *:
+    cdef:
+        Job job
+        int real = real_of(weights)
+        str code = real_code(real)
+        tuple shape = weights.shape
+    job.kernels = dispatch.real[real]
+    job.size = size_of(real)
+    job.n = shape[0]
+    job.w = pointer(weights, shape, code, True, keep)
+    job.g = pointer(grads, shape, code, False, keep)
+    job.first = pointer(first, shape, code, True, keep)
+    job.second = pointer(second, shape, code, True, keep)
+    return job
+
+
+cdef inline Py_ssize_t count_pieces(const Job* job) noexcept nogil:
+    return (job.n + PIECE - 1) // PIECE
+
+
+cdef inline int workers(Py_ssize_t pieces) noexcept nogil:
+    return 1 if pieces < 4 else dispatch.threads()
 
 
 def adam(
@@ -23,22 +70,12 @@ def adam(
     double decay,
 ):
     """g += l2 w; m, v <- running means of g, g^2; w <- (1 - decay) w - rate m / (sqrt v + eps)"""
-    cdef:
-        list keep = []
-        int real = real_of(weights)
-        str code = real_code(real)
-        tuple shape = weights.shape
-        const Kernels* kernels = dispatch.real[real]
-        char* w = pointer(weights, shape, code, True, keep)
-        char* g = pointer(grads, shape, code, False, keep)
-        char* mean = pointer(m, shape, code, True, keep)
-        char* square = pointer(v, shape, code, True, keep)
-        Py_ssize_t n = shape[0], pieces = (n + PIECE - 1) // PIECE, i
-        Py_ssize_t step = PIECE * size_of(real)
-        int threads = 1 if pieces < 4 else dispatch.threads()
-    for i in prange(pieces, nogil=True, num_threads=threads):
-        kernels.adam(min(PIECE, n - i * PIECE), rate, beta1, beta2, epsilon, l2, decay,
-                     g + i * step, mean + i * step, square + i * step, w + i * step)
+    cdef list keep = []
+    cdef Job job = bind(weights, grads, m, v, keep)
+    job.rate, job.beta1, job.beta2, job.epsilon = rate, beta1, beta2, epsilon
+    job.l2, job.decay = l2, decay
+    with nogil:
+        dispatch.run(adam_item, &job, count_pieces(&job), workers(count_pieces(&job)))
 
 
 def sgd(
@@ -51,18 +88,8 @@ def sgd(
     double l2,
 ):
     """g += l2 w; u <- momentum u - rate g; w <- w + u, or w + momentum u - rate g for nesterov"""
-    cdef:
-        list keep = []
-        int real = real_of(weights)
-        str code = real_code(real)
-        tuple shape = weights.shape
-        const Kernels* kernels = dispatch.real[real]
-        char* w = pointer(weights, shape, code, True, keep)
-        char* g = pointer(grads, shape, code, False, keep)
-        char* u = pointer(velocity, shape, code, True, keep)
-        Py_ssize_t n = shape[0], pieces = (n + PIECE - 1) // PIECE, i
-        Py_ssize_t step = PIECE * size_of(real)
-        int threads = 1 if pieces < 4 else dispatch.threads()
-    for i in prange(pieces, nogil=True, num_threads=threads):
-        kernels.sgd(min(PIECE, n - i * PIECE), rate, momentum, nesterov, l2,
-                    g + i * step, u + i * step, w + i * step)
+    cdef list keep = []
+    cdef Job job = bind(weights, grads, velocity, None, keep)
+    job.rate, job.beta1, job.nesterov, job.l2 = rate, momentum, nesterov, l2
+    with nogil:
+        dispatch.run(sgd_item, &job, count_pieces(&job), workers(count_pieces(&job)))

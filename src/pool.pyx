@@ -1,6 +1,5 @@
 """Max, average and global average pooling; every image by one thread."""
 
-from cython.parallel cimport prange
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 
@@ -12,10 +11,6 @@ from windows cimport Windows, load_windows
 cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
     SMALL = 1 << 18         # numbers under which a second thread costs more than it brings
-
-
-cdef inline int workers(Py_ssize_t work) noexcept nogil:
-    return 1 if work < SMALL else dispatch.threads()
 
 
 cdef inline void clip_window(
@@ -66,23 +61,32 @@ cdef class PoolOp:
         if not 0 <= n <= self.g.N:
             raise ValueError(f"n must be from 0 to {self.g.N}, got {n}.")
 
+    cdef int workers(self, Py_ssize_t n) noexcept nogil:
+        return 1 if n * self.g.H * self.g.W * self.g.C < SMALL else dispatch.threads()
+
     def forward(self, Py_ssize_t n):
         """Fill the first `n` images of y."""
-        cdef Py_ssize_t i
         self.check(n)
-        for i in prange(n, nogil=True, num_threads=workers(n * self.g.H * self.g.W * self.g.C)):
-            self.forward_image(i)
+        with nogil:
+            dispatch.run(forward_item, <void*> self, n, self.workers(n))
 
     def backward(self, Py_ssize_t n):
         """Fill the first `n` images of dx from those of dy."""
-        cdef Py_ssize_t i
         self.check(n)
-        if self.dx == NULL:
-            return
-        for i in prange(n, nogil=True, num_threads=workers(n * self.g.H * self.g.W * self.g.C)):
-            memset(self.dx + i * self.g.H * self.g.W * self.g.C * self.size, 0,
-                   self.g.H * self.g.W * self.g.C * self.size)
-            self.backward_image(i)
+        if self.dx != NULL:
+            with nogil:
+                dispatch.run(backward_item, <void*> self, n, self.workers(n))
+
+
+cdef void forward_item(void* op, Py_ssize_t n, int thread) noexcept nogil:
+    (<PoolOp> op).forward_image(n)
+
+
+cdef void backward_item(void* context, Py_ssize_t n, int thread) noexcept nogil:
+    cdef Py_ssize_t image = (<PoolOp> context).g.H * (<PoolOp> context).g.W
+    image *= (<PoolOp> context).g.C * (<PoolOp> context).size
+    memset((<PoolOp> context).dx + n * image, 0, image)
+    (<PoolOp> context).backward_image(n)
 
 
 cdef class MaxPoolOp(PoolOp):

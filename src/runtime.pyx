@@ -7,14 +7,14 @@ from cpython.pycapsule cimport PyCapsule_New
 
 cdef extern from "dispatch.h":
     const char* CNNKIT_DISPATCH
+    enum:
+        CNNKIT_MOST_THREADS
     ctypedef struct Dispatch:
         int (*threads)() noexcept nogil
     Dispatch cnnkit_dispatch
     bint cnnkit_available(const char* isa)
     int cnnkit_choose(const char* isa)
     void cnnkit_set_threads(int n)
-    void cnnkit_set_processors(int n)
-    bint cnnkit_openmp()
 
 # best last
 INSTRUCTION_SETS = tuple(
@@ -33,17 +33,20 @@ def _chosen():
     return isa
 
 
-def _processors():
+def _usual_threads():
+    """OMP_NUM_THREADS, as other libraries and joblib have it, at most one a processor."""
     try:
-        count = len(os.sched_getaffinity(0))
+        processors = len(os.sched_getaffinity(0))
     except AttributeError:
-        count = os.cpu_count() or 1
-    return count
+        processors = os.cpu_count() or 1
+    first, *_ = os.environ.get("OMP_NUM_THREADS", "").split(",")
+    asked = int(first) if first.strip().isdecimal() else 0
+    return max(1, min(asked or processors, processors, CNNKIT_MOST_THREADS))
 
 
 instruction_set = _chosen()
-has_openmp = bool(cnnkit_openmp())
-cnnkit_set_processors(_processors())
+usual_threads = _usual_threads()
+cnnkit_set_threads(usual_threads)
 dispatch = PyCapsule_New(&cnnkit_dispatch, CNNKIT_DISPATCH, NULL)
 
 
@@ -53,11 +56,15 @@ def num_threads():
 
 
 def set_num_threads(n):
-    """Use `n` threads from now on, a positive int; None for as many as OpenMP allows.
+    """Use `n` threads from now on, a positive int; None for as many as there are processors.
 
-    Results are the same bits for any number.
+    ``OMP_NUM_THREADS`` at import sets fewer. Results are the same bits for any number.
     """
-    count = 0 if n is None else operator.index(n) if hasattr(n, "__index__") else -1
-    if isinstance(n, bool) or not (n is None or 1 <= count <= 1024):
-        raise ValueError(f"set_num_threads: n must be an int from 1 to 1024 or None, got {n!r}.")
+    count = operator.index(n) if hasattr(n, "__index__") else -1
+    if n is None:
+        count = usual_threads
+    if isinstance(n, bool) or not 1 <= count <= CNNKIT_MOST_THREADS:
+        raise ValueError(
+            f"set_num_threads: n must be an int from 1 to {CNNKIT_MOST_THREADS} or None, got {n!r}."
+        )
     cnnkit_set_threads(count)

@@ -56,9 +56,12 @@ cdef extern from "kernels.h":
 cdef extern from "dispatch.h":
     const char* CNNKIT_DISPATCH
 
+    ctypedef void (*Work)(void* context, Py_ssize_t item, int thread) noexcept nogil
+
     ctypedef struct Dispatch:
         const Kernels* real[2]
         int (*threads)() noexcept nogil
+        void (*run)(Work work, void* context, Py_ssize_t items, int threads) noexcept nogil
 
 
 cdef inline const Dispatch* load_dispatch() except NULL:

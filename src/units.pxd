@@ -14,6 +14,7 @@ one unit at a time: a slab that stays in L2.
 """
 
 from libc.string cimport memcpy, memset
+from simd cimport Dispatch, Kernels
 from windows cimport Windows
 
 cdef enum:
@@ -158,3 +159,23 @@ cdef inline void copy_pixels(Py_ssize_t count, Py_ssize_t pixel, const char* x, 
         return
     for j in range(count):
         memcpy(to + j * pixel, x + j * step, pixel)
+
+
+# A convolution of the first n images: what all its units share.
+cdef struct Job:
+    const Dispatch* dispatch
+    const Kernels* kernels
+    const Conv* conv
+    Py_ssize_t size         # bytes of a number
+    Py_ssize_t n
+    const char* x           # IN   (n, H, W, C)
+    const char* w           # IN   (KH, KW, C / groups, F)
+    bint turned             # w is (KH, KW, F / groups, C), to be turned round
+    const char* scale       # IN   (F,) or NULL for ones
+    const char* b           # IN   (F,) or NULL for zeros
+    int flags               # PRODUCT_RELU to clip at zero
+    char* y                 # OUT  (n, OH, OW, F)
+    char* panels            # scratch the threads share
+    char* own               # scratch of each thread, own_bytes apart
+    Py_ssize_t own_bytes
+    int threads

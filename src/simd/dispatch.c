@@ -1,10 +1,6 @@
 #include "dispatch.h"
 
 #include <string.h>
-#include <unistd.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 #define DECLARE(isa) extern const Kernels cnnkit_##isa##_float, cnnkit_##isa##_double;
 DECLARE(portable)
@@ -13,24 +9,12 @@ DECLARE(avx2)
 DECLARE(avx512)
 #endif
 
-static int asked = 0, processors = 1;
-static pid_t home = 0;
+static int count = 1;
 
-/* libgomp's pool does not survive fork: a child that inherits it hangs in its first parallel
- * region (GCC bug 58378), so a forked child works on one thread. */
-static int threads(void)
-{
-#ifdef _OPENMP
-    if (getpid() != home) return 1;
-    if (asked) return asked;
-    int allowed = omp_get_max_threads();
-    return allowed < processors ? allowed : processors;
-#else
-    return 1;
-#endif
-}
+static int threads(void) { return count; }
 
-Dispatch cnnkit_dispatch = {{&cnnkit_portable_float, &cnnkit_portable_double}, threads};
+Dispatch cnnkit_dispatch = {
+    {&cnnkit_portable_float, &cnnkit_portable_double}, threads, cnnkit_run};
 
 int cnnkit_available(const char *isa)
 {
@@ -62,19 +46,4 @@ int cnnkit_choose(const char *name)
     return 0;
 }
 
-void cnnkit_set_threads(int n) { asked = n; }
-
-void cnnkit_set_processors(int n)
-{
-    processors = n;
-    home = getpid();
-}
-
-int cnnkit_openmp(void)
-{
-#ifdef _OPENMP
-    return 1;
-#else
-    return 0;
-#endif
-}
+void cnnkit_set_threads(int n) { count = n; }

@@ -1,5 +1,5 @@
 /* What every native module takes from cnnkit._native.runtime: the loops of the chosen instruction
- * set for float and double, and how many threads to use now. */
+ * set for float and double, how many threads to use now, and the pool that runs them. */
 #ifndef CNNKIT_DISPATCH_H
 #define CNNKIT_DISPATCH_H
 
@@ -7,17 +7,23 @@
 
 #define CNNKIT_DISPATCH "cnnkit._native.runtime.dispatch"
 
+enum { CNNKIT_MOST_THREADS = 1024 };
+
+/* one item of a job, on thread 0 <= thread < threads */
+typedef void (*Work)(void *context, ptrdiff_t item, int thread);
+
 typedef struct {
     const Kernels *real[2]; /* 0: float, 1: double */
     int (*threads)(void);
+    /* work(context, item, thread) for every 0 <= item < items, in any order */
+    void (*run)(Work work, void *context, ptrdiff_t items, int threads);
 } Dispatch;
 
 extern Dispatch cnnkit_dispatch;
 
 int cnnkit_available(const char *isa); /* compiled in, and this processor has it */
 int cnnkit_choose(const char *isa);    /* 0, or -1 when not available */
-void cnnkit_set_threads(int n);        /* 0: as many as OpenMP and the processor allow */
-void cnnkit_set_processors(int n);
-int cnnkit_openmp(void);               /* built with OpenMP */
+void cnnkit_set_threads(int n);
+void cnnkit_run(Work work, void *context, ptrdiff_t items, int threads);
 
 #endif
