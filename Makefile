@@ -30,6 +30,7 @@ lint: .venv/lint
 
 bench: .venv/installed .venv-torch/installed
 	$(BIN)/python benchmarks/digits.py --torch-python .venv-torch/bin/python
+	$(BIN)/python benchmarks/networks.py --torch-python .venv-torch/bin/python
 
 .venv/pip:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }

@@ -25,7 +25,6 @@ contenders did the same work.
 """
 
 import functools
-import warnings
 
 import harness
 
@@ -77,11 +76,8 @@ def rows_of(fit, predict):
 
 
 def with_cnnkit():
-    from sklearn.exceptions import ConvergenceWarning
-
     from cnnkit import CNNClassifier, Conv, Conv1x1, GlobalAvgPool, MaxPool, ReLU
 
-    warnings.simplefilter("ignore", ConvergenceWarning)
     layers = [
         Conv(16, 3),
         ReLU(),
@@ -147,21 +143,7 @@ def with_torch(memory_format):
     return rows_of(fit, predict)
 
 
-CONTENDERS = [
-    harness.Contender("cnnkit", with_cnnkit, ("cnnkit", "numpy", "scipy", "scikit-learn")),
-    *(
-        harness.Contender(
-            f"PyTorch {layout}",
-            functools.partial(with_torch, memory_format),
-            ("torch", "numpy"),
-            interpreter="torch",
-        )
-        for layout, memory_format in (
-            ("NCHW", "contiguous_format"),
-            ("channels_last", "channels_last"),
-        )
-    ),
-]
+CONTENDERS = harness.beside_torch(with_cnnkit, with_torch)
 
 if __name__ == "__main__":
     harness.run(__doc__, CONTENDERS)

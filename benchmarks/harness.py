@@ -34,6 +34,7 @@ can make a pool that spins ten times slower.
 
 import argparse
 import contextlib
+import functools
 import importlib.metadata
 import json
 import os
@@ -69,6 +70,23 @@ class Contender:
     setup: Callable
     packages: tuple = ()
     interpreter: str | None = None
+
+
+def beside_torch(with_cnnkit, with_torch):
+    """Contenders: cnnkit, and PyTorch in both memory layouts, which `with_torch` is given."""
+    layouts = {"NCHW": "contiguous_format", "channels_last": "channels_last"}
+    return [
+        Contender("cnnkit", with_cnnkit, ("cnnkit", "numpy", "scipy", "scikit-learn")),
+        *(
+            Contender(
+                f"PyTorch {layout}",
+                functools.partial(with_torch, memory_format),
+                ("torch", "numpy"),
+                interpreter="torch",
+            )
+            for layout, memory_format in layouts.items()
+        ),
+    ]
 
 
 def clock(call, repeats):
