@@ -18,6 +18,7 @@ from sklearn.model_selection import train_test_split
 from cnnkit import CNNClassifier, models
 
 EPOCHS = 8
+LEFT = ("squeezenet_1_0", "squeezenet_1_1", "resnet18", "mobilenet_v1")  # labels of the picture
 RATES = {"vgg16": 0.001, "vgg19": 0.001, "convnet": 0.01, "mobilenet_v1": 0.005}
 PICTURE = Path(__file__).parent / "pictures" / "architectures.png"
 
@@ -43,8 +44,17 @@ def draw(figures):
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     ax = figure.subplots()
     for name, (accuracy, weights, multiply_adds, _) in figures.items():
-        ax.scatter(weights, accuracy, s=12 * multiply_adds**0.22, color="#0072b2", alpha=0.7)
-        ax.annotate(name, (weights, accuracy), xytext=(7, -4), textcoords="offset points")
+        area = 6 * multiply_adds**0.22
+        side = -1 if name in LEFT else 1
+        ax.scatter(weights, accuracy, s=area, color="#0072b2", alpha=0.7)
+        ax.annotate(
+            name,
+            (weights, accuracy),
+            xytext=(side * (area**0.5 / 2 + 3), 0),
+            textcoords="offset points",
+            ha="left" if side > 0 else "right",
+            va="center",
+        )
     ax.set(
         title=f"Small forms on the digits after {EPOCHS} epochs (larger dots: more multiply-adds)",
         xlabel="weights",
