@@ -89,7 +89,7 @@ class Network:
         self._bind()
 
     def _bind(self):
-        plan = Plan(self._nodes, self._outputs, self.training)
+        plan = Plan(self._nodes, self._outputs, self._shapes, self.training)
         itemsize = self.batch_size * self.dtype.itemsize
         sizes = {}
         for name, shape in self._shapes.items():
@@ -102,9 +102,12 @@ class Network:
         def array(slot):
             if slot is None:
                 return None
-            start = offsets[slot.place]
-            flat = block[start : start + sizes[slot.name]].view(self.dtype)
-            return flat.reshape(self.batch_size, *self._shapes[slot.name])
+            *sides, channels = self._shapes[slot.name]
+            first, width = slot.part or (0, channels)
+            size = prod(sides) * width * itemsize
+            flat = block[offsets[slot.place] :][:size].view(self.dtype)
+            whole = flat.reshape(self.batch_size, *sides, width)
+            return whole[..., first : first + channels]
 
         self.x = array(plan.input)
         self.outputs = [array(output) for output in plan.outputs]

@@ -4,16 +4,26 @@ from dataclasses import dataclass, field
 
 from cnnkit.graph import INPUT, Node
 from cnnkit.layers.activation import ReLU
+from cnnkit.layers.merge import Concat
 from cnnkit.layers.norm import BatchNorm
 from cnnkit.memory import Lifetime
 
 
 @dataclass(eq=False)
 class Array:
-    """An activation or gradient: `name` gives its shape, `place` the memory it lies in."""
+    """An activation or gradient: `name` gives its shape, `place` the memory it lies in.
+
+    With `part`, ``(first channel, channels of the whole)``, it is a slice of a wider array.
+    """
 
     name: str
     place: str
+    part: tuple | None = None
+
+    def overlaps(self, other):
+        return self.place == other.place and (
+            self.part is None or other.part is None or self.part == other.part
+        )
 
 
 @dataclass(eq=False)
@@ -45,6 +55,8 @@ class Plan:
         Each after those it reads.
     outputs : tuple of str
         Names of nodes.
+    shapes : dict of tuple
+        Output shape of every node, and of the input, by name.
     training : bool
 
     Attributes
@@ -56,17 +68,19 @@ class Plan:
         Empty without training.
     """
 
-    def __init__(self, nodes, outputs, training):
+    def __init__(self, nodes, outputs, shapes, training):
         self.nodes = nodes
         self.training = training
         self.loss_step = len(nodes)
         self._uses = {}  # place -> [(array name, step)]
-        self._fixed = {INPUT}  # places that no node may overwrite
+        self._fixed = [Array(INPUT, INPUT)]  # what no node may overwrite
         self._values = {}
         self.steps = []
         readers = [entry for node in nodes for entry in node.inputs]
         readers += list(outputs)
         self._shared = {name for name in readers if readers.count(name) > 1}
+        read_once = {name for name in readers if readers.count(name) == 1} - set(outputs)
+        self._slices = find_slices(nodes, read_once, shapes)
         self.input = self._value(INPUT, 0, INPUT)
         for i, node in enumerate(nodes):
             self.steps.append(self._forward_step(i, node))
@@ -86,8 +100,8 @@ class Plan:
             for place, uses in self._uses.items()
         }
 
-    def _array(self, name, step, place):
-        array = Array(name, place)
+    def _array(self, name, step, place, part=None):
+        array = Array(name, place, part)
         self._use(array, step)
         return array
 
@@ -95,15 +109,16 @@ class Plan:
         self._uses.setdefault(array.place, []).append((array.name, step))
 
     def _value(self, name, step, place):
-        value = self._values[name] = self._array(name, step, place)
+        place, part = self._slices.get(name, (place, None))
+        value = self._values[name] = self._array(name, step, place, part)
         if name in self._shared:
-            self._fixed.add(place)
+            self._fixed.append(value)
         return value
 
     def _forward_step(self, i, node):
         layer, xs = node.layer, [self._values[entry] for entry in node.inputs]
         runs = not (layer.reshapes or (layer.training_only and not self.training))
-        free = runs and xs[0].place not in self._fixed
+        free = runs and not any(map(xs[0].overlaps, self._fixed))
         host = self._host(xs[0], node) if free else None
         over = not runs or host is not None or (free and layer.in_place)
         y = self._value(node.name, i, xs[0].place if over else node.name)
@@ -112,7 +127,7 @@ class Plan:
         if self.training:
             for kept in (xs if layer.keeps_input else []) + ([y] if layer.keeps_output else []):
                 self._use(kept, 2 * self.loss_step - i)
-                self._fixed.add(kept.place)
+                self._fixed.append(kept)
         return Step(node, xs, y, runs, host=host)
 
     def _host(self, x, node):
@@ -152,10 +167,38 @@ class Plan:
                     continue
                 over = k == 0 and (layer.gradient_in_place or not step.runs)
                 place = dy.place if over else f"gradient of {source} from {name}, {k}"
-                dx = self._array(source, backward, place)
+                part = dy.part if over else None
+                if self._slices.get(source, ("",))[0] == name:
+                    place, part = dy.place, self._slices[source][1]
+                dx = self._array(source, backward, place, part)
                 step.dxs.append(dx)
                 if source in gradients:
                     step.sums.append((gradients[source], dx))
                 else:
                     gradients[source] = dx
         return doutputs
+
+
+def find_slices(nodes, read_once, shapes):
+    """Return what can be written straight into the output of a `Concat`: ``name -> (place, part)``.
+
+    That is an input that nothing else reads and a convolution writes, directly or through a ReLU
+    that works in place.
+    """
+    writers = {node.name: node for node in nodes}
+    slices = {}
+    for node in nodes:
+        if not isinstance(node.layer, Concat) or node.name in slices:
+            continue
+        first = 0
+        for source in node.inputs:
+            chain, writer = [source], writers.get(source)
+            while writer is not None and isinstance(writer.layer, ReLU):
+                chain.append(writer.inputs[0])
+                writer = writers.get(writer.inputs[0])
+            alone = read_once.issuperset(chain)
+            if alone and writer is not None and writer.layer.writes_slices:
+                part = (first, shapes[node.name][-1])
+                slices.update(dict.fromkeys(chain, (node.name, part)))
+            first += shapes[source][-1]
+    return slices

@@ -1,12 +1,12 @@
 """Activations, number by number; x and y may be the same array, and dy and dx."""
 
-from arrays cimport pointer, real_code, real_of, size_of
+from arrays cimport real_code, real_of, rows_pointer, size_of
 from simd cimport HARD_SWISH, LEAKY_RELU, RELU, RELU6, Activation, Dispatch, load_dispatch
 
 cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
     PIECE = 1 << 14         # numbers of one piece of work
-    SMALL = 16              # pieces under which a second thread costs more than it brings
+    SMALL = 1 << 18         # numbers under which a second thread costs more than it brings
 
 KINDS = {"relu": RELU, "relu6": RELU6, "leaky_relu": LEAKY_RELU, "hard_swish": HARD_SWISH}
 
@@ -17,7 +17,10 @@ cdef class ActivationOp:
     cdef:
         const Activation* f
         double alpha
-        Py_ssize_t size, N, row     # numbers of one sample
+        Py_ssize_t size, N
+        Py_ssize_t area, width      # rows of a sample, and numbers of a row
+        bint whole
+        Py_ssize_t pitches[5]       # of x, y, saved, dy and dx: numbers from row to row
         char *x
         char *y
         char *saved
@@ -35,28 +38,36 @@ cdef class ActivationOp:
         self.alpha = alpha
         self.size = size_of(real)
         self.N = shape[0]
-        self.row = some.size // max(1, self.N)
-        self.x = pointer(x, shape, code, False, self.keep)
-        self.y = pointer(y, shape, code, True, self.keep)
-        self.saved = pointer(saved, shape, code, False, self.keep)
-        self.dy = pointer(dy, shape, code, False, self.keep)
-        self.dx = pointer(dx, shape, code, True, self.keep)
+        *_, width = shape
+        self.width = width
+        self.area = some.size // max(1, self.N * self.width)
+        self.x = rows_pointer(x, shape, code, False, self.keep, &self.pitches[0])
+        self.y = rows_pointer(y, shape, code, True, self.keep, &self.pitches[1])
+        self.saved = rows_pointer(saved, shape, code, False, self.keep, &self.pitches[2])
+        self.dy = rows_pointer(dy, shape, code, False, self.keep, &self.pitches[3])
+        self.dx = rows_pointer(dx, shape, code, True, self.keep, &self.pitches[4])
+        self.whole = all([pitch == self.width for pitch in self.pitches])
+        if self.whole:                  # no gaps: any stretch of numbers will do
+            self.area *= self.width
+            self.width = 1
+            self.pitches = [1] * 5
 
     cdef Py_ssize_t count(self, Py_ssize_t n) except -1:
         if not 0 <= n <= self.N:
             raise ValueError(f"n must be from 0 to {self.N}, got {n}.")
-        return n * self.row
+        return n * self.area
 
     cdef int run(self, Py_ssize_t n, bint backward) except -1:
         cdef ActivationJob job
         cdef Py_ssize_t pieces
         job.op = <void*> self
-        job.numbers = self.count(n)
+        job.rows = self.count(n)
+        job.step = max(1, PIECE // max(1, self.width))
         job.backward = backward
-        pieces = (job.numbers + PIECE - 1) // PIECE
+        pieces = (job.rows + job.step - 1) // job.step
         with nogil:
             dispatch.run(activation_item, &job, pieces,
-                         1 if pieces < SMALL else dispatch.threads())
+                         1 if job.rows * self.width < SMALL else dispatch.threads())
         return 0
 
     def forward(self, Py_ssize_t n):
@@ -68,20 +79,27 @@ cdef class ActivationOp:
         if self.dx != NULL:
             self.run(n, True)
 
-    cdef void piece(self, Py_ssize_t first, Py_ssize_t numbers, bint backward) noexcept nogil:
-        cdef Py_ssize_t at = first * self.size
-        if backward:
-            self.f.backward(numbers, self.alpha, self.saved + at, self.dy + at, self.dx + at)
-        else:
-            self.f.forward(numbers, self.alpha, self.x + at, self.y + at)
+    cdef void rows(self, Py_ssize_t first, Py_ssize_t last, bint backward) noexcept nogil:
+        cdef Py_ssize_t i, count = self.width
+        if self.whole:
+            count = last - first
+            last = min(last, first + 1)
+        for i in range(first, last):
+            if backward:
+                self.f.backward(count, self.alpha, self.saved + i * self.pitches[2] * self.size,
+                                self.dy + i * self.pitches[3] * self.size,
+                                self.dx + i * self.pitches[4] * self.size)
+            else:
+                self.f.forward(count, self.alpha, self.x + i * self.pitches[0] * self.size,
+                               self.y + i * self.pitches[1] * self.size)
 
 
 cdef struct ActivationJob:
     void* op
-    Py_ssize_t numbers
+    Py_ssize_t rows, step
     bint backward
 
 
 cdef void activation_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
     cdef ActivationJob* job = <ActivationJob*> context
-    (<ActivationOp> job.op).piece(i * PIECE, min(PIECE, job.numbers - i * PIECE), job.backward)
+    (<ActivationOp> job.op).rows(i * job.step, min(job.rows, (i + 1) * job.step), job.backward)

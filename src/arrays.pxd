@@ -48,5 +48,42 @@ cdef inline char* pointer(
     return <char*> buffer.buf
 
 
+cdef inline char* rows_pointer(
+    object array,
+    tuple shape,
+    str code,
+    bint writable,
+    list keep,
+    Py_ssize_t* pitch,      # OUT  numbers from one row to the next
+) except? NULL:
+    """Data of an array whose last axis is contiguous, its rows being `pitch` numbers apart.
+
+    That is a C-contiguous array, or a slice of the channels of one.
+    """
+    *_, width = shape
+    pitch[0] = width
+    if array is None:
+        return NULL
+    view = memoryview(array)
+    if view.shape != shape or view.format != code or (writable and view.readonly):
+        return pointer(array, shape, code, writable, keep)
+    steps = 1               # rows to one step of an axis, from the last but one to the first
+    for size, stride in reversed(tuple(zip(shape, view.strides))[:len(shape) - 1]):
+        if size > 1:
+            pitch[0] = stride // view.itemsize // steps
+            break
+        steps *= size
+    steps = 1
+    for size, stride in reversed(tuple(zip(shape, view.strides))[:len(shape) - 1]):
+        if size > 1 and stride != steps * pitch[0] * view.itemsize:
+            raise ValueError(f"expected rows a constant step apart, got strides {view.strides}.")
+        steps *= size
+    if width > 1 and view.strides[len(shape) - 1] != view.itemsize:
+        raise ValueError(f"expected a contiguous last axis, got strides {view.strides}.")
+    keep.append(view)
+    cdef Py_buffer* buffer = PyMemoryView_GET_BUFFER(view)
+    return <char*> buffer.buf
+
+
 cdef inline str real_code(int real):
     return "f" if real == FLOAT else "d"

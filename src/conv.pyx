@@ -9,7 +9,7 @@ in a fixed order: the bits do not depend on the number of threads.
 
 from libc.string cimport memcpy, memset
 
-from arrays cimport pointer, real_code, real_of, size_of
+from arrays cimport pointer, real_code, real_of, rows_pointer, size_of
 from direct cimport bias_unit, count_panels, direct, direct_weights_unit, panel_bytes
 from im2col_conv cimport cols_rows, im2col_forward, im2col_input, im2col_weights
 from simd cimport PRODUCT_ADD, PRODUCT_RELU, Dispatch, Kernels, load_dispatch
@@ -34,7 +34,7 @@ cdef class ConvOp:
     """
 
     cdef:
-        Conv forward_plan, turned_plan
+        Conv forward_plan, turned_plan, gradient_plan
         const Kernels* kernels
         Py_ssize_t size, K, block, partials, splits
         bint direct_forward, direct_input, relu
@@ -62,8 +62,8 @@ cdef class ConvOp:
         x,                  # (N, H, W, C)
         w,                  # (KH, KW, C / groups, F)
         b,                  # (F,) or None
-        y,                  # (N, OH, OW, F); None for backward alone
-        dy=None,
+        y,                  # (N, OH, OW, F), or a slice of channels; None for backward alone
+        dy=None,            # likewise
         dx=None,
         dw=None,
         db=None,
@@ -87,8 +87,9 @@ cdef class ConvOp:
         self.w = pointer(w, w_shape, code, False, keep)
         self.b = pointer(b, (F,), code, False, keep)
         self.scale = pointer(scale, (F,), code, False, keep)
-        self.y = pointer(y, y_shape, code, True, keep)
-        self.dy = pointer(dy, y_shape, code, False, keep)
+        cdef Py_ssize_t y_pixel, dy_pixel
+        self.y = rows_pointer(y, y_shape, code, True, keep, &y_pixel)
+        self.dy = rows_pointer(dy, y_shape, code, False, keep, &dy_pixel)
         self.dx = pointer(dx, windows.input_shape, code, True, keep)
         self.dw = pointer(dw, w_shape, code, True, keep)
         self.db = pointer(db, (F,), code, True, keep)
@@ -99,6 +100,9 @@ cdef class ConvOp:
         self.relu = relu
         self.K = g.KH * g.KW * (g.C // groups)
         self.forward_plan = plan(g, F, groups, self.size)
+        self.gradient_plan = self.forward_plan
+        self.forward_plan.y_pixel = y_pixel
+        self.gradient_plan.y_pixel = dy_pixel
         self.direct_forward = algorithm != "im2col"
         # stride 1: dx is a convolution of dy, padded so that every pixel of x is reached
         self.direct_input = self.direct_forward and g.SH == 1 and g.SW == 1
@@ -110,6 +114,7 @@ cdef class ConvOp:
         turned.PL = g.DW * (g.KW - 1) - g.PL
         turned.PR = g.DW * (g.KW - 1) - g.PR
         self.turned_plan = plan(turned, g.C, groups, self.size)
+        self.turned_plan.x_pixel = dy_pixel
         self.plan_scratch()
 
     cdef void plan_scratch(self):
@@ -200,7 +205,7 @@ cdef class ConvOp:
             if self.dw != NULL:
                 self.weights_backward(n)
             if self.dx != NULL:
-                job = self.job(&self.turned_plan if self.direct_input else &self.forward_plan, n)
+                job = self.job(&self.turned_plan if self.direct_input else &self.gradient_plan, n)
                 job.x = self.dy
                 job.y = self.dx
                 job.turned = self.direct_input
@@ -212,7 +217,7 @@ cdef class ConvOp:
     cdef void weights_backward(self, Py_ssize_t n) noexcept nogil:
         """Partial sums over ranges of units, then their sum in order."""
         cdef:
-            Conv* conv = &self.forward_plan
+            Conv* conv = &self.gradient_plan
             WeightsJob job
             Py_ssize_t weights = self.K * conv.F, step = (weights + conv.F) * self.size, i
             char* sums = self.shared
@@ -246,7 +251,7 @@ cdef class ConvOp:
         int thread,
     ) noexcept nogil:
         cdef:
-            Conv* conv = &self.forward_plan
+            Conv* conv = &self.gradient_plan
             Py_ssize_t C = conv.g.C // conv.groups, i
             Py_ssize_t g0 = 0, g1 = 1, c0 = 0, cn = C
             int flags

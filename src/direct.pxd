@@ -75,13 +75,13 @@ cdef inline void direct_unit(
         Py_ssize_t width = 2 * kernels.lanes if cols > kernels.lanes else kernels.lanes
         Py_ssize_t r, kh
         const char* x = unit.x + group * C * size
-        char* to = y + (unit.first * conv.F + first) * size
+        char* to = y + (unit.first * conv.y_pixel + first) * size
         const char* bias = b + first * size if b != NULL else NULL
         Product p
     p.a_row = g.SW * unit.pixel
     p.a_step = 1
     p.b_step = width
-    p.c_row = conv.F
+    p.c_row = conv.y_pixel
     if C == unit.pixel and g.DW == 1:                   # a kernel row is one run
         p.runs = g.KH
         p.length = g.KW * C
@@ -89,7 +89,7 @@ cdef inline void direct_unit(
         p.b_run = p.length * width
         for r in range(unit.rows):
             kernels.product(&p, unit.cols, cols, x + r * g.SH * unit.row * size, panel, bias,
-                            flags, to + r * unit.stretch * conv.F * size)
+                            flags, to + r * unit.stretch * conv.y_pixel * size)
         return
     p.runs = g.KW
     p.length = C
@@ -102,7 +102,7 @@ cdef inline void direct_unit(
                             panel + kh * g.KW * C * width * size,
                             bias,
                             (PRODUCT_ADD if kh else 0) | (flags if kh == g.KH - 1 else 0),
-                            to + r * unit.stretch * conv.F * size)
+                            to + r * unit.stretch * conv.y_pixel * size)
 
 
 cdef inline void pack_item(void* context, Py_ssize_t j, int thread) noexcept nogil:
@@ -174,15 +174,15 @@ cdef inline void direct_weights_unit(
         while j < F:
             cols = min(2 * kernels.lanes, F - j)
             width = 2 * kernels.lanes if cols > kernels.lanes else kernels.lanes
-            right = dy + (unit.first * conv.F + group * F + j) * size
-            p.b_step = conv.F
-            p.b_run = unit.stretch * conv.F
+            right = dy + (unit.first * conv.y_pixel + group * F + j) * size
+            p.b_step = conv.y_pixel
+            p.b_run = unit.stretch * conv.y_pixel
             if cols < width:
                 p.b_step = width
                 p.b_run = unit.cols * width
                 for r in range(unit.rows):
-                    kernels.pack(unit.cols, cols, right + r * unit.stretch * conv.F * size, conv.F,
-                                 1, NULL, edge + r * p.b_run * size)
+                    kernels.pack(unit.cols, cols, right + r * unit.stretch * conv.y_pixel * size,
+                                 conv.y_pixel, 1, NULL, edge + r * p.b_run * size)
                 right = edge
             for kh in range(g.KH):
                 if run:                                 # (kw, c) are neighbours in x and in dw
@@ -214,4 +214,4 @@ cdef inline void bias_unit(
         memset(db, 0, conv.F * size)
     for r in range(unit.rows):
         for i in range(unit.first + r * unit.stretch, unit.first + r * unit.stretch + unit.cols):
-            kernels.axpy(conv.F, 1.0, dy + i * conv.F * size, db)
+            kernels.axpy(conv.F, 1.0, dy + i * conv.y_pixel * size, db)

@@ -48,18 +48,20 @@ cdef inline void forward_item(void* context, Py_ssize_t i, int thread) noexcept 
         Py_ssize_t first = i // per_image * pixels + i % per_image * rows
         Py_ssize_t last = min(first + rows, (i // per_image + 1) * pixels)
         char* cols = job.own + thread * job.own_bytes
-        char* y = job.y + first * conv.F * size
+        char* y = job.y + first * conv.y_pixel * size
+        char* row
     for group in range(conv.groups):
         im2col_rows(g, size, group * C, C, first, last, job.x, cols)
         product(False, False, last - first, F, K, size, cols, K, job.w + group * F * size, conv.F,
-                0, y + group * F * size, conv.F)
+                0, y + group * F * size, conv.y_pixel)
     for p in range(last - first):
+        row = y + p * conv.y_pixel * size
         if job.scale != NULL:
-            kernels.affine(conv.F, job.scale, job.b, y + p * conv.F * size, y + p * conv.F * size)
+            kernels.affine(conv.F, job.scale, job.b, row, row)
         elif job.b != NULL:
-            kernels.axpy(conv.F, 1.0, job.b, y + p * conv.F * size)
-    if job.flags & PRODUCT_RELU:
-        kernels.activations[RELU].forward((last - first) * conv.F, 0, y, y)
+            kernels.axpy(conv.F, 1.0, job.b, row)
+        if job.flags & PRODUCT_RELU:
+            kernels.activations[RELU].forward(conv.F, 0, row, row)
 
 
 cdef inline void im2col_forward(Job* job) noexcept nogil:
@@ -81,7 +83,7 @@ cdef inline void input_item(void* context, Py_ssize_t i, int thread) noexcept no
         last = min(first + rows, (i + 1) * pixels)
         for group in range(conv.groups):
             product(False, True, last - first, K, F, size,
-                    job.x + (first * conv.F + group * F) * size, conv.F,
+                    job.x + (first * conv.y_pixel + group * F) * size, conv.y_pixel,
                     job.w + group * F * size, conv.F, 0, cols, K)
             col2im_rows(g, job.kernels, size, group * C, C, first, last, cols, job.y)
         first = last
@@ -118,6 +120,6 @@ cdef inline void im2col_weights(
             for group in range(conv.groups):
                 im2col_rows(&conv.g, size, group * C, C, first, last, x, cols)
                 product(True, False, K, F, last - first, size, cols, K,
-                        dy + (first * conv.F + group * F) * size, conv.F,
+                        dy + (first * conv.y_pixel + group * F) * size, conv.y_pixel,
                         1 if flags or first > unit.first else 0, dw + group * F * size, conv.F)
             first = last

@@ -28,6 +28,8 @@ cdef struct Conv:
     Windows g
     Py_ssize_t F            # filters
     Py_ssize_t groups
+    Py_ssize_t x_pixel      # numbers from one pixel of x, and of y, to the next: C and F, or more
+    Py_ssize_t y_pixel      # where x or y is a slice of the channels of a wider array
     bint flat               # 1x1, stride 1, no padding: the batch is one row of lone pixels
     Py_ssize_t rows         # output rows and columns of a unit
     Py_ssize_t cols
@@ -57,6 +59,8 @@ cdef inline Conv plan(Windows g, Py_ssize_t F, Py_ssize_t groups, Py_ssize_t siz
     conv.g = g
     conv.F = F
     conv.groups = groups
+    conv.x_pixel = g.C
+    conv.y_pixel = F
     conv.flat = (g.KH == g.KW == g.SH == g.SW == 1 and g.PT == g.PL == 0
                  and g.OH == g.H and g.OW == g.W)
     if conv.flat:
@@ -121,18 +125,18 @@ cdef inline void load_unit(
         Py_ssize_t top, left, height, width, r, low, high
         const char* source
         char* to = slab
-    unit.pixel = g.C
-    unit.row = g.W * g.C
+    unit.pixel = conv.x_pixel
+    unit.row = g.W * conv.x_pixel
     if conv.flat:
-        unit.x = x + (unit.first * g.C + c0) * size
+        unit.x = x + (unit.first * conv.x_pixel + c0) * size
         return
     top = unit.oh * g.SH - g.PT
     left = unit.ow * g.SW - g.PL
     height = reach(unit.rows, g.SH, g.KH, g.DH)
     width = reach(unit.cols, g.SW, g.KW, g.DW)
-    source = x + (unit.image * g.H * g.W * g.C + c0) * size
+    source = x + (unit.image * g.H * g.W * conv.x_pixel + c0) * size
     if top >= 0 and left >= 0 and top + height <= g.H and left + width <= g.W:
-        unit.x = source + (top * g.W + left) * g.C * size
+        unit.x = source + (top * g.W + left) * conv.x_pixel * size
         return
 
     unit.x = slab
@@ -145,8 +149,9 @@ cdef inline void load_unit(
             memset(to, 0, width * cn * size)
         else:
             memset(to, 0, low * cn * size)
-            copy_pixels(high - low, cn * size, source + (r * g.W + left + low) * g.C * size,
-                        g.C * size, to + low * cn * size)
+            copy_pixels(high - low, cn * size,
+                        source + (r * g.W + left + low) * conv.x_pixel * size,
+                        conv.x_pixel * size, to + low * cn * size)
             memset(to + high * cn * size, 0, (width - high) * cn * size)
         to += width * cn * size
 

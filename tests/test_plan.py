@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 from layer_oracles import TWINS, bound, check, check_slopes, compute, step
-from oracles import assert_same_bits, normals
+from oracles import assert_same_bits, check_gradients, normals
 
 from cnnkit import (
     Add,
@@ -38,6 +38,7 @@ from cnnkit import (
     Tanh,
     UpSample,
 )
+from cnnkit.graph import infer_shapes
 from cnnkit.plan import Plan
 
 SHAPE = (4, 3, 5)
@@ -236,7 +237,8 @@ def test_random_graphs(seed):
 
 def folds(network):
     """The batch norms that an inference plan folds into the layer before."""
-    plan = Plan(network.graph.flattened(3), network.graph.output_paths(), network.training)
+    nodes, outputs = network.graph.flattened(3), network.graph.output_paths()
+    plan = Plan(nodes, outputs, infer_shapes(nodes, network.input_shape), network.training)
     return [step.fused_norm.name for step in plan.steps if step.fused_norm is not None]
 
 
@@ -452,3 +454,42 @@ def test_more_samples_than_there_is_room_for(layer, n):
 def test_the_branches_of_a_concat():
     check(wide, (3, 4, 2))
     check(wide, (3, 4, 2), training=False)
+
+
+def inception(*last):
+    branches = [
+        [Conv(3, 1), ReLU()],
+        [Conv(2, 1), ReLU(), Conv(5, 3), ReLU()],
+        [MaxPool(3, stride=1, padding="same"), Conv(17, 1)],
+        Tanh(),
+    ]
+    return Sequential([Conv(4, 3), ReLU(), Concat(branches), *last])
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_convolutions_write_straight_into_a_concat(training):
+    network = Network(
+        inception(Conv(3, 2, stride=2)), (5, 6, 2), 1, batch_size=2, training=training
+    )
+    plan = Plan(network._nodes, network._outputs, network._shapes, training)
+    (concat,) = [step for step in plan.steps if isinstance(step.node.layer, Concat)]
+    places = [(x.place == concat.y.place, x.part) for x in concat.xs]
+    assert places == [(True, (0, 29)), (True, (3, 29)), (True, (8, 29)), (False, None)]
+    if training:
+        assert [dx.place == concat.dy.place for dx in concat.dxs] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "im2col"])
+@pytest.mark.parametrize("shape", [(5, 6, 2), (1, 1, 3), (9, 1, 1)])
+def test_gradients_through_slices(shape, algorithm):
+    check_gradients([inception(Tanh(), Conv(3, 3))], shape, batch=3, algorithm=algorithm)
+
+
+def test_slices_of_dense_rows_are_copied():
+    branches = [[Dense(3), ReLU()], Dense(4)]
+    check_gradients([Flatten(), Concat(branches), Tanh()], (2, 3, 1))
+
+
+def test_concat_of_concat():
+    inner = Concat([[Conv(3, 1), ReLU()], Conv(2, 3)])
+    check_gradients([Conv(2, 1), Concat([inner, [Conv(4, 3), ReLU()]]), Tanh()], (4, 3, 2))

@@ -79,6 +79,7 @@ class Layer(BaseEstimator):
     training_only = False  # left out at inference
     fuses_relu = False  # can clip its own output
     fuses_scale = False  # can scale and shift its own output, at inference
+    writes_slices = False  # y and dy may be slices of the channels of a wider array
     inputs = (1, 1)  # fewest and most arrays it reads; None for any number
 
     def wiring(self):

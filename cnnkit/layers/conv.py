@@ -59,6 +59,10 @@ class Conv(Layer):
         self.groups = groups
         self.bias = bias
 
+    @property
+    def writes_slices(self):
+        return self.groups == 1
+
     def _filters_and_groups(self, C):
         filters = shapes.as_int(self.filters, "filters", self.owner)
         return filters, shapes.check_groups(self.groups, C, filters, self.owner)
@@ -184,6 +188,7 @@ class DepthwiseConv(Conv):
     """
 
     per_output = None
+    writes_slices = False
 
     def __init__(
         self,

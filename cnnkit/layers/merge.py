@@ -179,7 +179,10 @@ class Concat(_Merge):
 
 
 class ConcatOp:
-    """Every input is a slice of y's channels, and its gradient the same slice of dy."""
+    """Every input is a slice of y's channels, and its gradient the same slice of dy.
+
+    Inputs that were written where they belong need no copy, nor do their gradients.
+    """
 
     def __init__(self, slots):
         self.slots = slots
@@ -188,9 +191,10 @@ class ConcatOp:
 
     def forward(self, n):
         for x, part in zip(self.slots.xs, self.slices, strict=True):
-            self.slots.y[:n, ..., part] = x[:n]
+            if not np.may_share_memory(x, self.slots.y):
+                self.slots.y[:n, ..., part] = x[:n]
 
     def backward(self, n):
         for dx, part in zip(self.slots.dxs, self.slices, strict=True):
-            if dx is not None:
+            if dx is not None and not np.may_share_memory(dx, self.slots.dy):
                 dx[:n] = self.slots.dy[:n, ..., part]
