@@ -8,6 +8,8 @@ import operator
 from math import prod
 from typing import NamedTuple
 
+import numpy as np
+
 MAX_ELEMENTS = 2**46  # 64 T numbers: far above any machine, far below an overflow of 64 bits
 MAX_EXTENT = 2**31 - 1  # one side of an image or a matrix: what BLAS can count
 
@@ -36,7 +38,7 @@ def as_pair(value, name, owner, minimum=1):
 
 
 def _int_or_none(value):
-    if isinstance(value, bool) or type(value).__name__ == "bool":
+    if isinstance(value, (bool, np.bool_)):
         return None
     try:
         return operator.index(value)
