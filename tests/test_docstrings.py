@@ -23,7 +23,7 @@ PUBLIC = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    cnnkit.set_num_threads(1)  # busy machines make every wait for a second thread long
+    cnnkit.set_num_threads(1)
     try:
         results = doctest.testmod(importlib.import_module(name))
     finally:

@@ -55,7 +55,7 @@ TRAINED = [name for name in NATIVE if not name.startswith("vgg")]
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    cnnkit.set_num_threads(1)  # busy machines make every wait for a second thread long
+    cnnkit.set_num_threads(1)
     yield
     cnnkit.set_num_threads(None)
 
