@@ -377,7 +377,8 @@ def mobilenet_v1(n_outputs=None, image_shape=IMAGENET, *, width=1):
     """Return MobileNet: one convolution and 13 depthwise separable ones.
 
     Howard et al. (2017), "MobileNets: efficient convolutional neural networks for mobile vision
-    applications", table 1; `width` is its multiplier alpha.
+    applications", table 1; `width` is its multiplier alpha. ReLU as in the paper (Keras has ReLU6
+    and dropout before the classifier).
 
     Parameters
     ----------

@@ -55,6 +55,16 @@ class Network:
         (none without training). `output` and `doutput` are the first of them.
     activation_bytes : int
         Memory of all activations and their gradients.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit import Conv, GlobalAvgPool, Network, Sequential
+    >>> network = Network(Sequential([Conv(), GlobalAvgPool()]), (8, 8, 1), 10, batch_size=4)
+    >>> _ = network.weights.initialise(np.random.default_rng(0))
+    >>> network.x[...] = 1
+    >>> network.forward(4).shape
+    (4, 10)
     """
 
     def __init__(

@@ -71,6 +71,7 @@ class Plan:
     def __init__(self, nodes, outputs, shapes, training):
         self.nodes = nodes
         self.training = training
+        self._shapes = shapes
         self.loss_step = len(nodes)
         self._uses = {}  # place -> [(array name, step)]
         self._fixed = [Array(INPUT, INPUT)]  # what no node may overwrite
@@ -149,7 +150,8 @@ class Plan:
         """Walk back from the loss to the first weights; return the gradients of the outputs."""
         wanted = {INPUT: False}
         for node in self.nodes:
-            wanted[node.name] = node.layer.has_weights or any(map(wanted.get, node.inputs))
+            specs = node.layer.weight_specs(*map(self._shapes.get, node.inputs))
+            wanted[node.name] = bool(specs) or any(map(wanted.get, node.inputs))
         gradients = {
             name: self._array(name, self.loss_step, f"gradient of {name}") for name in outputs
         }

@@ -12,8 +12,6 @@ from cnnkit.layers.base import WeightSpec
 class Source(Layer):
     """An input that is a weight: its gradient is the dx of what reads it."""
 
-    has_weights = True
-
     def __init__(self, shape, batch):
         self.shape = shape
         self.batch = batch

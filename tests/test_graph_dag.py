@@ -168,8 +168,6 @@ def test_branches_are_named():
 
 def test_a_layer_of_ones_own():
     class Twice(Layer):
-        has_weights = False
-
         def output_shape(self, input_shape):
             return (*input_shape[:-1], 2 * input_shape[-1])
 

@@ -9,7 +9,15 @@ from cnnkit.arrays import as_reals
 
 
 def relu(x):
-    """Return max(x, 0), number by number; NaN stays NaN."""
+    """Return max(x, 0), number by number; NaN stays NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import relu
+    >>> relu(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
     (x,) = as_reals("relu", x=x)
     y = np.empty_like(x)
     ActivationOp("relu", x.reshape(1, -1), y.reshape(1, -1)).forward(1)

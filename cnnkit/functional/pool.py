@@ -163,6 +163,13 @@ def global_avg_pool2d(x, *, data_format="channels_last"):
     """Take the mean of every channel over the whole image: (N, H, W, C) -> (N, C).
 
     Lin et al. (2013), "Network in network".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import global_avg_pool2d
+    >>> global_avg_pool2d(np.arange(8.0).reshape(1, 2, 2, 2))
+    array([[3., 4.]])
     """
     owner = "global_avg_pool2d"
     (x,) = as_reals(owner, x=x)

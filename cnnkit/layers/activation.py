@@ -40,9 +40,15 @@ class ReLU(_Compiled):
 
 
 class ReLU6(_Compiled):
-    """min(max(x, 0), 6), number by number: what MobileNet uses.
+    """min(max(x, 0), 6), number by number: what MobileNetV2 uses.
 
     Krizhevsky (2010), "Convolutional deep belief networks on CIFAR-10".
+
+    Examples
+    --------
+    >>> from cnnkit import ReLU6
+    >>> ReLU6().output_shape((8, 8, 16))
+    (8, 8, 16)
     """
 
     kind = "relu6"
@@ -57,6 +63,12 @@ class LeakyReLU(_Compiled):
     ----------
     negative_slope : float, default=0.01
         Positive: the sign of the output must tell that of the input.
+
+    Examples
+    --------
+    >>> from cnnkit import LeakyReLU
+    >>> LeakyReLU(0.2)
+    LeakyReLU(negative_slope=0.2)
     """
 
     kind = "leaky_relu"
@@ -81,6 +93,12 @@ class HardSwish(_Compiled):
     """x * min(max(x + 3, 0), 6) / 6.
 
     Howard et al. (2019), "Searching for MobileNetV3".
+
+    Examples
+    --------
+    >>> from cnnkit import HardSwish
+    >>> HardSwish().output_shape((8, 8, 16))
+    (8, 8, 16)
     """
 
     kind = "hard_swish"
@@ -124,7 +142,14 @@ class FormulaOp:
 
 
 class Sigmoid(_Formula):
-    """1 / (1 + exp(-x)), number by number."""
+    """1 / (1 + exp(-x)), number by number.
+
+    Examples
+    --------
+    >>> from cnnkit import Sigmoid
+    >>> Sigmoid().output_shape((10,))
+    (10,)
+    """
 
     in_place = True
 
@@ -136,7 +161,14 @@ class Sigmoid(_Formula):
 
 
 class Tanh(_Formula):
-    """tanh(x), number by number."""
+    """tanh(x), number by number.
+
+    Examples
+    --------
+    >>> from cnnkit import Tanh
+    >>> Tanh().output_shape((10,))
+    (10,)
+    """
 
     in_place = True
 
@@ -152,6 +184,12 @@ class SiLU(_Formula):
 
     Elfwing et al. (2018), "Sigmoid-weighted linear units for neural network function
     approximation in reinforcement learning".
+
+    Examples
+    --------
+    >>> from cnnkit import SiLU
+    >>> SiLU().output_shape((8, 8, 16))
+    (8, 8, 16)
     """
 
     keeps_output = False
@@ -169,6 +207,12 @@ class Softmax(_Formula):
     """exp(x) / sum(exp(x)) over the channels of every pixel, or over a flat row.
 
     A classifier needs none at its end: its loss takes logits.
+
+    Examples
+    --------
+    >>> from cnnkit import Softmax
+    >>> Softmax().output_shape((10,))
+    (10,)
     """
 
     def forward(self, x, y):

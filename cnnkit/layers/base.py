@@ -69,7 +69,6 @@ class Layer(BaseEstimator):
     of its arrays.
     """
 
-    has_weights = False
     per_output = None  # the hyper-parameter whose None means one per output of the network
     keeps_input = False  # backward reads x
     keeps_output = False  # backward reads y

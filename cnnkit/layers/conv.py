@@ -34,7 +34,6 @@ class Conv(Layer):
     (8, 8, 16)
     """
 
-    has_weights = True
     per_output = "filters"
     keeps_input = True
     fuses_relu = True

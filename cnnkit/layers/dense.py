@@ -27,7 +27,6 @@ class Dense(Layer):
     (10,)
     """
 
-    has_weights = True
     per_output = "units"
     keeps_input = True
     fuses_relu = True

@@ -26,9 +26,14 @@ class BatchNorm(Layer):
     -----
     Weights: ``gamma`` and ``beta`` (C,), from one and zero; ``mean`` and ``var`` (C,), not trained
     but running, from zero and one; ``var`` is the unbiased estimate.
+
+    Examples
+    --------
+    >>> from cnnkit import BatchNorm
+    >>> list(BatchNorm().weight_specs((8, 8, 16)))
+    ['gamma', 'beta', 'mean', 'var']
     """
 
-    has_weights = True
     keeps_input = True
     gradient_in_place = True
 
@@ -124,6 +129,12 @@ class LocalResponseNorm(Layer):
     alpha : float, default=1e-4
     beta : float, default=0.75
     k : float, default=1.0
+
+    Examples
+    --------
+    >>> from cnnkit import LocalResponseNorm
+    >>> LocalResponseNorm(5).output_shape((8, 8, 16))
+    (8, 8, 16)
     """
 
     keeps_input = True

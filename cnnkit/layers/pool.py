@@ -101,7 +101,14 @@ def pixel(array):
 
 
 class GlobalMaxPool(Layer):
-    """Largest pixel of every channel over the whole image: (H, W, C) to (C,)."""
+    """Largest pixel of every channel over the whole image: (H, W, C) to (C,).
+
+    Examples
+    --------
+    >>> from cnnkit import GlobalMaxPool
+    >>> GlobalMaxPool().output_shape((4, 4, 10))
+    (10,)
+    """
 
     def output_shape(self, input_shape):
         return image_input(self, input_shape)[2:]
