@@ -19,6 +19,7 @@ MODULES = [
     "loss",
     "optimizer",
 ]
+KERNELS = ["src/simd/kernels.c", "src/simd/winograd.c"]
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -36,7 +37,7 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 class BuildExt(build_ext):
-    """Compile kernels.c once for each instruction set and real type."""
+    """Compile the innermost loops once for each instruction set and real type."""
 
     def finalize_options(self):
         super().finalize_options()
@@ -57,10 +58,10 @@ class BuildExt(build_ext):
         for isa, flags in INSTRUCTION_SETS.items():
             for real in ("float", "double"):
                 objects += self.compiler.compile(
-                    ["src/simd/kernels.c"],
+                    KERNELS,
                     output_dir=str(Path(self.build_temp) / f"{isa}-{real}"),
                     macros=[("ISA", isa), ("REAL", real)],
-                    depends=["src/simd/kernels.h"],
+                    depends=["src/simd/kernels.h", "src/simd/vector.h"],
                     extra_postargs=[*FLAGS, *flags],
                 )
         return objects

@@ -1,10 +1,13 @@
 """The convolution op: which algorithm does what, scratch memory, and the sum over units.
 
-direct   src/direct.pxd: forward, and both gradients where the stride is 1.
-im2col   src/im2col_conv.pxd: anything, and the gradient to x of a strided convolution.
+direct     src/direct.pxd: forward, the gradient to w, and that to x where the stride is 1.
+scatter    src/scatter.pxd: the gradient to x where it is not, or where channels are few.
+im2col     src/im2col_conv.pxd: anything, by BLAS.
+winograd   src/winograd.pxd: all three, of 3x3 kernels with stride 1.
 
 A unit of work writes outputs of its own, or adds to one of at most 8 partial sums that are added
-in a fixed order: the bits do not depend on the number of threads.
+in a fixed order: the bits do not depend on the number of threads. Nor do they depend on the batch,
+since an algorithm is chosen by the shape of one image.
 """
 
 from libc.string cimport memcpy, memset
@@ -12,9 +15,14 @@ from libc.string cimport memcpy, memset
 from arrays cimport pointer, real_code, real_of, rows_pointer, size_of
 from direct cimport bias_unit, count_panels, direct, direct_weights_unit, panel_bytes
 from im2col_conv cimport cols_rows, im2col_forward, im2col_input, im2col_weights
+from scatter cimport (
+    scatter, scatter_columns, scatter_panel_bytes, scatter_panels, scatter_rows)
 from simd cimport PRODUCT_ADD, PRODUCT_RELU, Dispatch, Kernels, load_dispatch
 from units cimport SHARES, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit, plan
 from windows cimport Windows, load_windows
+from winograd cimport (
+    count_sides, count_tiles, gradient_own_bytes, panels_of_chunk, transformed_bytes, winograd,
+    winograd_own_bytes, winograd_weights)
 
 cdef const Dispatch* dispatch = load_dispatch()
 
@@ -22,7 +30,29 @@ cdef enum:
     PARTIALS = 4 << 20      # bytes of all partial weight gradients together
     SMALL = 1 << 20         # multiply-adds under which a second thread costs more than it brings
 
-ALGORITHMS = ("direct", "im2col")
+ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
+
+cdef enum:
+    DIRECT
+    SCATTER
+    IM2COL
+    WINOGRAD
+    FEW = 4                 # channels of an image below which the gradient to it is scattered
+
+
+cdef int choose(str algorithm, const Conv* conv) except -1:
+    """The algorithm of forward and of the gradient to w; `conv` turned, of the gradient to x.
+
+    "auto" takes Winograd's where it was measured to be faster.
+    """
+    cdef const Windows* g = &conv.g
+    cdef bint fits = (g.KH == g.KW == 3 and g.SH == g.SW == g.DH == g.DW == 1
+                      and conv.groups == 1)
+    if algorithm == "im2col":
+        return IM2COL
+    if fits and (algorithm == "winograd" or (algorithm == "auto" and min(g.C, conv.F) >= 16)):
+        return WINOGRAD
+    return DIRECT
 
 
 cdef class ConvOp:
@@ -37,7 +67,8 @@ cdef class ConvOp:
         Conv forward_plan, turned_plan, gradient_plan
         const Kernels* kernels
         Py_ssize_t size, K, block, partials, splits
-        bint direct_forward, direct_input, relu
+        int forward_by, input_by, weights_by
+        bint relu
         int threads
         char *x
         char *w
@@ -71,8 +102,8 @@ cdef class ConvOp:
         relu=False,
         scale=None,         # (F,), with b: y = scale conv(x, w) + b, forward only
     ):
-        if algorithm not in ("auto", *ALGORITHMS):
-            raise ValueError(f"algorithm must be 'auto' or one of {ALGORITHMS}, got {algorithm!r}.")
+        if algorithm not in ALGORITHMS:
+            raise ValueError(f"algorithm must be one of {ALGORITHMS}, got {algorithm!r}.")
         cdef int real = real_of(x)
         cdef str code = real_code(real)
         cdef Windows g = load_windows(windows)
@@ -103,10 +134,7 @@ cdef class ConvOp:
         self.gradient_plan = self.forward_plan
         self.forward_plan.y_pixel = y_pixel
         self.gradient_plan.y_pixel = dy_pixel
-        self.direct_forward = algorithm != "im2col"
         # stride 1: dx is a convolution of dy, padded so that every pixel of x is reached
-        self.direct_input = self.direct_forward and g.SH == 1 and g.SW == 1
-        self.uses_blas = not self.direct_forward or (dx is not None and not self.direct_input)
         turned.H, turned.W, turned.C = g.OH, g.OW, F
         turned.OH, turned.OW = g.H, g.W
         turned.PT = g.DH * (g.KH - 1) - g.PT    # may be negative: the border of dy is cut off
@@ -115,35 +143,63 @@ cdef class ConvOp:
         turned.PR = g.DW * (g.KW - 1) - g.PR
         self.turned_plan = plan(turned, g.C, groups, self.size)
         self.turned_plan.x_pixel = dy_pixel
+        self.forward_by = self.weights_by = choose(algorithm, &self.forward_plan)
+        self.input_by = choose(algorithm, &self.turned_plan)
+        if self.input_by == DIRECT and (g.SH > 1 or g.SW > 1 or g.C // groups <= FEW):
+            self.input_by = SCATTER
+        self.uses_blas = (self.forward_by == IM2COL
+                          or (dx is not None and self.input_by == IM2COL)
+                          or (dw is not None and self.weights_by == IM2COL))
         self.plan_scratch()
 
     cdef void plan_scratch(self):
         cdef:
             Conv* conv = &self.forward_plan
-            Conv* turned = &self.turned_plan
-            Py_ssize_t weights = self.K * conv.F * self.size, edge = 0, packed = 0
+            Py_ssize_t weights = self.K * conv.F * self.size
         self.block = cols_rows(conv, self.size) * self.K * self.size
+        self.shared_bytes = self.own_bytes = 0
+        self.need_scratch(conv, self.forward_by)
+        if self.dx != NULL:
+            self.need_scratch(conv if self.input_by == SCATTER else &self.turned_plan,
+                              self.input_by)
         self.partials = self.splits = 1
         if self.dw != NULL:
-            self.partials = max(1, min(SHARES, PARTIALS // max(1, weights),
-                                       count_units(conv, conv.g.N)))
-            if conv.groups > 1:
-                self.splits = min(conv.groups, ceil_div(SHARES, self.partials))
+            self.partials = max(1, min(SHARES, PARTIALS // max(1, weights)))
+            if self.weights_by == WINOGRAD:
+                self.splits = count_sides(conv)
+                self.partials = min(self.partials, ceil_div(SHARES, self.splits))
+                self.own_bytes = max(self.own_bytes,
+                                     gradient_own_bytes(conv, self.kernels, self.size))
             else:
-                self.splits = min(ceil_div(conv.g.C, 16), ceil_div(SHARES, self.partials))
-            edge = conv.rows * conv.cols * 2 * self.kernels.lanes * self.size
-        if self.direct_forward:
-            packed = count_panels(conv, self.kernels) * panel_bytes(conv, self.kernels, self.size)
-        if self.direct_input and self.dx != NULL:
-            packed = max(packed, count_panels(turned, self.kernels)
-                         * panel_bytes(turned, self.kernels, self.size))
-        self.shared_bytes = max(packed, self.partials * (weights + conv.F * self.size))
-        self.own_bytes = max(conv.slab + edge, turned.slab)
-        if self.uses_blas:
-            self.own_bytes = max(self.own_bytes, self.block)
+                self.partials = max(1, min(self.partials, count_units(conv, conv.g.N)))
+                self.need_scratch(conv, self.weights_by)
+                self.own_bytes += conv.rows * conv.cols * 2 * self.kernels.lanes * self.size
+                if conv.groups > 1:
+                    self.splits = min(conv.groups, ceil_div(SHARES, self.partials))
+                else:
+                    self.splits = min(ceil_div(conv.g.C, 16), ceil_div(SHARES, self.partials))
+            self.shared_bytes = max(self.shared_bytes,
+                                    self.partials * (weights + conv.F * self.size))
         self.shared_bytes = ceil_div(self.shared_bytes, 64) * 64
         self.own_bytes = ceil_div(self.own_bytes, 64) * 64
         self.scratch_bytes = self.shared_bytes + self.threads * self.own_bytes
+
+    cdef void need_scratch(self, const Conv* conv, int by) noexcept:
+        cdef Py_ssize_t shared = 0, own = self.block
+        if by == DIRECT:
+            shared = (count_panels(conv, self.kernels)
+                      * panel_bytes(conv, self.kernels, self.size))
+            own = conv.slab
+        elif by == SCATTER:
+            shared = (conv.groups * scatter_panels(conv, self.kernels)
+                      * scatter_panel_bytes(conv, self.kernels, self.size))
+            own = scatter_rows(conv, self.size) * scatter_columns(conv) * self.size
+        elif by == WINOGRAD:
+            shared = (panels_of_chunk(conv, self.kernels, self.size)
+                      * transformed_bytes(conv, self.kernels, self.size))
+            own = winograd_own_bytes(conv, self.kernels, self.size)
+        self.shared_bytes = max(self.shared_bytes, shared)
+        self.own_bytes = max(self.own_bytes, own)
 
     def attach(self, scratch):
         """Use `scratch`, an array of at least `scratch_bytes` bytes."""
@@ -181,7 +237,16 @@ cdef class ConvOp:
         job.own = self.own
         job.own_bytes = self.own_bytes
         job.threads = self.workers(n)
+        job.panel = job.count = job.blocks = job.shares = 0
         return job
+
+    cdef void run(self, Job* job, int by) noexcept nogil:
+        if by == DIRECT:
+            direct(job)
+        elif by == WINOGRAD:
+            winograd(job)
+        else:
+            im2col_forward(job)
 
     def forward(self, Py_ssize_t n):
         """Fill the first `n` images of y."""
@@ -192,10 +257,7 @@ cdef class ConvOp:
             job.scale = self.scale
             job.b = self.b
             job.flags = PRODUCT_RELU if self.relu else 0
-            if self.direct_forward:
-                direct(&job)
-            else:
-                im2col_forward(&job)
+            self.run(&job, self.forward_by)
 
     def backward(self, Py_ssize_t n):
         """Fill dw and db, and the first `n` images of dx, from those of dy."""
@@ -205,14 +267,17 @@ cdef class ConvOp:
             if self.dw != NULL:
                 self.weights_backward(n)
             if self.dx != NULL:
-                job = self.job(&self.turned_plan if self.direct_input else &self.gradient_plan, n)
+                job = self.job(&self.gradient_plan, n)
                 job.x = self.dy
                 job.y = self.dx
-                job.turned = self.direct_input
-                if self.direct_input:
-                    direct(&job)
-                else:
+                if self.input_by == IM2COL:
                     im2col_input(&job)
+                elif self.input_by == SCATTER:
+                    scatter(&job)
+                else:
+                    job.conv = &self.turned_plan
+                    job.turned = True
+                    self.run(&job, self.input_by)
 
     cdef void weights_backward(self, Py_ssize_t n) noexcept nogil:
         """Partial sums over ranges of units, then their sum in order."""
@@ -223,9 +288,12 @@ cdef class ConvOp:
             char* sums = self.shared
         job.op = <void*> self
         job.n = n
-        job.units = count_units(conv, n)
+        if self.weights_by == WINOGRAD:
+            job.units = n * count_tiles(conv)
+        else:
+            job.units = count_units(conv, n)
         job.partials = min(self.partials, job.units)
-        job.splits = self.splits if self.direct_forward else 1
+        job.splits = self.splits if self.weights_by != IM2COL else 1
         if not job.units:
             memset(self.dw, 0, weights * self.size)
             if self.db != NULL:
@@ -243,7 +311,7 @@ cdef class ConvOp:
     cdef void partial_weights(
         self,
         Py_ssize_t n,
-        Py_ssize_t first,   # units first <= i < last
+        Py_ssize_t first,   # units (tiles, for winograd) first <= i < last
         Py_ssize_t last,
         Py_ssize_t part,    # which partial sum, in scratch: (KH, KW, C / groups, F), then (F,)
         Py_ssize_t split,   # which share of the channels, of how many
@@ -260,6 +328,10 @@ cdef class ConvOp:
             char* edge = own + conv.slab
             char* dw = self.shared + part * (self.K + 1) * conv.F * self.size
             char* db = dw + self.K * conv.F * self.size
+        if self.weights_by == WINOGRAD:
+            winograd_weights(conv, self.kernels, self.size, first, last, split, self.x, self.dy,
+                             own, dw, db)
+            return
         if conv.groups > 1:
             g0 = conv.groups * split // splits
             g1 = conv.groups * (split + 1) // splits
@@ -269,7 +341,7 @@ cdef class ConvOp:
         for i in range(first, last):
             flags = PRODUCT_ADD if i > first else 0
             unit = locate_unit(conv, n, i)
-            if self.direct_forward:
+            if self.weights_by == DIRECT:
                 load_unit(conv, self.size, &unit, g0 * C + c0, (g1 - g0) * cn, self.x, own)
                 direct_weights_unit(conv, self.kernels, self.size, &unit, g0, g1, c0, cn, flags,
                                     self.dy, edge, dw)

@@ -10,7 +10,7 @@ gradient to w is the same product with weights as its rows and pixels as its sum
 
 from libc.string cimport memset
 from simd cimport PRODUCT_ADD, Kernels, Product
-from units cimport SHARES, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit
+from units cimport SHARES, TERMS, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit
 from windows cimport Windows
 
 cdef enum:
@@ -33,23 +33,26 @@ cdef inline void pack_panel(
     const Kernels* kernels,
     Py_ssize_t size,
     Py_ssize_t index,
+    Py_ssize_t c0,          # channels c0 <= c < c0 + cn of each group
+    Py_ssize_t cn,
     bint turned,            # w is that of the convolution whose gradient to x this one is
     const char* w,          # IN   (KH, KW, C / groups, F), or (KH, KW, F / groups, C) when turned
     const char* scale,      # IN   (F,) or NULL for ones
-    char* panel,            # OUT  (KH, KW, C / groups, width)
+    char* panel,            # OUT  (KH, KW, cn, width)
 ) noexcept nogil:
     cdef:
         Py_ssize_t C = conv.g.C // conv.groups, F = conv.F // conv.groups
         Py_ssize_t per_group = ceil_div(F, 2 * kernels.lanes)
         Py_ssize_t group = index // per_group, j = index % per_group * 2 * kernels.lanes
         Py_ssize_t cols = min(2 * kernels.lanes, F - j), taps = conv.g.KH * conv.g.KW, tap
-        Py_ssize_t step = C * size * (2 * kernels.lanes if cols > kernels.lanes else kernels.lanes)
+        Py_ssize_t step = cn * size * (2 * kernels.lanes if cols > kernels.lanes else kernels.lanes)
     for tap in range(taps):
         if turned:
-            kernels.pack(C, cols, w + (((taps - 1 - tap) * F + j) * conv.g.C + group * C) * size,
+            kernels.pack(cn, cols,
+                         w + (((taps - 1 - tap) * F + j) * conv.g.C + group * C + c0) * size,
                          1, conv.g.C, NULL, panel + tap * step)
         else:
-            kernels.pack(C, cols, w + (tap * C * conv.F + group * F + j) * size,
+            kernels.pack(cn, cols, w + ((tap * C + c0) * conv.F + group * F + j) * size,
                          conv.F, 1, scale + (group * F + j) * size if scale != NULL else NULL,
                          panel + tap * step)
 
@@ -65,7 +68,11 @@ cdef inline void direct_unit(
     int flags,
     char* y,                # OUT  (N, OH, OW, F)
 ) noexcept nogil:
-    """Filters of one panel for the pixels of one unit."""
+    """Filters of one panel for the pixels of one unit.
+
+    A sum is cut into parts of about TERMS terms that round apart: the error grows with the square
+    root of TERMS, not of all terms, and a part of the panel stays in L1 for all rows of the unit.
+    """
     cdef:
         const Windows* g = &conv.g
         Py_ssize_t C = g.C // conv.groups, F = conv.F // conv.groups
@@ -73,42 +80,46 @@ cdef inline void direct_unit(
         Py_ssize_t group = index // per_group, j = index % per_group * 2 * kernels.lanes
         Py_ssize_t cols = min(2 * kernels.lanes, F - j), first = group * F + j
         Py_ssize_t width = 2 * kernels.lanes if cols > kernels.lanes else kernels.lanes
-        Py_ssize_t r, kh
+        bint whole = C == unit.pixel and g.DW == 1      # a kernel row is one run
+        Py_ssize_t lines = 1 if whole else g.KH
+        Py_ssize_t runs = g.KH if whole else g.KW, length = g.KW * C if whole else C
+        Py_ssize_t some = max(1, TERMS // length), most = min(length, TERMS), r, line, run, k
+        bint last
         const char* x = unit.x + group * C * size
+        const char* a
         char* to = y + (unit.first * conv.y_pixel + first) * size
         const char* bias = b + first * size if b != NULL else NULL
+        int add = 0
         Product p
     p.a_row = g.SW * unit.pixel
+    p.a_run = g.DH * unit.row if whole else g.DW * unit.pixel
     p.a_step = 1
+    p.b_run = length * width
     p.b_step = width
     p.c_row = conv.y_pixel
-    if C == unit.pixel and g.DW == 1:                   # a kernel row is one run
-        p.runs = g.KH
-        p.length = g.KW * C
-        p.a_run = g.DH * unit.row
-        p.b_run = p.length * width
-        for r in range(unit.rows):
-            kernels.product(&p, unit.cols, cols, x + r * g.SH * unit.row * size, panel, bias,
-                            flags, to + r * unit.stretch * conv.y_pixel * size)
-        return
-    p.runs = g.KW
-    p.length = C
-    p.a_run = g.DW * unit.pixel
-    p.b_run = C * width
-    for r in range(unit.rows):
-        for kh in range(g.KH):
-            kernels.product(&p, unit.cols, cols,
-                            x + (r * g.SH + kh * g.DH) * unit.row * size,
-                            panel + kh * g.KW * C * width * size,
-                            bias,
-                            (PRODUCT_ADD if kh else 0) | (flags if kh == g.KH - 1 else 0),
-                            to + r * unit.stretch * conv.y_pixel * size)
+    for line in range(lines):
+        run = 0
+        while run < runs:
+            p.runs = min(some, runs - run)
+            k = 0
+            while k < length:
+                p.length = min(most, length - k)
+                last = line == lines - 1 and run + p.runs == runs and k + p.length == length
+                a = x + (line * g.DH * unit.row + run * p.a_run + k) * size
+                for r in range(unit.rows):
+                    kernels.product(&p, unit.cols, cols, a + r * g.SH * unit.row * size,
+                                    panel + ((line * runs + run) * length + k) * width * size,
+                                    bias, add | (flags if last else 0),
+                                    to + r * unit.stretch * conv.y_pixel * size)
+                add = PRODUCT_ADD
+                k += p.length
+            run += p.runs
 
 
 cdef inline void pack_item(void* context, Py_ssize_t j, int thread) noexcept nogil:
     cdef Job* job = <Job*> context
-    pack_panel(job.conv, job.kernels, job.size, j, job.turned, job.w, job.scale,
-               job.panels + j * panel_bytes(job.conv, job.kernels, job.size))
+    pack_panel(job.conv, job.kernels, job.size, j, 0, job.conv.g.C // job.conv.groups, job.turned,
+               job.w, job.scale, job.panels + j * panel_bytes(job.conv, job.kernels, job.size))
 
 
 cdef inline Py_ssize_t count_shares(const Job* job) noexcept nogil:

@@ -62,33 +62,38 @@ cdef inline void col2im_rows(
     Py_ssize_t cn,
     Py_ssize_t first,
     Py_ssize_t last,
+    Py_ssize_t top,         # rows top <= h < bottom of x alone are added to
+    Py_ssize_t bottom,
     const char* cols,       # IN   (last - first, KH, KW, cn)
     char* x,                # OUT  (N, H, W, C), added to
 ) noexcept nogil:
     cdef:
-        Py_ssize_t p, n, oh, ow, kh, kw, ih, iw, low, high
-        Py_ssize_t pixel = cn * size
+        Py_ssize_t p, oh, ow, kh, ih, iw, up, down, low, high
         bint run = g.DW == 1 and cn == g.C
-        char* row
+        char* image
+        char* to
     for p in range(first, last):
-        n = p // (g.OH * g.OW)
+        image = x + p // (g.OH * g.OW) * g.H * g.W * g.C * size
         oh = p // g.OW % g.OH
         ow = p % g.OW
+        ih = oh * g.SH - g.PT
         iw = ow * g.SW - g.PL
-        for kh in range(g.KH):
-            ih = oh * g.SH - g.PT + kh * g.DH
-            if ih < 0 or ih >= g.H:
-                cols += g.KW * pixel
-                continue
-            row = x + ((n * g.H + ih) * g.W * g.C + c0) * size
-            if run:
-                low = clip(-iw, 0, g.KW)
-                high = clip(g.W - iw, low, g.KW)
-                kernels.axpy((high - low) * cn, 1.0, cols + low * pixel, row + (iw + low) * pixel)
-                cols += g.KW * pixel
-                continue
-            for kw in range(g.KW):
-                low = iw + kw * g.DW
-                if 0 <= low < g.W:
-                    kernels.axpy(cn, 1.0, cols, row + low * g.C * size)
-                cols += pixel
+        up = first_inside(ih, g.DH, top, g.KH)
+        down = first_inside(ih, g.DH, bottom, g.KH)
+        low = first_inside(iw, g.DW, 0, g.KW)
+        high = first_inside(iw, g.DW, g.W, g.KW)
+        to = image + (((ih + up * g.DH) * g.W + iw + low * g.DW) * g.C + c0) * size
+        if run:
+            kernels.add_runs(down - up, (high - low) * cn, cols + (up * g.KW + low) * cn * size,
+                             g.KW * cn, to, g.DH * g.W * g.C)
+        else:
+            for kh in range(up, down):
+                kernels.add_runs(high - low, cn, cols + (kh * g.KW + low) * cn * size, cn,
+                                 to + (kh - up) * g.DH * g.W * g.C * size, g.DW * g.C)
+        cols += g.KH * g.KW * cn * size
+
+
+cdef inline Py_ssize_t first_inside(Py_ssize_t start, Py_ssize_t step, Py_ssize_t edge,
+                                    Py_ssize_t count) noexcept nogil:
+    """The first k <= count for which start + k * step >= edge."""
+    return clip((edge - start + step - 1) // step if edge > start else 0, 0, count)

@@ -35,7 +35,7 @@ cdef void col2im_image(void* context, Py_ssize_t n, int thread) noexcept nogil:
         Py_ssize_t rows = g.OH * g.OW, row = g.KH * g.KW * g.C * job.size
         Py_ssize_t image = g.H * g.W * g.C * job.size
     memset(job.x + n * image, 0, image)
-    col2im_rows(g, job.kernels, job.size, 0, g.C, n * rows, (n + 1) * rows,
+    col2im_rows(g, job.kernels, job.size, 0, g.C, n * rows, (n + 1) * rows, 0, g.H,
                 job.cols + n * rows * row, job.x)
 
 

@@ -1,7 +1,6 @@
 """Convolution by blocks of the im2col matrix that stay in L2, multiplied by BLAS.
 
-Always right: the oracle of the direct algorithm, and what gives the gradient to x where the stride
-is not 1.
+Always right, on any processor: what the other algorithms are held against.
 """
 
 from libc.string cimport memset
@@ -85,7 +84,7 @@ cdef inline void input_item(void* context, Py_ssize_t i, int thread) noexcept no
             product(False, True, last - first, K, F, size,
                     job.x + (first * conv.y_pixel + group * F) * size, conv.y_pixel,
                     job.w + group * F * size, conv.F, 0, cols, K)
-            col2im_rows(g, job.kernels, size, group * C, C, first, last, cols, job.y)
+            col2im_rows(g, job.kernels, size, group * C, C, first, last, 0, g.H, cols, job.y)
         first = last
 
 

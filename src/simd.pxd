@@ -25,6 +25,21 @@ cdef extern from "kernels.h":
         void (*backward)(Py_ssize_t n, double alpha, const void* saved, const void* dy,
                          void* dx) noexcept nogil
 
+    enum:
+        WINOGRAD_TILE
+        WINOGRAD_IN
+        WINOGRAD_POINTS
+
+    ctypedef void (*Transform)(Py_ssize_t n, const void** x, const void* bias, int flags,
+                               void** y) noexcept nogil
+
+    ctypedef struct Winograd:
+        Transform input
+        Transform weights
+        Transform output
+        Transform gradient
+        Transform sum
+
     ctypedef struct Kernels:
         Py_ssize_t lanes
         void (*product)(const Product* p, Py_ssize_t rows, Py_ssize_t cols, const void* a,
@@ -35,6 +50,8 @@ cdef extern from "kernels.h":
                           Py_ssize_t x_row, Py_ssize_t x_col, const void* w, Py_ssize_t w_row,
                           Py_ssize_t w_col, const void* bias, int flags, void* y) noexcept nogil
         void (*axpy)(Py_ssize_t n, double alpha, const void* x, void* y) noexcept nogil
+        void (*add_runs)(Py_ssize_t runs, Py_ssize_t n, const void* x, Py_ssize_t x_run,
+                         void* y, Py_ssize_t y_run) noexcept nogil
         void (*scale)(Py_ssize_t n, double alpha, void* x) noexcept nogil
         void (*muladd)(Py_ssize_t n, const void* a, const void* x, void* y) noexcept nogil
         void (*affine)(Py_ssize_t n, const void* a, const void* b, const void* x,
@@ -52,6 +69,7 @@ cdef extern from "kernels.h":
                      void* w) noexcept nogil
         void (*sgd)(Py_ssize_t n, double rate, double momentum, int nesterov, double l2,
                     const void* g, void* velocity, void* w) noexcept nogil
+        const Winograd* winograd
 
 cdef extern from "dispatch.h":
     const char* CNNKIT_DISPATCH

@@ -21,6 +21,7 @@ cdef enum:
     BLOCK = 384 << 10       # bytes of a slab, or of a block of cols: it shares L2 with a panel
     PIXELS = 2048           # most output pixels of a unit
     CHUNK = 224             # pixels of a unit when every pixel stands alone: 16 tiles of 14
+    TERMS = 1024            # most terms of a sum that is not cut: parts of it round apart
     SHARES = 8              # pieces of work to aim for when an operation has few large ones
 
 
@@ -180,7 +181,9 @@ cdef struct Job:
     const char* b           # IN   (F,) or NULL for zeros
     int flags               # PRODUCT_RELU to clip at zero
     char* y                 # OUT  (n, OH, OW, F)
-    char* panels            # scratch the threads share
+    char* panels            # scratch the threads share: packed weights
     char* own               # scratch of each thread, own_bytes apart
     Py_ssize_t own_bytes
     int threads
+    Py_ssize_t panel, count     # winograd: panels that are packed at present,
+    Py_ssize_t blocks, shares   # blocks of tiles, and shares of the panels

@@ -10,8 +10,8 @@ from oracles import assert_close, assert_exact, assert_same_bits, integers, norm
 
 from cnnkit.functional import col2im, conv2d, conv2d_backward, im2col
 
-EXACT = ["direct", "im2col"]
-ALGORITHMS = ["auto", *EXACT]
+EXACT = ["direct", "im2col"]  # sums of integers are exact
+ALGORITHMS = ["auto", "winograd", *EXACT]
 DTYPES = ["float32", "float64"]
 WIDTHS = [1, 2, 3, 5, 10, 15, 16, 17, 31, 32, 33, 48, 65]
 
@@ -58,14 +58,29 @@ def case(draw, shape, kernel, filters, stride=1, padding=0, dilation=1, groups=1
     return x, w, b, dy, options, y, oracles.conv2d_backward(dy, x, w, **options)
 
 
-def check(agree, dtype, algorithm, *args, **geometry):
-    """Forward and backward agree with the oracle."""
+def results(dtype, algorithm, *args, **geometry):
+    """What the functions and the oracle give for y, dx, dw and db."""
     x, w, b, dy, options, y, gradients = case(*args, **geometry)
     x, w, b, dy = (a.astype(dtype) for a in (x, w, b, dy))
-    agree(conv2d(x, w, b, algorithm=algorithm, **options), y, dtype)
-    got = conv2d_backward(dy, x, w, algorithm=algorithm, **options)
-    for one, want in zip(got, gradients, strict=True):
-        agree(one, want, dtype)
+    got = conv2d(x, w, b, algorithm=algorithm, **options)
+    return zip(
+        (got, *conv2d_backward(dy, x, w, algorithm=algorithm, **options)),
+        (y, *gradients),
+        strict=True,
+    )
+
+
+def check(agree, dtype, *args, **geometry):
+    """Forward and backward agree with the oracle."""
+    for got, want in results(dtype, *args, **geometry):
+        agree(got, want, dtype)
+
+
+def check_bounds(dtype, algorithm, *args, **geometry):
+    """Forward and backward agree with the oracle within the bounds of the algorithm."""
+    found = results(dtype, algorithm, *args, **geometry)
+    for (got, want), bound in zip(found, oracles.BOUNDS[algorithm], strict=True):
+        assert_close(got, want, dtype, bound)
 
 
 # im2col and col2im
@@ -171,7 +186,21 @@ def test_real_values(
     channels, filters, groups, kernel, stride, padding, dilation, algorithm, dtype
 ):
     geometry = (kernel, filters, stride, padding, dilation, groups)
-    check(assert_close, dtype, algorithm, normals, (2, 9, 13, channels), *geometry)
+    check_bounds(dtype, algorithm, normals, (2, 9, 13, channels), *geometry)
+
+
+@both_dtypes
+@pytest.mark.parametrize("padding", [0, 1, (2, 0), "same"])
+@pytest.mark.parametrize("size", [(3, 3), (4, 4), (5, 7), (12, 9), (17, 30)])
+@pytest.mark.parametrize(("channels", "filters"), [(1, 1), (16, 32), (19, 37), (130, 70)])
+def test_winograd_tiles(channels, filters, size, padding, dtype):
+    check_bounds(dtype, "winograd", normals, (3, *size, channels), 3, filters, 1, padding)
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "direct", "winograd"])
+@pytest.mark.parametrize(("kernel", "channels"), [(3, 1024), (1, 9216), ((4, 5), 300)])
+def test_long_sums_round_within_the_bounds(kernel, channels, algorithm):
+    check_bounds("float32", algorithm, normals, (2, 8, 8, channels), kernel, 33)
 
 
 @all_algorithms

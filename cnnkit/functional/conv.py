@@ -121,9 +121,13 @@ def conv2d(
     padding : int, pair, pair of pairs, "valid" or "same", default=0
     groups : int, default=1
         Filters and channels are cut into this many groups that do not see one another.
-    algorithm : {"auto", "direct", "im2col"}, default="auto"
+    algorithm : {"auto", "exact", "direct", "im2col", "winograd"}, default="auto"
         "direct" reads the pixels in place; "im2col" multiplies blocks of the im2col matrix by
-        BLAS. "auto" takes "direct", and im2col for the gradient to x of a strided convolution.
+        BLAS; "winograd" computes 3x3 kernels with stride 1, without dilation or groups, by
+        Winograd's algorithm, and anything else as "direct". "auto" takes the fastest of them for
+        the shape of an image and "exact" the fastest but Winograd's. The largest error in float32
+        is below 1e-5 of the root mean square of the result, with Winograd's 4e-5, and 2e-4 for
+        the gradient to w; it also spreads a NaN or infinity over a tile of 4x4 outputs.
     out : array of shape (N, OH, OW, F), default=None
         Where to write the result, of its dtype and C-contiguous in the given layout.
     data_format : {"channels_last", "channels_first"}, default="channels_last"
@@ -242,10 +246,8 @@ def _conv_sizes(x, w, stride, padding, dilation, groups, data_format, owner):
 def _conv_op(owner, windows, groups, *arrays, algorithm):
     from cnnkit._native.conv import ALGORITHMS, ConvOp
 
-    if algorithm not in ("auto", *ALGORITHMS):
-        raise ValueError(
-            f"{owner}: algorithm must be 'auto' or one of {ALGORITHMS}, got {algorithm!r}."
-        )
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"{owner}: algorithm must be one of {ALGORITHMS}, got {algorithm!r}.")
     op = ConvOp(windows, groups, *arrays, algorithm=algorithm)
     op.attach(empty_bytes(op.scratch_bytes))
     return op

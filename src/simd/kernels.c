@@ -1,29 +1,16 @@
 /* Compiled with -DREAL=float|double and -DISA=portable|avx2|avx512: see kernels.h. */
 #include "kernels.h"
+#include "vector.h"
 
 #include <math.h>
-#include <string.h>
 
 #if defined(__AVX512F__)
-#define VECTOR_BYTES 64
 #define ROWS 14 /* 28 of 32 registers accumulate, 2 hold b */
 #elif defined(__AVX2__)
-#define VECTOR_BYTES 32
 #define ROWS 6 /* 12 of 16 registers accumulate, 2 hold b, 1 broadcasts a */
 #else
-#define VECTOR_BYTES 16
 #define ROWS 4
 #endif
-
-#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(REAL)))
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
-#define JOIN_(a, b, c) a##_##b##_##c
-#define JOIN(a, b, c) JOIN_(a, b, c)
-
-typedef REAL vector
-    __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-typedef __typeof__((vector){0} < 0) bits;
 
 /* ---- product ------------------------------------------------------------------------------
  *
@@ -40,41 +27,32 @@ INLINE void tile(const int rows, const int vectors, const ptrdiff_t a_row, const
                  REAL *c)
 {
     vector acc[ROWS][2];
-    REAL edge[2 * LANES];
     const int whole = cols == vectors * LANES;
 
-    UNROLL for (int i = 0; i < rows; i++) {
-        if (flags & PRODUCT_ADD) {
-            const REAL *from = c + i * p->c_row;
-            if (!whole) {
-                memset(edge, 0, sizeof edge);
-                memcpy(edge, from, (size_t)cols * sizeof(REAL));
-                from = edge;
-            }
-            UNROLL for (int v = 0; v < vectors; v++)
-                acc[i][v] = *(const vector *)(from + v * LANES);
-        } else {
-            UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = start[v];
-        }
-    }
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = start[v];
     for (ptrdiff_t r = 0; r < p->runs; r++) {
         const REAL *ak = a + r * p->a_run, *bk = b + r * p->b_run;
         for (ptrdiff_t k = 0; k < p->length; k++, ak += p->a_step, bk += p->b_step) {
             vector bv[2];
-            UNROLL for (int v = 0; v < vectors; v++) bv[v] = *(const vector *)(bk + v * LANES);
+            UNROLL for (int v = 0; v < vectors; v++) bv[v] = load(bk + v * LANES);
             UNROLL for (int i = 0; i < rows; i++)
                 UNROLL for (int v = 0; v < vectors; v++) acc[i][v] += ak[i * a_row] * bv[v];
         }
     }
     UNROLL for (int i = 0; i < rows; i++) {
-        REAL *to = c + i * p->c_row;
+        REAL *to = c + i * p->c_row, edge[2 * LANES];
+        if (flags & PRODUCT_ADD) {
+            const REAL *from = to;
+            if (!whole) from = memcpy(edge, to, (size_t)cols * sizeof(REAL));
+            UNROLL for (int v = 0; v < vectors; v++) acc[i][v] += load(from + v * LANES);
+        }
         if (flags & PRODUCT_RELU)
-            UNROLL for (int v = 0; v < vectors; v++)
-                acc[i][v] = (vector)((bits)acc[i][v] & ~(acc[i][v] < 0));
+            UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = clipped(acc[i][v]);
         if (whole) {
-            UNROLL for (int v = 0; v < vectors; v++) *(vector *)(to + v * LANES) = acc[i][v];
+            UNROLL for (int v = 0; v < vectors; v++) store(acc[i][v], to + v * LANES);
         } else {
-            UNROLL for (int v = 0; v < vectors; v++) *(vector *)(edge + v * LANES) = acc[i][v];
+            UNROLL for (int v = 0; v < vectors; v++) store(acc[i][v], edge + v * LANES);
             memcpy(to, edge, (size_t)cols * sizeof(REAL));
         }
     }
@@ -117,7 +95,7 @@ static void product(const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void
         vector v[2];
         REAL x[2 * LANES];
     } start = {{{0}}};
-    if (bias) memcpy(start.x, bias, (size_t)cols * sizeof(REAL));
+    if (bias && !(flags & PRODUCT_ADD)) memcpy(start.x, bias, (size_t)cols * sizeof(REAL));
 
     /* the fewest tiles, of even height: 16 rows are 8 + 8, not 14 + 2 */
     ptrdiff_t left = (rows + ROWS - 1) / ROWS;
@@ -158,7 +136,7 @@ static void depthwise(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, const void *x
             for (ptrdiff_t j = 0; j < cols; j++)
                 acc += *(const vector *)(x + i * x_row + j * x_col + c) *
                        *(const vector *)(w + i * w_row + j * w_col + c);
-        if (flags & PRODUCT_RELU) acc = (vector)((bits)acc & ~(acc < 0));
+        if (flags & PRODUCT_RELU) acc = clipped(acc);
         *(vector *)(y + c) = acc;
     }
     for (; c < C; c++) {
@@ -177,6 +155,18 @@ static void axpy(ptrdiff_t n, double alpha, const void *x_, void *y_)
     const REAL *restrict x = x_, a = (REAL)alpha;
     REAL *restrict y = y_;
     for (ptrdiff_t i = 0; i < n; i++) y[i] += a * x[i];
+}
+
+static void add_runs(ptrdiff_t runs, ptrdiff_t n, const void *x_, ptrdiff_t x_run, void *y_,
+                     ptrdiff_t y_run)
+{
+    const REAL *x = x_;
+    REAL *y = y_;
+    for (ptrdiff_t r = 0; r < runs; r++, x += x_run, y += y_run) {
+        ptrdiff_t i = 0;
+        for (; i + LANES <= n; i += LANES) store(load(y + i) + load(x + i), y + i);
+        for (; i < n; i++) y[i] += x[i];
+    }
 }
 
 static void scale(ptrdiff_t n, double alpha, void *x_)
@@ -297,12 +287,15 @@ static void sgd(ptrdiff_t n, double rate, double momentum, int nesterov, double 
     }
 }
 
+extern const Winograd JOIN(cnnkit_winograd, ISA, REAL);
+
 const Kernels JOIN(cnnkit, ISA, REAL) = {
     .lanes = LANES,
     .product = product,
     .pack = pack,
     .depthwise = depthwise,
     .axpy = axpy,
+    .add_runs = add_runs,
     .scale = scale,
     .muladd = muladd,
     .affine = affine,
@@ -315,4 +308,5 @@ const Kernels JOIN(cnnkit, ISA, REAL) = {
     .max_window = max_window,
     .adam = adam,
     .sgd = sgd,
+    .winograd = &JOIN(cnnkit_winograd, ISA, REAL),
 };

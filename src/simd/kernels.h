@@ -1,6 +1,6 @@
 /* The innermost loops, compiled once for each instruction set and each real type.
  *
- * kernels.c is the only source; setup.py compiles it with -DREAL and -DISA and the flags of that
+ * kernels.c and winograd.c are compiled by setup.py with -DREAL and -DISA and the flags of that
  * instruction set. A loop reads and writes the numbers it is given and nothing else: sizes are
  * checked by the caller, no loop reads past the last number it was promised. */
 #ifndef CNNKIT_KERNELS_H
@@ -33,13 +33,28 @@ typedef struct {
     void (*backward)(ptrdiff_t n, double alpha, const void *saved, const void *dy, void *dx);
 } Activation;
 
+/* winograd.c: `from` and `to` point at the numbers of one tile, line after line, each the first of
+ * n channels; zeros stand for what lies outside the image, and what nobody wants goes to a spare
+ * place. */
+typedef void (*Transform)(ptrdiff_t n, const void *const *from, const void *bias, int flags,
+                          void *const *to);
+enum { WINOGRAD_TILE = 4, WINOGRAD_IN = 6, WINOGRAD_POINTS = 36 };
+typedef struct {
+    Transform input;    /* 6x6 of x to 36 points */
+    Transform weights;  /* 3x3 of w to 36 points */
+    Transform output;   /* 36 points to 4x4 of y, plus bias (or NULL), PRODUCT_RELU clips */
+    Transform gradient; /* 4x4 of dy to 36 points */
+    Transform sum;      /* 36 points to 3x3 of dw */
+} Winograd;
+
 typedef struct {
     ptrdiff_t lanes; /* numbers in one vector; a panel of b is 2 * lanes or lanes wide */
 
     /* `rows` x `cols` numbers of c, cols <= 2 * lanes. b is readable for whole vectors: lanes
      * numbers when cols <= lanes, else 2 * lanes. Starts from `bias` (cols numbers, or NULL for
-     * zero), or from c with PRODUCT_ADD; PRODUCT_RELU clips at zero, keeping NaN. The sum over
-     * (r, k) has the order of the formula, whatever the tile: same bits in any batch. */
+     * zero); with PRODUCT_ADD starts from zero and adds the sum to c at the end, so that blocks of
+     * a long sum round apart; PRODUCT_RELU clips at zero, keeping NaN. The sum over (r, k) has the
+     * order of the formula, whatever the tile: same bits in any batch. */
     void (*product)(const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void *a,
                     const void *b, const void *bias, int flags, void *c);
 
@@ -55,6 +70,9 @@ typedef struct {
 
     /* y += alpha * x */
     void (*axpy)(ptrdiff_t n, double alpha, const void *x, void *y);
+    /* y[r * y_run + i] += x[r * x_run + i] for r < runs, i < n */
+    void (*add_runs)(ptrdiff_t runs, ptrdiff_t n, const void *x, ptrdiff_t x_run, void *y,
+                     ptrdiff_t y_run);
     /* x *= alpha */
     void (*scale)(ptrdiff_t n, double alpha, void *x);
     /* y += a * x, number by number */
@@ -77,6 +95,7 @@ typedef struct {
     /* velocity = momentum * velocity - rate * g; Sutskever et al. (2013) for nesterov */
     void (*sgd)(ptrdiff_t n, double rate, double momentum, int nesterov, double l2,
                 const void *g, void *velocity, void *w);
+    const Winograd *winograd;
 } Kernels;
 
 #endif

@@ -1,0 +1,47 @@
+/* The vector every kernel computes with. Compiled with -DREAL=float|double and
+ * -DISA=portable|avx2|avx512, GCC and Clang make of it what that instruction set has. */
+#ifndef CNNKIT_VECTOR_H
+#define CNNKIT_VECTOR_H
+
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
+#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(REAL)))
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+#define JOIN_(a, b, c) a##_##b##_##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+
+typedef REAL vector
+    __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+typedef __typeof__((vector){0} < 0) bits;
+
+/* zero where x < 0: NaN stays NaN */
+INLINE vector clipped(vector x) { return (vector)((bits)x & ~(x < 0)); }
+
+INLINE vector load(const REAL *from) { return *(const vector *)from; }
+
+INLINE void store(vector x, REAL *to) { *(vector *)to = x; }
+
+/* the first n < LANES numbers, then zeros */
+INLINE vector load_part(const REAL *from, ptrdiff_t n)
+{
+    vector x = {0};
+    memcpy(&x, from, (size_t)n * sizeof(REAL));
+    return x;
+}
+
+INLINE void store_part(vector x, REAL *to, ptrdiff_t n)
+{
+    memcpy(to, &x, (size_t)n * sizeof(REAL));
+}
+
+#endif

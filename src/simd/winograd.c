@@ -1,0 +1,141 @@
+/* Winograd's convolution of 3x3 kernels: 4x4 outputs from 6x6 inputs by 36 products.
+ *
+ *     y = A' [ (G w G') * (B' x B) ] A          Lavin & Gray (2016), equation 8
+ *
+ * B' takes a tile of x to 36 numbers, G a kernel; between them only the product of kernels.h is
+ * left, over channels, one for each of the 36; A' takes its results to the outputs. The gradient
+ * to w is the same read backwards: dw = G' [ sum (B' x B) * (A dy A') ] G.
+ *
+ * The matrices are those of Toom and Cook for the points 0, 1, -1, 1/2, -2 and infinity, with half
+ * the rounding error of the usual 0, 1, -1, 2, -2 (Barabasz et al., 2020):
+ *
+ *     point a     row of B' (x, coefficients of prod (t - b), b != a)    row of G       column of A'
+ *       0          1  -3/2   -2   3/2    1    0                          1   0   0       1  0  0   0
+ *       1          0   -1   1/2   5/2    1    0                   1/3 *  1   1   1       1  1  1   1
+ *      -1          0    1  -5/2   1/2    1    0                  -1/3 *  1  -1   1       1 -1  1  -1
+ *      1/2         0   -2   -1     2     1    0                -16/15 *  1  1/2 1/4      1 1/2 1/4 1/8
+ *      -2          0   1/2  -1   -1/2    1    0                  1/15 *  1  -2   4       1 -2  4  -8
+ *    infinity      0    1  -3/2   -2    3/2   1                          0   0   1       0  0  0   1
+ */
+#include "kernels.h"
+#include "vector.h"
+
+#define THIRD (REAL)(1.0 / 3)
+#define FIFTEENTH (REAL)(1.0 / 15)
+
+/* Each takes one line of a tile from `d` to `o`. */
+
+/* B' */
+INLINE void input_line(const vector *d, vector *o)
+{
+    const vector p = d[3] - d[1], q = d[4] - d[2], s = d[2] + d[3], t = d[3] - d[2];
+    o[0] = (d[0] - d[2] + q) + (REAL)1.5 * p;
+    o[1] = (q + p) + (REAL)1.5 * s;
+    o[2] = (q - p) + (REAL)1.5 * t;
+    o[3] = q + (REAL)2 * p;
+    o[4] = q - (REAL)0.5 * p;
+    o[5] = (d[5] - d[3] - p) + (REAL)1.5 * q;
+}
+
+/* G */
+INLINE void weights_line(const vector *d, vector *o)
+{
+    const vector even = d[0] + d[2], half = d[0] + (REAL)0.25 * d[2], two = d[0] + (REAL)4 * d[2];
+    o[0] = d[0];
+    o[1] = (even + d[1]) * THIRD;
+    o[2] = (even - d[1]) * -THIRD;
+    o[3] = (half + (REAL)0.5 * d[1]) * (-16 * FIFTEENTH);
+    o[4] = (two - (REAL)2 * d[1]) * FIFTEENTH;
+    o[5] = d[2];
+}
+
+/* A' */
+INLINE void output_line(const vector *d, vector *o)
+{
+    const vector sum = d[1] + d[2], difference = d[1] - d[2];
+    o[0] = (d[0] + sum) + (d[3] + d[4]);
+    o[1] = difference + ((REAL)0.5 * d[3] - (REAL)2 * d[4]);
+    o[2] = sum + ((REAL)0.25 * d[3] + (REAL)4 * d[4]);
+    o[3] = (difference + d[5]) + ((REAL)0.125 * d[3] - (REAL)8 * d[4]);
+}
+
+/* A */
+INLINE void gradient_line(const vector *d, vector *o)
+{
+    const vector even = d[0] + d[2], odd = d[1] + d[3];
+    o[0] = d[0];
+    o[1] = even + odd;
+    o[2] = even - odd;
+    o[3] = (d[0] + (REAL)0.25 * d[2]) + (REAL)0.5 * (d[1] + (REAL)0.25 * d[3]);
+    o[4] = (d[0] + (REAL)4 * d[2]) - (REAL)2 * (d[1] + (REAL)4 * d[3]);
+    o[5] = d[3];
+}
+
+/* G' */
+INLINE void sum_line(const vector *d, vector *o)
+{
+    const vector one = d[1] * THIRD, minus = d[2] * -THIRD;
+    const vector half = d[3] * (-16 * FIFTEENTH), two = d[4] * FIFTEENTH;
+    const vector sum = one + minus;
+    o[0] = (d[0] + sum) + (half + two);
+    o[1] = (one - minus) + ((REAL)0.5 * half - (REAL)2 * two);
+    o[2] = (sum + d[5]) + ((REAL)0.25 * half + (REAL)4 * two);
+}
+
+typedef void (*line_fn)(const vector *, vector *);
+
+/* One vector of channels of one tile: lines down, then lines across. */
+INLINE void sandwich(const int in, const int out, const line_fn line, const REAL *const *from,
+                     REAL *const *to, ptrdiff_t c, ptrdiff_t part, vector start, int relu)
+{
+    vector half[6][6];
+    UNROLL for (int j = 0; j < in; j++) {
+        vector d[6], o[6];
+        UNROLL for (int i = 0; i < in; i++)
+            d[i] = part ? load_part(from[i * in + j] + c, part) : load(from[i * in + j] + c);
+        line(d, o);
+        UNROLL for (int i = 0; i < out; i++) half[i][j] = o[i];
+    }
+    UNROLL for (int i = 0; i < out; i++) {
+        vector o[6];
+        line(half[i], o);
+        UNROLL for (int j = 0; j < out; j++) {
+            vector y = o[j] + start;
+            if (relu) y = clipped(y);
+            if (part)
+                store_part(y, to[i * out + j] + c, part);
+            else
+                store(y, to[i * out + j] + c);
+        }
+    }
+}
+
+#define TRANSFORM(name, in, out, line)                                                           \
+    static void name(ptrdiff_t n, const void *const *from_, const void *bias_, int flags,        \
+                     void *const *to_)                                                           \
+    {                                                                                            \
+        const REAL *const *from = (const REAL *const *)from_, *bias = bias_;                     \
+        REAL *const *to = (REAL *const *)to_;                                                    \
+        const vector zero = {0};                                                                 \
+        const int relu = flags & PRODUCT_RELU;                                                   \
+        ptrdiff_t c = 0;                                                                         \
+        for (; c + LANES <= n; c += LANES)                                                       \
+            sandwich(in, out, line, from, to, c, 0, bias ? load(bias + c) : zero, relu);         \
+        if (c < n)                                                                               \
+            sandwich(in, out, line, from, to, c, n - c,                                          \
+                     bias ? load_part(bias + c, n - c) : zero, relu);                            \
+    }
+
+TRANSFORM(input, 6, 6, input_line)
+TRANSFORM(weights, 3, 6, weights_line)
+TRANSFORM(output, 6, 4, output_line)
+TRANSFORM(gradient, 4, 6, gradient_line)
+TRANSFORM(sum, 6, 3, sum_line)
+
+const Winograd JOIN(cnnkit_winograd, ISA, REAL) = {
+    .input = input,
+    .weights = weights,
+    .output = output,
+    .gradient = gradient,
+    .sum = sum,
+};

@@ -1,0 +1,313 @@
+"""Convolution of 3x3 kernels by Winograd's algorithm: the algebra is in simd/winograd.c.
+
+Images are cut into tiles of 4x4 outputs, which need 6x6 inputs and so overlap. A block of tiles,
+over images, is taken to 36 matrices V that stay in L2; each is multiplied by its panel of packed
+weights U; and what comes out, M, is taken to the outputs:
+
+     x                V: 36 x (tiles, C)      M: 36 x (tiles, 32)       y
+    +--------+          +---+                    +--+                 +--------+
+    | 6x6    |  -->     |   |+     x U: 36 x     |  |+      -->       |  4x4   |
+    |  tiles |          |   ||     (C, 32)       |  ||                |  tiles |
+    +--------+          +---+|                   +--+|                +--------+
+                         +---+                    +--+
+
+The gradient to x is the same with the kernel turned round; the gradient to w sums V' D, where D is
+dy taken to the 36 points, over tiles, for blocks of 64 channels x 64 filters.
+"""
+
+from libc.string cimport memset
+from direct cimport count_panels, pack_panel
+from simd cimport PRODUCT_ADD, WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Kernels, Product
+from units cimport SHARES, Conv, Job, ceil_div
+from windows cimport Windows
+
+cdef enum:
+    V_BYTES = 512 << 10     # of a block's V: it shares L2 with a panel
+    MOST_TILES = 56         # of a block
+    CHUNK_BYTES = 5 << 20   # of the panels that are packed at a time
+    SIDE = 64               # channels, and filters, of a block of weights or of their gradient
+
+
+cdef inline Py_ssize_t padded(const Kernels* kernels, Py_ssize_t numbers) noexcept nogil:
+    """Rounded up to whole vectors."""
+    return ceil_div(numbers, kernels.lanes) * kernels.lanes
+
+
+cdef inline Py_ssize_t count_tiles(const Conv* conv) noexcept nogil:
+    """Tiles of one image."""
+    return ceil_div(conv.g.OH, WINOGRAD_TILE) * ceil_div(conv.g.OW, WINOGRAD_TILE)
+
+
+cdef inline Py_ssize_t tiles_of_block(const Kernels* kernels, Py_ssize_t channels,
+                                      Py_ssize_t size) noexcept nogil:
+    return max(14, min(MOST_TILES, V_BYTES // (WINOGRAD_POINTS * padded(kernels, channels) * size)))
+
+
+cdef inline Py_ssize_t transformed_bytes(
+    const Conv* conv, const Kernels* kernels, Py_ssize_t size
+) noexcept nogil:
+    """Bytes of one panel of transformed weights."""
+    return WINOGRAD_POINTS * conv.g.C * 2 * kernels.lanes * size
+
+
+cdef inline Py_ssize_t panels_of_chunk(
+    const Conv* conv, const Kernels* kernels, Py_ssize_t size
+) noexcept nogil:
+    return max(1, min(count_panels(conv, kernels),
+                      CHUNK_BYTES // transformed_bytes(conv, kernels, size)))
+
+
+cdef inline Py_ssize_t winograd_own_bytes(
+    const Conv* conv, const Kernels* kernels, Py_ssize_t size
+) noexcept nogil:
+    """Scratch of a thread: nothing but zeros, a spare place, V and M; or a panel to transform."""
+    cdef Py_ssize_t wide = 2 * kernels.lanes, C = padded(kernels, conv.g.C)
+    cdef Py_ssize_t T = tiles_of_block(kernels, conv.g.C, size)
+    return max(C + wide + WINOGRAD_POINTS * T * (C + wide), 9 * SIDE * wide) * size
+
+
+cdef struct Tile:
+    Py_ssize_t image, oh, ow    # its first output pixel
+
+
+cdef inline Tile locate_tile(const Conv* conv, Py_ssize_t index) noexcept nogil:
+    cdef Tile tile
+    cdef Py_ssize_t across = ceil_div(conv.g.OW, WINOGRAD_TILE), count = count_tiles(conv)
+    tile.image = index // count
+    tile.oh = index % count // across * WINOGRAD_TILE
+    tile.ow = index % across * WINOGRAD_TILE
+    return tile
+
+
+cdef inline void point_at(
+    const char* array,          # pixels of an image (H, W), `pixel` bytes each
+    Py_ssize_t H, Py_ssize_t W, Py_ssize_t pixel,
+    Py_ssize_t top, Py_ssize_t left,
+    Py_ssize_t side,            # of a tile
+    const char* outside,        # stands for pixels outside the image
+    const void** pointers,      # OUT  (side, side)
+) noexcept nogil:
+    cdef Py_ssize_t i, j
+    for i in range(top, top + side):
+        for j in range(left, left + side):
+            pointers[0] = (array + (i * W + j) * pixel if 0 <= i < H and 0 <= j < W else outside)
+            pointers += 1
+
+
+cdef inline void point_apart(char* array, Py_ssize_t step, Py_ssize_t count,
+                             void** pointers) noexcept nogil:
+    """`count` places, `step` bytes apart."""
+    cdef Py_ssize_t i
+    for i in range(count):
+        pointers[i] = array + i * step
+
+
+cdef inline void transform_x(
+    const Conv* conv,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    Py_ssize_t first,           # tiles first <= t < first + tiles of the batch
+    Py_ssize_t tiles,
+    Py_ssize_t c0,              # channels c0 <= c < c0 + cn
+    Py_ssize_t cn,
+    const char* x,              # IN   (N, H, W, C)
+    const char* zeros,          # IN   cn numbers
+    char* V,                    # OUT  (36, tiles, cn rounded up to whole vectors)
+) noexcept nogil:
+    cdef:
+        const Windows* g = &conv.g
+        Py_ssize_t t, row = padded(kernels, cn) * size, pixel = conv.x_pixel * size
+        const void* pixels[WINOGRAD_POINTS]
+        void* points[WINOGRAD_POINTS]
+        Tile tile
+    for t in range(tiles):
+        tile = locate_tile(conv, first + t)
+        point_at(x + tile.image * g.H * g.W * pixel + c0 * size, g.H, g.W, pixel,
+                 tile.oh - g.PT, tile.ow - g.PL, WINOGRAD_IN, zeros, pixels)
+        point_apart(V + t * row, tiles * row, WINOGRAD_POINTS, points)
+        kernels.winograd.input(cn, pixels, NULL, 0, points)
+
+
+cdef inline void multiply(
+    const Kernels* kernels,
+    Py_ssize_t size,
+    const Product* p,
+    Py_ssize_t rows,
+    Py_ssize_t cols,            # any number
+    const char* a,
+    Py_ssize_t a_step,          # numbers from one point's matrix to the next
+    const char* b,
+    Py_ssize_t b_step,
+    int flags,
+    char* c,
+    Py_ssize_t c_step,
+) noexcept nogil:
+    """The 36 products."""
+    cdef Py_ssize_t wide = 2 * kernels.lanes, k, j
+    for k in range(WINOGRAD_POINTS):
+        for j in range(ceil_div(cols, wide)):
+            kernels.product(p, rows, min(cols - j * wide, wide), a + k * a_step * size,
+                            b + (k * b_step + j * wide) * size, NULL, flags,
+                            c + (k * c_step + j * wide) * size)
+
+
+cdef inline void winograd_pack_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
+    """U = G w G' for some channels of one panel"""
+    cdef:
+        Job* job = <Job*> context
+        const Conv* conv = job.conv
+        const Kernels* kernels = job.kernels
+        Py_ssize_t size = job.size, pieces = ceil_div(conv.g.C, SIDE), c0 = i % pieces * SIDE
+        Py_ssize_t cn = min(SIDE, conv.g.C - c0), j = job.panel + i // pieces
+        Py_ssize_t width = padded(kernels, min(2 * kernels.lanes, conv.F - j * 2 * kernels.lanes))
+        char* U = job.panels + i // pieces * transformed_bytes(conv, kernels, size)
+        char* taps = job.own + thread * job.own_bytes
+        void* points[WINOGRAD_POINTS]
+        void* kernel[9]
+    pack_panel(conv, kernels, size, j, c0, cn, job.turned, job.w, job.scale, taps)
+    point_apart(taps, cn * width * size, 9, kernel)
+    point_apart(U + c0 * width * size, conv.g.C * width * size, WINOGRAD_POINTS, points)
+    kernels.winograd.weights(cn * width, <const void**> kernel, NULL, 0, points)
+
+
+cdef inline void winograd_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
+    """One block of tiles, for a share of the panels that are packed"""
+    cdef:
+        Job* job = <Job*> context
+        const Conv* conv = job.conv
+        const Kernels* kernels = job.kernels
+        const Windows* g = &conv.g
+        Py_ssize_t size = job.size, wide = 2 * kernels.lanes, C = padded(kernels, g.C)
+        Py_ssize_t total = job.n * count_tiles(conv), block = i // job.shares
+        Py_ssize_t first = total * block // job.blocks
+        Py_ssize_t tiles = total * (block + 1) // job.blocks - first, t, j, cols
+        Py_ssize_t share = i % job.shares, pixel = conv.y_pixel * size
+        char* zeros = job.own + thread * job.own_bytes
+        char* spare = zeros + C * size
+        char* V = spare + wide * size
+        char* M = V + WINOGRAD_POINTS * tiles * C * size
+        const void* pixels[16]
+        void* points[WINOGRAD_POINTS]
+        const char* panel
+        const char* bias
+        Product p
+        Tile tile
+    memset(zeros, 0, C * size)
+    transform_x(conv, kernels, size, first, tiles, 0, g.C, job.x, zeros, V)
+    p.runs = 1
+    p.length = g.C
+    p.a_row = C
+    p.a_step = 1
+    p.a_run = p.b_run = 0
+    for j in range(job.count * share // job.shares, job.count * (share + 1) // job.shares):
+        panel = job.panels + j * transformed_bytes(conv, kernels, size)
+        cols = min(wide, conv.F - (job.panel + j) * wide)
+        p.b_step = p.c_row = padded(kernels, cols)
+        multiply(kernels, size, &p, tiles, cols, V, tiles * C, panel, g.C * p.b_step, 0,
+                 M, tiles * p.c_row)
+        bias = job.b + (job.panel + j) * wide * size if job.b != NULL else NULL
+        for t in range(tiles):
+            tile = locate_tile(conv, first + t)
+            point_apart(M + t * p.c_row * size, tiles * p.c_row * size, WINOGRAD_POINTS, points)
+            point_at(job.y + tile.image * g.OH * g.OW * pixel + (job.panel + j) * wide * size,
+                     g.OH, g.OW, pixel, tile.oh, tile.ow, WINOGRAD_TILE, spare, pixels)
+            kernels.winograd.output(cols, <const void**> points, bias, job.flags, <void**> pixels)
+
+
+cdef inline void winograd(Job* job) noexcept nogil:
+    """A chunk of panels after another, so that each stays in cache for all tiles."""
+    cdef:
+        const Conv* conv = job.conv
+        Py_ssize_t panels = count_panels(conv, job.kernels), total = job.n * count_tiles(conv)
+        Py_ssize_t chunk = panels_of_chunk(conv, job.kernels, job.size)
+        Py_ssize_t most = tiles_of_block(job.kernels, conv.g.C, job.size)
+    job.blocks = max(ceil_div(total, most), min(SHARES, total // 14))
+    job.panel = 0
+    while job.panel < panels and total:
+        job.count = min(chunk, panels - job.panel)
+        job.shares = min(job.count, ceil_div(SHARES, job.blocks))
+        job.dispatch.run(winograd_pack_item, job, job.count * ceil_div(conv.g.C, SIDE),
+                         job.threads)
+        job.dispatch.run(winograd_item, job, job.blocks * job.shares, job.threads)
+        job.panel += job.count
+
+
+# ---- gradient to w --------------------------------------------------------------------------
+
+cdef inline Py_ssize_t gradient_tiles(const Conv* conv, const Kernels* kernels,
+                                      Py_ssize_t size) noexcept nogil:
+    """Tiles of a block of V and D."""
+    return tiles_of_block(kernels, min(SIDE, conv.g.C) + min(SIDE, conv.F), size)
+
+
+cdef inline Py_ssize_t gradient_own_bytes(
+    const Conv* conv, const Kernels* kernels, Py_ssize_t size
+) noexcept nogil:
+    """Scratch of a thread: zeros, V, D and their product."""
+    cdef Py_ssize_t C = padded(kernels, min(SIDE, conv.g.C)), F = padded(kernels, min(SIDE, conv.F))
+    cdef Py_ssize_t T = gradient_tiles(conv, kernels, size)
+    return (max(C, F) + WINOGRAD_POINTS * (T * (C + F) + C * F)) * size
+
+
+cdef inline Py_ssize_t count_sides(const Conv* conv) noexcept nogil:
+    """Blocks of channels x filters of the gradient to w."""
+    return ceil_div(conv.g.C, SIDE) * ceil_div(conv.F, SIDE)
+
+
+cdef inline void winograd_weights(
+    const Conv* conv,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    Py_ssize_t first,           # tiles first <= t < last of the batch
+    Py_ssize_t last,
+    Py_ssize_t side,            # which block of channels x filters
+    const char* x,              # IN   (N, H, W, C)
+    const char* dy,             # IN   (N, OH, OW, F)
+    char* own,                  # scratch
+    char* dw,                   # OUT  (3, 3, C, F), this block of it
+    char* db,                   # OUT  (F,), this block of it
+) noexcept nogil:
+    """dw = G' [ sum over tiles of V' D ] G"""
+    cdef:
+        const Windows* g = &conv.g
+        Py_ssize_t across = ceil_div(conv.F, SIDE)
+        Py_ssize_t c0 = side // across * SIDE, f0 = side % across * SIDE
+        Py_ssize_t cn = min(SIDE, g.C - c0), fn = min(SIDE, conv.F - f0)
+        Py_ssize_t C = padded(kernels, cn), F = padded(kernels, fn)
+        Py_ssize_t T = gradient_tiles(conv, kernels, size), tiles, t, c, start = first
+        Py_ssize_t pixel = conv.y_pixel * size
+        char* zeros = own
+        char* V = zeros + max(C, F) * size
+        char* D = V + WINOGRAD_POINTS * T * C * size
+        char* total = D + WINOGRAD_POINTS * T * F * size
+        const void* pixels[16]
+        void* points[WINOGRAD_POINTS]
+        Product p
+        Tile tile
+    memset(zeros, 0, max(C, F) * size)
+    if c0 == 0:
+        memset(db + f0 * size, 0, fn * size)
+    p.runs = 1
+    p.a_row = 1
+    p.a_step = C
+    p.a_run = p.b_run = 0
+    p.b_step = p.c_row = F
+    while start < last:
+        tiles = min(T, last - start)
+        transform_x(conv, kernels, size, start, tiles, c0, cn, x, zeros, V)
+        for t in range(tiles):
+            tile = locate_tile(conv, start + t)
+            point_at(dy + tile.image * g.OH * g.OW * pixel + f0 * size, g.OH, g.OW, pixel,
+                     tile.oh, tile.ow, WINOGRAD_TILE, zeros, pixels)
+            point_apart(D + t * F * size, tiles * F * size, WINOGRAD_POINTS, points)
+            kernels.winograd.gradient(fn, pixels, NULL, 0, points)
+            if c0 == 0:         # at the points (1, 1), D is the sum of the tile
+                kernels.axpy(fn, 1.0, points[WINOGRAD_IN + 1], db + f0 * size)
+        p.length = tiles
+        multiply(kernels, size, &p, cn, fn, V, tiles * C, D, tiles * F,
+                 PRODUCT_ADD if start > first else 0, total, C * F)
+        start += tiles
+    for c in range(cn):
+        point_apart(total + c * F * size, C * F * size, WINOGRAD_POINTS, points)
+        point_apart(dw + ((c0 + c) * conv.F + f0) * size, g.C * conv.F * size, 9, <void**> pixels)
+        kernels.winograd.sum(fn, <const void**> points, NULL, 0, <void**> pixels)
