@@ -19,7 +19,7 @@ MODULES = [
     "loss",
     "optimizer",
 ]
-KERNELS = ["src/simd/kernels.c", "src/simd/winograd.c"]
+KERNELS = ["src/simd/kernels.c", "src/simd/winograd.c", "src/simd/depthwise.c"]
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,

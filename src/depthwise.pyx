@@ -3,7 +3,7 @@
 from libc.string cimport memcpy, memset
 
 from arrays cimport pointer, real_code, real_of, size_of
-from simd cimport PRODUCT_RELU, Dispatch, Kernels, load_dispatch
+from simd cimport PRODUCT_RELU, Depthwise, Dispatch, Kernels, load_dispatch
 from units cimport SHARES, ceil_div
 from windows cimport Windows, load_windows
 
@@ -157,21 +157,45 @@ cdef class DepthwiseOp:
             memset(self.sums + tap * row, 0, row)
             self.kernels.muladd(self.g.C, self.scale, self.w + tap * row, self.sums + tap * row)
 
+    cdef Py_ssize_t line(self, Py_ssize_t ow, Taps* across) noexcept nogil:
+        """How many outputs from `ow` on meet the same kernel positions, and which."""
+        cdef:
+            Windows* g = &self.g
+            Py_ssize_t start = ow * g.SW - g.PL, right = (g.KW - 1) * g.DW
+        across[0] = taps_of_output(start, g.W, g.KW, g.DW)
+        if across.count < g.KW:
+            return 1
+        return min(g.OW - ow, (g.W - 1 - start - right) // g.SW + 1)
+
+    cdef Depthwise steps(self, const Taps* down, const Taps* across) noexcept nogil:
+        cdef:
+            Windows* g = &self.g
+            Depthwise d
+        d.C = d.w_col = d.y_step = g.C
+        d.rows = down.count
+        d.cols = across.count
+        d.x_step = g.SW * g.C
+        d.x_row = g.DH * g.W * g.C
+        d.x_col = g.DW * g.C
+        d.w_row = g.KW * g.C
+        return d
+
     cdef void forward_row(self, Py_ssize_t row) noexcept nogil:
         cdef:
             Windows* g = &self.g
-            Py_ssize_t n = row // g.OH, oh = row % g.OH, ow, C = g.C, size = self.size
+            Py_ssize_t n = row // g.OH, oh = row % g.OH, ow = 0, count, pixel = g.C * self.size
             Taps down = taps_of_output(oh * g.SH - g.PT, g.H, g.KH, g.DH), across
-            char* y = self.y + row * g.OW * C * size
+            char* y = self.y + row * g.OW * pixel
             char* w = self.w if self.scale == NULL else self.sums
-        for ow in range(g.OW):
-            across = taps_of_output(ow * g.SW - g.PL, g.W, g.KW, g.DW)
-            self.kernels.depthwise(
-                C, down.count, across.count,
-                self.x + ((n * g.H + down.at) * g.W + across.at) * C * size,
-                g.DH * g.W * C, g.DW * C,
-                w + (down.first * g.KW + across.first) * C * size, g.KW * C, C,
-                self.b, PRODUCT_RELU if self.relu else 0, y + ow * C * size)
+            Depthwise d
+        while ow < g.OW:
+            count = self.line(ow, &across)
+            d = self.steps(&down, &across)
+            self.kernels.depthwise.forward(
+                &d, count, self.x + ((n * g.H + down.at) * g.W + across.at) * pixel,
+                w + (down.first * g.KW + across.first) * pixel, self.b,
+                PRODUCT_RELU if self.relu else 0, y + ow * pixel)
+            ow += count
 
     def backward(self, Py_ssize_t n):
         """Fill dw and db, and the first `n` images of dx, from those of dy."""
@@ -203,45 +227,64 @@ cdef class DepthwiseOp:
         """Sums over output rows first <= row < last, in scratch: dw, then db."""
         cdef:
             Windows* g = &self.g
-            Py_ssize_t row, n, oh, ow, kh, kw, C = g.C, size = self.size
+            Py_ssize_t row, n, oh, ow, count, pixel = g.C * self.size
             Taps down, across
-            char* dw = self.sums + part * (g.KH * g.KW + 1) * C * size
-            char* dy = self.dy + first * g.OW * C * size
-            char* x
-        memset(dw, 0, (g.KH * g.KW + 1) * C * size)
+            char* dw = self.sums + part * (g.KH * g.KW + 1) * pixel
+            char* dy = self.dy + first * g.OW * pixel
+            Depthwise d
+        memset(dw, 0, (g.KH * g.KW + 1) * pixel)
         for row in range(first, last):
             n = row // g.OH
             oh = row % g.OH
             down = taps_of_output(oh * g.SH - g.PT, g.H, g.KH, g.DH)
-            for ow in range(g.OW):
-                across = taps_of_output(ow * g.SW - g.PL, g.W, g.KW, g.DW)
-                for kh in range(down.count):
-                    x = self.x + ((n * g.H + down.at + kh * g.DH) * g.W + across.at) * C * size
-                    for kw in range(across.count):
-                        self.kernels.muladd(
-                            C, x + kw * g.DW * C * size, dy,
-                            dw + ((down.first + kh) * g.KW + across.first + kw) * C * size)
-                self.kernels.axpy(C, 1.0, dy, dw + g.KH * g.KW * C * size)
-                dy += C * size
+            ow = 0
+            while ow < g.OW:
+                count = self.line(ow, &across)
+                d = self.steps(&down, &across)
+                self.kernels.depthwise.weights(
+                    &d, count, self.x + ((n * g.H + down.at) * g.W + across.at) * pixel, dy,
+                    dw + (down.first * g.KW + across.first) * pixel,
+                    dw + g.KH * g.KW * pixel)
+                dy += count * pixel
+                ow += count
 
     cdef void input_row(self, Py_ssize_t row) noexcept nogil:
-        """dx[ih, iw, c] = sum over (kh, kw) that saw it of dy[oh, ow, c] w[kh, kw, c]"""
+        """dx[ih, iw, c] = sum over (kh, kw) that saw it of dy[oh, ow, c] w[kh, kw, c]
+
+        Every SW-th pixel was seen by the same kernel positions, but for those at the edges.
+        """
         cdef:
             Windows* g = &self.g
-            Py_ssize_t n = row // g.H, ih = row % g.H, iw, C = g.C, size = self.size
+            Py_ssize_t n = row // g.H, ih = row % g.H, iw, next, start, pixel = g.C * self.size
             Side vertical = side(g.OH, g.KH, g.SH, g.DH, g.PT)
             Side horizontal = side(g.OW, g.KW, g.SW, g.DW, g.PL)
-            Taps down = taps_of_input(&vertical, ih), across
-            char* dx = self.dx + row * g.W * C * size
-        for iw in range(g.W):
-            across = taps_of_input(&horizontal, iw)
-            self.kernels.depthwise(
-                C, down.count, across.count,
-                self.dy + ((n * g.OH + down.at) * g.OW + across.at) * C * size,
-                -vertical.out_step * g.OW * C, -horizontal.out_step * C,
-                self.w + (down.first * g.KW + across.first) * C * size,
-                vertical.step * g.KW * C, horizontal.step * C,
-                NULL, 0, dx + iw * C * size)
+            Taps down = taps_of_input(&vertical, ih), across, other
+            char* dx = self.dx + row * g.W * pixel
+            Depthwise d
+        d.C = d.x_step = g.C
+        d.rows = down.count
+        d.x_row = -vertical.out_step * g.OW * g.C
+        d.x_col = -horizontal.out_step * g.C
+        d.w_row = vertical.step * g.KW * g.C
+        d.w_col = horizontal.step * g.C
+        d.y_step = g.SW * g.C
+        for start in range(min(g.SW, g.W)):
+            iw = start
+            while iw < g.W:
+                across = taps_of_input(&horizontal, iw)
+                next = iw + g.SW
+                while next < g.W:
+                    other = taps_of_input(&horizontal, next)
+                    if other.first != across.first or other.count != across.count:
+                        break
+                    next += g.SW
+                d.cols = across.count
+                self.kernels.depthwise.forward(
+                    &d, (next - iw) // g.SW,
+                    self.dy + ((n * g.OH + down.at) * g.OW + across.at) * pixel,
+                    self.w + (down.first * g.KW + across.first) * pixel, NULL, 0,
+                    dx + iw * pixel)
+                iw = next
 
 
 cdef struct WeightsJob:

@@ -40,15 +40,24 @@ cdef extern from "kernels.h":
         Transform gradient
         Transform sum
 
+    ctypedef struct Depthwise:
+        Py_ssize_t C, rows, cols
+        Py_ssize_t x_step, x_row, x_col
+        Py_ssize_t w_row, w_col
+        Py_ssize_t y_step
+
+    ctypedef struct DepthwiseLines:
+        void (*forward)(const Depthwise* d, Py_ssize_t count, const void* x, const void* w,
+                        const void* bias, int flags, void* y) noexcept nogil
+        void (*weights)(const Depthwise* d, Py_ssize_t count, const void* x, const void* dy,
+                        void* dw, void* db) noexcept nogil
+
     ctypedef struct Kernels:
         Py_ssize_t lanes
         void (*product)(const Product* p, Py_ssize_t rows, Py_ssize_t cols, const void* a,
                         const void* b, const void* bias, int flags, void* c) noexcept nogil
         void (*pack)(Py_ssize_t K, Py_ssize_t cols, const void* w, Py_ssize_t w_row,
                      Py_ssize_t w_col, const void* scale, void* panel) noexcept nogil
-        void (*depthwise)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, const void* x,
-                          Py_ssize_t x_row, Py_ssize_t x_col, const void* w, Py_ssize_t w_row,
-                          Py_ssize_t w_col, const void* bias, int flags, void* y) noexcept nogil
         void (*axpy)(Py_ssize_t n, double alpha, const void* x, void* y) noexcept nogil
         void (*add_runs)(Py_ssize_t runs, Py_ssize_t n, const void* x, Py_ssize_t x_run,
                          void* y, Py_ssize_t y_run) noexcept nogil
@@ -70,6 +79,7 @@ cdef extern from "kernels.h":
         void (*sgd)(Py_ssize_t n, double rate, double momentum, int nesterov, double l2,
                     const void* g, void* velocity, void* w) noexcept nogil
         const Winograd* winograd
+        const DepthwiseLines* depthwise
 
 cdef extern from "dispatch.h":
     const char* CNNKIT_DISPATCH

@@ -122,32 +122,6 @@ static void pack(ptrdiff_t K, ptrdiff_t cols, const void *w_, ptrdiff_t w_row, p
     }
 }
 
-static void depthwise(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, const void *x_,
-                      ptrdiff_t x_row, ptrdiff_t x_col, const void *w_, ptrdiff_t w_row,
-                      ptrdiff_t w_col, const void *bias_, int flags, void *y_)
-{
-    const REAL *x = x_, *w = w_, *bias = bias_;
-    REAL *y = y_;
-    ptrdiff_t c = 0;
-    for (; c + LANES <= C; c += LANES) {
-        vector acc = {0};
-        if (bias) acc = *(const vector *)(bias + c);
-        for (ptrdiff_t i = 0; i < rows; i++)
-            for (ptrdiff_t j = 0; j < cols; j++)
-                acc += *(const vector *)(x + i * x_row + j * x_col + c) *
-                       *(const vector *)(w + i * w_row + j * w_col + c);
-        if (flags & PRODUCT_RELU) acc = clipped(acc);
-        *(vector *)(y + c) = acc;
-    }
-    for (; c < C; c++) {
-        REAL acc = bias ? bias[c] : 0;
-        for (ptrdiff_t i = 0; i < rows; i++)
-            for (ptrdiff_t j = 0; j < cols; j++)
-                acc += x[i * x_row + j * x_col + c] * w[i * w_row + j * w_col + c];
-        y[c] = flags & PRODUCT_RELU && acc < 0 ? 0 : acc;
-    }
-}
-
 /* ---- loops along channels or weights ---------------------------------------------------- */
 
 static void axpy(ptrdiff_t n, double alpha, const void *x_, void *y_)
@@ -288,12 +262,12 @@ static void sgd(ptrdiff_t n, double rate, double momentum, int nesterov, double 
 }
 
 extern const Winograd JOIN(cnnkit_winograd, ISA, REAL);
+extern const DepthwiseLines JOIN(cnnkit_depthwise, ISA, REAL);
 
 const Kernels JOIN(cnnkit, ISA, REAL) = {
     .lanes = LANES,
     .product = product,
     .pack = pack,
-    .depthwise = depthwise,
     .axpy = axpy,
     .add_runs = add_runs,
     .scale = scale,
@@ -309,4 +283,5 @@ const Kernels JOIN(cnnkit, ISA, REAL) = {
     .adam = adam,
     .sgd = sgd,
     .winograd = &JOIN(cnnkit_winograd, ISA, REAL),
+    .depthwise = &JOIN(cnnkit_depthwise, ISA, REAL),
 };

@@ -1,6 +1,6 @@
 /* The innermost loops, compiled once for each instruction set and each real type.
  *
- * kernels.c and winograd.c are compiled by setup.py with -DREAL and -DISA and the flags of that
+ * kernels.c, winograd.c and depthwise.c are compiled by setup.py with -DREAL and -DISA and the flags of that
  * instruction set. A loop reads and writes the numbers it is given and nothing else: sizes are
  * checked by the caller, no loop reads past the last number it was promised. */
 #ifndef CNNKIT_KERNELS_H
@@ -47,6 +47,24 @@ typedef struct {
     Transform sum;      /* 36 points to 3x3 of dw */
 } Winograd;
 
+/* depthwise.c: a line of outputs, x_step numbers of x and y_step of y apart, under `rows` x `cols`
+ * kernel positions that all of them have. */
+typedef struct {
+    ptrdiff_t C, rows, cols;
+    ptrdiff_t x_step, x_row, x_col; /* from an output, kernel row or column to the next */
+    ptrdiff_t w_row, w_col;
+    ptrdiff_t y_step;
+} Depthwise;
+typedef struct {
+    /* y[p, c] = bias[c] + sum over (i, j) of x[p, i, j, c] w[i, j, c] for p < count; bias may be
+     * NULL; PRODUCT_RELU clips at zero */
+    void (*forward)(const Depthwise *d, ptrdiff_t count, const void *x, const void *w,
+                    const void *bias, int flags, void *y);
+    /* dw[i, j, c] += sum over p < count of x[p, i, j, c] dy[p, c]; db[c] += sum of dy[p, c] */
+    void (*weights)(const Depthwise *d, ptrdiff_t count, const void *x, const void *dy, void *dw,
+                    void *db);
+} DepthwiseLines;
+
 typedef struct {
     ptrdiff_t lanes; /* numbers in one vector; a panel of b is 2 * lanes or lanes wide */
 
@@ -62,11 +80,6 @@ typedef struct {
      * j >= cols; width is lanes when cols <= lanes, else 2 * lanes; scale NULL is ones. */
     void (*pack)(ptrdiff_t K, ptrdiff_t cols, const void *w, ptrdiff_t w_row, ptrdiff_t w_col,
                  const void *scale, void *panel);
-    /* y[c] = bias[c] + sum over i < rows, j < cols of x[i * x_row + j * x_col + c]
-     * * w[i * w_row + j * w_col + c], clipped at zero with PRODUCT_RELU; bias may be NULL */
-    void (*depthwise)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t x_row,
-                      ptrdiff_t x_col, const void *w, ptrdiff_t w_row, ptrdiff_t w_col,
-                      const void *bias, int flags, void *y);
 
     /* y += alpha * x */
     void (*axpy)(ptrdiff_t n, double alpha, const void *x, void *y);
@@ -96,6 +109,7 @@ typedef struct {
     void (*sgd)(ptrdiff_t n, double rate, double momentum, int nesterov, double l2,
                 const void *g, void *velocity, void *w);
     const Winograd *winograd;
+    const DepthwiseLines *depthwise;
 } Kernels;
 
 #endif
