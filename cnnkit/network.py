@@ -50,6 +50,8 @@ class Network:
         Of the same layout, filled by `backward`.
     x : array of shape (batch_size, H, W, C)
         The input. Its memory is used again by `forward`: fill it before each.
+    frozen : bool
+        Whether weights were folded and packed once: see `resized`.
     outputs, doutputs : lists of arrays of shape (batch_size, ...)
         What `forward` computes, and their gradients, to be filled between `forward` and `backward`
         (none without training). `output` and `doutput` are the first of them.
@@ -88,6 +90,7 @@ class Network:
         self.training = training
         self.algorithm = algorithm
         self.rng = rng
+        self.frozen = False
         self._nodes = graph.flattened(n_outputs)
         self._outputs = graph.output_paths()
         self._shapes = infer_shapes(self._nodes, self.input_shape)
@@ -159,7 +162,7 @@ class Network:
         weights = self.weights.of(norm.name)
         return FoldOp(norm.layer, weights, slots.weights.get("b"), slots.scale, slots.shift)
 
-    def resized(self, batch_size, outputs=None):
+    def resized(self, batch_size, outputs=None, *, frozen=False):
         """Return a network for inference of up to `batch_size` samples, with the same weights.
 
         Parameters
@@ -168,14 +171,30 @@ class Network:
         outputs : tuple of str, default=None
             Paths of the nodes whose outputs are wanted, if not those of the graph; what they do
             not need is left out.
+        frozen : bool, default=False
+            Take the weights as they are now: batch norms are folded and convolutions packed once,
+            here, rather than in every `forward`. Weights must not change while such a network is
+            in use, since some are read where they are.
         """
         other = Network.__new__(Network)
-        vars(other).update(vars(self), batch_size=batch_size, training=False, grads=None, rng=None)
+        vars(other).update(
+            vars(self), batch_size=batch_size, training=False, grads=None, rng=None, frozen=frozen
+        )
         if outputs is not None:
             other._outputs = tuple(outputs)
             other._nodes = needed(self._nodes, outputs)
         other._bind()
+        if frozen:
+            other._freeze()
         return other
+
+    def _freeze(self):
+        for op in self._forward:
+            if isinstance(op, FoldOp):
+                op.forward(0)
+            elif hasattr(op, "freeze"):
+                op.freeze(empty_bytes(op.frozen_bytes))
+        self._forward = [op for op in self._forward if not isinstance(op, FoldOp)]
 
     def activations(self, X, paths):
         """Return what nodes give for images: feature maps, or the features of a layer.
@@ -193,7 +212,7 @@ class Network:
         """
         images.check_input_shape(X, self.input_shape, "Network")
         paths = [paths] if isinstance(paths, str) else list(dict.fromkeys(paths))
-        network = self.resized(max(1, min(len(X), 64)), tuple(paths))
+        network = self.resized(max(1, min(len(X), 64)), tuple(paths), frozen=True)
         found = {
             path: np.empty((len(X), *output.shape[1:]), self.dtype)
             for path, output in zip(paths, network.outputs, strict=True)
@@ -253,13 +272,14 @@ class Network:
             "weights": self.weights,
             "rng": self.rng,
             "outputs": self._outputs,
+            "frozen": self.frozen,
         }
 
     def __setstate__(self, state):
-        outputs = state.pop("outputs")
+        outputs, frozen = state.pop("outputs"), state.pop("frozen")
         self.__init__(**state)
-        if outputs != self._outputs:
-            vars(self).update(vars(self.resized(self.batch_size, outputs)))
+        if frozen or outputs != self._outputs:
+            vars(self).update(vars(self.resized(self.batch_size, outputs, frozen=frozen)))
 
 
 def needed(nodes, outputs):

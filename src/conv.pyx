@@ -13,16 +13,20 @@ since an algorithm is chosen by the shape of one image.
 from libc.string cimport memcpy, memset
 
 from arrays cimport pointer, real_code, real_of, rows_pointer, size_of
-from direct cimport bias_unit, count_panels, direct, direct_weights_unit, panel_bytes
+from direct cimport direct
+from direct_weights cimport bias_unit, direct_weights_unit
+from few cimport few_bytes
 from im2col_conv cimport cols_rows, im2col_forward, im2col_input, im2col_weights
+from panels cimport count_panels, pack_item, panel_bytes, panels_of_chunk
 from scatter cimport (
     scatter, scatter_columns, scatter_panel_bytes, scatter_panels, scatter_rows)
 from simd cimport PRODUCT_ADD, PRODUCT_RELU, Dispatch, Kernels, load_dispatch
 from units cimport SHARES, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit, plan
 from windows cimport Windows, load_windows
 from winograd cimport (
-    count_sides, count_tiles, gradient_own_bytes, panels_of_chunk, transformed_bytes, winograd,
-    winograd_own_bytes, winograd_weights)
+    count_tiles, transformed_bytes, transformed_of_chunk, winograd, winograd_own_bytes,
+    winograd_pack)
+from winograd_weights cimport count_sides, gradient_own_bytes, winograd_weights
 
 cdef const Dispatch* dispatch = load_dispatch()
 
@@ -81,6 +85,7 @@ cdef class ConvOp:
         char *db
         char *shared
         char *own
+        char *packed
         Py_ssize_t shared_bytes, own_bytes
         list keep
     cdef readonly Py_ssize_t scratch_bytes
@@ -187,15 +192,15 @@ cdef class ConvOp:
     cdef void need_scratch(self, const Conv* conv, int by) noexcept:
         cdef Py_ssize_t shared = 0, own = self.block
         if by == DIRECT:
-            shared = (count_panels(conv, self.kernels)
+            shared = (panels_of_chunk(conv, self.kernels, self.size)
                       * panel_bytes(conv, self.kernels, self.size))
-            own = conv.slab
+            own = few_bytes(conv, self.kernels, self.size) if conv.flat else conv.slab
         elif by == SCATTER:
             shared = (conv.groups * scatter_panels(conv, self.kernels)
                       * scatter_panel_bytes(conv, self.kernels, self.size))
             own = scatter_rows(conv, self.size) * scatter_columns(conv) * self.size
         elif by == WINOGRAD:
-            shared = (panels_of_chunk(conv, self.kernels, self.size)
+            shared = (transformed_of_chunk(conv, self.kernels, self.size)
                       * transformed_bytes(conv, self.kernels, self.size))
             own = winograd_own_bytes(conv, self.kernels, self.size)
         self.shared_bytes = max(self.shared_bytes, shared)
@@ -238,6 +243,7 @@ cdef class ConvOp:
         job.own_bytes = self.own_bytes
         job.threads = self.workers(n)
         job.panel = job.count = job.blocks = job.shares = 0
+        job.packed = False
         return job
 
     cdef void run(self, Job* job, int by) noexcept nogil:
@@ -248,6 +254,34 @@ cdef class ConvOp:
         else:
             im2col_forward(job)
 
+    @property
+    def frozen_bytes(self):
+        """Bytes of the weights as `freeze` packs them; 0 where they are read in place."""
+        cdef const Conv* conv = &self.forward_plan
+        if self.forward_by == IM2COL or (conv.flat and conv.g.H * conv.g.W == 1):
+            return 0
+        return count_panels(conv, self.kernels) * self.panel_step()
+
+    cdef Py_ssize_t panel_step(self) noexcept nogil:
+        if self.forward_by == WINOGRAD:
+            return transformed_bytes(&self.forward_plan, self.kernels, self.size)
+        return panel_bytes(&self.forward_plan, self.kernels, self.size)
+
+    def freeze(self, memory):
+        """Pack the weights as they are now into `frozen_bytes` of memory, once for all runs."""
+        cdef Job job = self.job(&self.forward_plan, self.forward_plan.g.N)
+        if not self.frozen_bytes:
+            return
+        self.packed = pointer(memory, (self.frozen_bytes,), "B", True, self.keep)
+        job.panels = self.packed
+        job.scale = self.scale
+        job.count = count_panels(&self.forward_plan, self.kernels)
+        with nogil:
+            if self.forward_by == WINOGRAD:
+                winograd_pack(&job)
+            else:
+                dispatch.run(pack_item, &job, job.count, job.threads)
+
     def forward(self, Py_ssize_t n):
         """Fill the first `n` images of y."""
         cdef Job job
@@ -257,6 +291,9 @@ cdef class ConvOp:
             job.scale = self.scale
             job.b = self.b
             job.flags = PRODUCT_RELU if self.relu else 0
+            if self.packed != NULL:
+                job.packed = True
+                job.panels = self.packed
             self.run(&job, self.forward_by)
 
     def backward(self, Py_ssize_t n):

@@ -56,6 +56,8 @@ cdef extern from "kernels.h":
         Py_ssize_t lanes
         void (*product)(const Product* p, Py_ssize_t rows, Py_ssize_t cols, const void* a,
                         const void* b, const void* bias, int flags, void* c) noexcept nogil
+        void (*row_product)(Py_ssize_t K, Py_ssize_t n, const void* x, const void* w,
+                            Py_ssize_t w_row, void* y) noexcept nogil
         void (*pack)(Py_ssize_t K, Py_ssize_t cols, const void* w, Py_ssize_t w_row,
                      Py_ssize_t w_col, const void* scale, void* panel) noexcept nogil
         void (*axpy)(Py_ssize_t n, double alpha, const void* x, void* y) noexcept nogil

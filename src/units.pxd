@@ -21,7 +21,7 @@ cdef enum:
     BLOCK = 384 << 10       # bytes of a slab, or of a block of cols: it shares L2 with a panel
     PIXELS = 2048           # most output pixels of a unit
     CHUNK = 224             # pixels of a unit when every pixel stands alone: 16 tiles of 14
-    TERMS = 1024            # most terms of a sum that is not cut: parts of it round apart
+    TERMS = 256             # most terms of a sum that is not cut: parts of it round apart
     SHARES = 8              # pieces of work to aim for when an operation has few large ones
 
 
@@ -185,5 +185,7 @@ cdef struct Job:
     char* own               # scratch of each thread, own_bytes apart
     Py_ssize_t own_bytes
     int threads
-    Py_ssize_t panel, count     # winograd: panels that are packed at present,
-    Py_ssize_t blocks, shares   # blocks of tiles, and shares of the panels
+    bint packed                 # `panels` holds all weights, packed before
+    Py_ssize_t panel, count     # else those it holds at present,
+    Py_ssize_t shares           # which are shared out to so many
+    Py_ssize_t blocks           # winograd: blocks of tiles

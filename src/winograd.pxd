@@ -11,20 +11,18 @@ weights U; and what comes out, M, is taken to the outputs:
     +--------+          +---+|                   +--+|                +--------+
                          +---+                    +--+
 
-The gradient to x is the same with the kernel turned round; the gradient to w sums V' D, where D is
-dy taken to the 36 points, over tiles, for blocks of 64 channels x 64 filters.
+The gradient to x is the same with the kernel turned round.
 """
 
 from libc.string cimport memset
-from direct cimport count_panels, pack_panel
-from simd cimport PRODUCT_ADD, WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Kernels, Product
+from panels cimport CHUNK_BYTES, count_panels, pack_panel
+from simd cimport WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Kernels, Product
 from units cimport SHARES, Conv, Job, ceil_div
 from windows cimport Windows
 
 cdef enum:
     V_BYTES = 512 << 10     # of a block's V: it shares L2 with a panel
     MOST_TILES = 56         # of a block
-    CHUNK_BYTES = 5 << 20   # of the panels that are packed at a time
     SIDE = 64               # channels, and filters, of a block of weights or of their gradient
 
 
@@ -50,7 +48,7 @@ cdef inline Py_ssize_t transformed_bytes(
     return WINOGRAD_POINTS * conv.g.C * 2 * kernels.lanes * size
 
 
-cdef inline Py_ssize_t panels_of_chunk(
+cdef inline Py_ssize_t transformed_of_chunk(
     const Conv* conv, const Kernels* kernels, Py_ssize_t size
 ) noexcept nogil:
     return max(1, min(count_panels(conv, kernels),
@@ -214,100 +212,29 @@ cdef inline void winograd_item(void* context, Py_ssize_t i, int thread) noexcept
             kernels.winograd.output(cols, <const void**> points, bias, job.flags, <void**> pixels)
 
 
+cdef inline void winograd_pack(Job* job) noexcept nogil:
+    """Panels job.panel <= j < job.panel + job.count"""
+    job.dispatch.run(winograd_pack_item, job, job.count * ceil_div(job.conv.g.C, SIDE), job.threads)
+
+
 cdef inline void winograd(Job* job) noexcept nogil:
     """A chunk of panels after another, so that each stays in cache for all tiles."""
     cdef:
         const Conv* conv = job.conv
         Py_ssize_t panels = count_panels(conv, job.kernels), total = job.n * count_tiles(conv)
-        Py_ssize_t chunk = panels_of_chunk(conv, job.kernels, job.size)
+        Py_ssize_t chunk = transformed_of_chunk(conv, job.kernels, job.size)
         Py_ssize_t most = tiles_of_block(job.kernels, conv.g.C, job.size)
+        char* packed = job.panels
     job.blocks = max(ceil_div(total, most), min(SHARES, total // 14))
+    if job.packed and job.blocks <= SHARES:
+        chunk = panels
     job.panel = 0
     while job.panel < panels and total:
         job.count = min(chunk, panels - job.panel)
         job.shares = min(job.count, ceil_div(SHARES, job.blocks))
-        job.dispatch.run(winograd_pack_item, job, job.count * ceil_div(conv.g.C, SIDE),
-                         job.threads)
+        if job.packed:
+            job.panels = packed + job.panel * transformed_bytes(conv, job.kernels, job.size)
+        else:
+            winograd_pack(job)
         job.dispatch.run(winograd_item, job, job.blocks * job.shares, job.threads)
         job.panel += job.count
-
-
-# ---- gradient to w --------------------------------------------------------------------------
-
-cdef inline Py_ssize_t gradient_tiles(const Conv* conv, const Kernels* kernels,
-                                      Py_ssize_t size) noexcept nogil:
-    """Tiles of a block of V and D."""
-    return tiles_of_block(kernels, min(SIDE, conv.g.C) + min(SIDE, conv.F), size)
-
-
-cdef inline Py_ssize_t gradient_own_bytes(
-    const Conv* conv, const Kernels* kernels, Py_ssize_t size
-) noexcept nogil:
-    """Scratch of a thread: zeros, V, D and their product."""
-    cdef Py_ssize_t C = padded(kernels, min(SIDE, conv.g.C)), F = padded(kernels, min(SIDE, conv.F))
-    cdef Py_ssize_t T = gradient_tiles(conv, kernels, size)
-    return (max(C, F) + WINOGRAD_POINTS * (T * (C + F) + C * F)) * size
-
-
-cdef inline Py_ssize_t count_sides(const Conv* conv) noexcept nogil:
-    """Blocks of channels x filters of the gradient to w."""
-    return ceil_div(conv.g.C, SIDE) * ceil_div(conv.F, SIDE)
-
-
-cdef inline void winograd_weights(
-    const Conv* conv,
-    const Kernels* kernels,
-    Py_ssize_t size,
-    Py_ssize_t first,           # tiles first <= t < last of the batch
-    Py_ssize_t last,
-    Py_ssize_t side,            # which block of channels x filters
-    const char* x,              # IN   (N, H, W, C)
-    const char* dy,             # IN   (N, OH, OW, F)
-    char* own,                  # scratch
-    char* dw,                   # OUT  (3, 3, C, F), this block of it
-    char* db,                   # OUT  (F,), this block of it
-) noexcept nogil:
-    """dw = G' [ sum over tiles of V' D ] G"""
-    cdef:
-        const Windows* g = &conv.g
-        Py_ssize_t across = ceil_div(conv.F, SIDE)
-        Py_ssize_t c0 = side // across * SIDE, f0 = side % across * SIDE
-        Py_ssize_t cn = min(SIDE, g.C - c0), fn = min(SIDE, conv.F - f0)
-        Py_ssize_t C = padded(kernels, cn), F = padded(kernels, fn)
-        Py_ssize_t T = gradient_tiles(conv, kernels, size), tiles, t, c, start = first
-        Py_ssize_t pixel = conv.y_pixel * size
-        char* zeros = own
-        char* V = zeros + max(C, F) * size
-        char* D = V + WINOGRAD_POINTS * T * C * size
-        char* total = D + WINOGRAD_POINTS * T * F * size
-        const void* pixels[16]
-        void* points[WINOGRAD_POINTS]
-        Product p
-        Tile tile
-    memset(zeros, 0, max(C, F) * size)
-    if c0 == 0:
-        memset(db + f0 * size, 0, fn * size)
-    p.runs = 1
-    p.a_row = 1
-    p.a_step = C
-    p.a_run = p.b_run = 0
-    p.b_step = p.c_row = F
-    while start < last:
-        tiles = min(T, last - start)
-        transform_x(conv, kernels, size, start, tiles, c0, cn, x, zeros, V)
-        for t in range(tiles):
-            tile = locate_tile(conv, start + t)
-            point_at(dy + tile.image * g.OH * g.OW * pixel + f0 * size, g.OH, g.OW, pixel,
-                     tile.oh, tile.ow, WINOGRAD_TILE, zeros, pixels)
-            point_apart(D + t * F * size, tiles * F * size, WINOGRAD_POINTS, points)
-            kernels.winograd.gradient(fn, pixels, NULL, 0, points)
-            if c0 == 0:         # at the points (1, 1), D is the sum of the tile
-                kernels.axpy(fn, 1.0, points[WINOGRAD_IN + 1], db + f0 * size)
-        p.length = tiles
-        multiply(kernels, size, &p, cn, fn, V, tiles * C, D, tiles * F,
-                 PRODUCT_ADD if start > first else 0, total, C * F)
-        start += tiles
-    for c in range(cn):
-        point_apart(total + c * F * size, C * F * size, WINOGRAD_POINTS, points)
-        point_apart(dw + ((c0 + c) * conv.F + f0) * size, g.C * conv.F * size, 9, <void**> pixels)
-        kernels.winograd.sum(fn, <const void**> points, NULL, 0, <void**> pixels)

@@ -9,9 +9,11 @@ import pytest
 from oracles import assert_same_bits, normals, python
 
 from cnnkit import (
+    BatchNorm,
     Conv,
     Conv1x1,
     Dense,
+    DepthwiseConv,
     Dropout,
     Flatten,
     GlobalAvgPool,
@@ -19,6 +21,7 @@ from cnnkit import (
     MaxPool,
     Network,
     ReLU,
+    ReLU6,
     Sequential,
     functional,
     set_num_threads,
@@ -260,6 +263,40 @@ def test_resized_shares_the_weights():
     before = forward(small)
     network.weights["dense2/b"] += 1
     np.testing.assert_allclose(forward(small), before + 1, rtol=1e-4)
+
+
+FREEZABLE = {
+    "winograd": [Conv(20, 3), BatchNorm(), ReLU(), Conv(33, 3), BatchNorm(), GlobalAvgPool()],
+    "direct": [Conv(20, 5, stride=2), BatchNorm(), ReLU(), Conv1x1(), BatchNorm(), GlobalAvgPool()],
+    "depthwise": [DepthwiseConv(3), BatchNorm(), ReLU6(), Flatten(), Dense(), BatchNorm()],
+}
+
+
+def make_freezable(name, **options):
+    network = make(FREEZABLE[name], **options)
+    for path, array in network.weights.items():
+        if path.endswith("/var"):
+            array[...] = np.abs(array) + 0.1
+    return network
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "exact", "im2col", "winograd"])
+@pytest.mark.parametrize("name", FREEZABLE)
+def test_frozen_weights_give_the_same_bits(name, algorithm):
+    trained = make_freezable(name, algorithm=algorithm)
+    assert_same_bits(forward(trained.resized(3, frozen=True)), forward(trained.resized(3)))
+    trained.weights.flat[:] *= 2
+    assert_same_bits(forward(trained.resized(3, frozen=True)), forward(trained.resized(3)))
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
+def test_copies_of_a_frozen_network_are_frozen(again):
+    frozen = make_freezable("winograd").resized(3, frozen=True)
+    other = again(frozen)
+    assert other.frozen
+    assert_same_bits(forward(other), forward(frozen))
+    other.weights["conv1/w"][...] = 0  # packed before
+    assert_same_bits(forward(other), forward(frozen))
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])

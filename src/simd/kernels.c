@@ -107,6 +107,31 @@ static void product(const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void
     }
 }
 
+/* A few rows of w at a time, read from left to right: what is few is x. */
+INLINE void rows_times(const int rows, ptrdiff_t n, const REAL *x, const REAL *w, ptrdiff_t w_row,
+                       REAL *y)
+{
+    ptrdiff_t j = 0;
+    for (; j + LANES <= n; j += LANES) {
+        vector acc = load(y + j);
+        UNROLL for (int k = 0; k < rows; k++) acc += x[k] * load(w + k * w_row + j);
+        store(acc, y + j);
+    }
+    for (; j < n; j++) {
+        REAL acc = y[j];
+        UNROLL for (int k = 0; k < rows; k++) acc += x[k] * w[k * w_row + j];
+        y[j] = acc;
+    }
+}
+
+static void row_product(ptrdiff_t K, ptrdiff_t n, const void *x_, const void *w_, ptrdiff_t w_row,
+                        void *y_)
+{
+    const REAL *x = x_, *w = w_;
+    for (; K >= 8; K -= 8, x += 8, w += 8 * w_row) rows_times(8, n, x, w, w_row, y_);
+    for (; K > 0; K--, x++, w += w_row) rows_times(1, n, x, w, w_row, y_);
+}
+
 static void pack(ptrdiff_t K, ptrdiff_t cols, const void *w_, ptrdiff_t w_row, ptrdiff_t w_col,
                  const void *scale_, void *panel_)
 {
@@ -114,6 +139,11 @@ static void pack(ptrdiff_t K, ptrdiff_t cols, const void *w_, ptrdiff_t w_row, p
     REAL *restrict panel = panel_;
     const ptrdiff_t width = cols > LANES ? 2 * LANES : LANES;
     for (ptrdiff_t k = 0; k < K; k++, w += w_row, panel += width) {
+        if (cols == 2 * LANES && w_col == 1 && !scale) {
+            store(load(w), panel);
+            store(load(w + LANES), panel + LANES);
+            continue;
+        }
         if (scale)
             for (ptrdiff_t j = 0; j < cols; j++) panel[j] = scale[j] * w[j * w_col];
         else
@@ -267,6 +297,7 @@ extern const DepthwiseLines JOIN(cnnkit_depthwise, ISA, REAL);
 const Kernels JOIN(cnnkit, ISA, REAL) = {
     .lanes = LANES,
     .product = product,
+    .row_product = row_product,
     .pack = pack,
     .axpy = axpy,
     .add_runs = add_runs,

@@ -76,6 +76,10 @@ typedef struct {
     void (*product)(const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void *a,
                     const void *b, const void *bias, int flags, void *c);
 
+    /* y[j] += sum over k < K of x[k] * w[k * w_row + j] for j < n, with the rounding of a product */
+    void (*row_product)(ptrdiff_t K, ptrdiff_t n, const void *x, const void *w, ptrdiff_t w_row,
+                        void *y);
+
     /* One panel of b: panel[k * width + j] = scale[j] * w[k * w_row + j * w_col], zero for
      * j >= cols; width is lanes when cols <= lanes, else 2 * lanes; scale NULL is ones. */
     void (*pack)(ptrdiff_t K, ptrdiff_t cols, const void *w, ptrdiff_t w_row, ptrdiff_t w_col,

@@ -1,9 +1,10 @@
 """Dense and Flatten."""
 
+import numpy as np
 import pytest
-from oracles import check_gradients
+from oracles import assert_close, assert_same_bits, check_gradients, normals
 
-from cnnkit import Conv, Dense, Flatten, ReLU
+from cnnkit import Conv, Dense, Flatten, Network, ReLU, Sequential
 from cnnkit.layers.base import WeightSpec
 
 
@@ -53,3 +54,23 @@ def test_flatten_shapes(shape):
 def test_refusals(units, shape, message):
     with pytest.raises((ValueError, TypeError), match=f"^{message}"):
         Dense(units).weight_specs(shape)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("units", [1, 8, 33, 300])
+@pytest.mark.parametrize("features", [7, 700])
+def test_a_row_is_the_same_in_any_batch(features, units, dtype, frozen):
+    graph = Sequential([Dense(units), ReLU()])
+    trained = Network(graph, (features,), units, dtype=dtype)
+    trained.weights["dense1/w"] = normals(features, units, seed=1)
+    trained.weights["dense1/b"] = normals(units, seed=2)
+    network = trained.resized(500, frozen=frozen)
+    x = normals(500, features, seed=3).astype(dtype)
+    network.x[...] = x
+    want = network.forward(500).copy()
+    truth = np.maximum(x @ trained.weights["dense1/w"] + trained.weights["dense1/b"], 0)
+    assert_close(want, truth, dtype)
+    for n in (1, 2, 4, 5, 15, 30):
+        network.x[:n] = x[:n]
+        assert_same_bits(network.forward(n), want[:n])
