@@ -77,14 +77,15 @@ __all__ = [
     "functional",
     "models",
     "num_threads",
+    "schedules",
     "set_num_threads",
     "show_versions",
 ]
 
 
 def __getattr__(name):
-    """Import `blocks` and `models` when they are first asked for."""
-    if name in ("blocks", "models"):
+    """Import modules that `import cnnkit` leaves out when they are first asked for."""
+    if name in ("blocks", "models", "schedules"):
         import importlib
 
         return importlib.import_module(f"cnnkit.{name}")

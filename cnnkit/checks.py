@@ -1,0 +1,38 @@
+"""Checks of hyper-parameters that are no sizes; for sizes see `cnnkit.shapes`."""
+
+from math import inf
+from numbers import Real
+
+import numpy as np
+
+
+def as_real(value, name, owner, above=None, least=None, below=None, most=None):
+    """Return `value` as a finite float between the bounds given; bool is refused.
+
+    `above` and `below` are bounds it must not reach, `least` and `most` bounds it may.
+    """
+    is_real = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    fits = (
+        is_real
+        and -inf < value < inf
+        and (above is None or value > above)
+        and (least is None or value >= least)
+        and (below is None or value < below)
+        and (most is None or value <= most)
+    )
+    if not fits:
+        bounds = {"above": above, "at least": least, "below": below, "at most": most}
+        rules = [f"{word} {bound}" for word, bound in bounds.items() if bound is not None]
+        rule = f"a finite number {' and '.join(rules)}".rstrip()
+        raise (ValueError if is_real else TypeError)(
+            f"{owner}: {name} must be {rule}, got {value!r}."
+        )
+    return float(value)
+
+
+def as_choice(value, name, owner, choices):
+    """Return `value` if it is one of the texts `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise ValueError(f"{owner}: {name} must be one of {listed}, got {value!r}.")
+    return value

@@ -1,0 +1,368 @@
+"""Learning-rate schedules: hyper-parameters that, bound to a fit, give the rate of every step.
+
+A `Schedule` is plain data like a layer: ``clone``, ``==``, ``repr`` and a grid search know what to
+do with it. `Schedule.bind` makes the object that runs::
+
+    run = Cosine(warmup_epochs=2).bind(0.01, steps_per_epoch=43, epochs=30)
+    run.rate(0)  # of the first step of the fit; steps are counted from 0 over all epochs
+    run.report(loss)  # once at the end of every epoch
+"""
+
+from math import cos, inf, pi
+
+from sklearn.base import BaseEstimator, clone
+
+from cnnkit import shapes
+from cnnkit.checks import as_real
+
+
+class Schedule(BaseEstimator):
+    """Base class of the schedules.
+
+    A schedule of one's own has `multiplier`, and `check` where it has hyper-parameters.
+
+    Examples
+    --------
+    >>> from cnnkit.schedules import Schedule
+    >>> class Halving(Schedule):
+    ...     def multiplier(self, step, run):
+    ...         return 0.5 ** (step // run.steps_per_epoch)
+    >>> run = Halving().bind(0.1, steps_per_epoch=10, epochs=3)
+    >>> [run.rate(step) for step in (0, 9, 10, 20)]
+    [0.1, 0.1, 0.05, 0.025]
+    """
+
+    def bind(self, learning_rate_init, steps_per_epoch, epochs):
+        """Check the hyper-parameters and return what gives the rates of one fit.
+
+        Parameters
+        ----------
+        learning_rate_init : float
+            The rate that every schedule here takes as its highest.
+        steps_per_epoch : int
+        epochs : int
+            Most epochs of the fit.
+
+        Returns
+        -------
+        run : Run
+            It has copies of the hyper-parameters: changing the schedule does not change it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a hyper-parameter is out of range, or does not fit the length of the fit.
+        """
+        owner = type(self).__name__
+        run = self._run(
+            clone(self),
+            as_real(learning_rate_init, "learning_rate_init", owner, above=0),
+            shapes.as_int(steps_per_epoch, "steps_per_epoch", owner),
+            shapes.as_int(epochs, "epochs", owner),
+        )
+        self.check(run)
+        return run
+
+    def check(self, run):
+        """Raise if a hyper-parameter is out of range or does not fit `run`'s length."""
+
+    def multiplier(self, step, run):
+        """Return what `learning_rate_init` is multiplied by at a step, counted from 0."""
+        raise NotImplementedError(f"{type(self).__name__} has no multiplier")
+
+    def _run(self, *args):
+        return Run(*args)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_params(False) == other.get_params(False)
+
+    __hash__ = None
+
+
+class Run:
+    """A schedule bound to the length of a fit.
+
+    Attributes
+    ----------
+    schedule : Schedule
+    learning_rate_init : float
+    steps_per_epoch, epochs : int
+    steps : int
+        Of all epochs.
+    """
+
+    def __init__(self, schedule, learning_rate_init, steps_per_epoch, epochs):
+        self.schedule = schedule
+        self.learning_rate_init = learning_rate_init
+        self.steps_per_epoch = steps_per_epoch
+        self.epochs = epochs
+        self.steps = steps_per_epoch * epochs
+
+    def rate(self, step):
+        """Return the learning rate of a step, counted from 0 over the whole fit.
+
+        A fit that goes on beyond its `epochs` keeps the schedule's last rate.
+        """
+        return self.learning_rate_init * self.schedule.multiplier(step, self)
+
+    def report(self, loss):
+        """Take note of the loss of the epoch that ends."""
+
+
+class Constant(Schedule):
+    """The same rate at every step.
+
+    Examples
+    --------
+    >>> from cnnkit.schedules import Constant
+    >>> Constant().bind(0.01, steps_per_epoch=10, epochs=5).rate(49)
+    0.01
+    """
+
+    def multiplier(self, step, run):
+        return 1.0
+
+
+class Step(Schedule):
+    """Multiply the rate by a factor, every so many epochs or at given ones.
+
+    PyTorch's ``StepLR`` and ``MultiStepLR``, stepped once an epoch.
+
+    Parameters
+    ----------
+    every : int or list of int, default=10
+        Epochs between drops; or the epochs, counted from 0, at whose start the rate drops.
+    factor : float, default=0.1
+        Above 0, at most 1.
+
+    Examples
+    --------
+    >>> from cnnkit.schedules import Step
+    >>> run = Step(every=[2, 3], factor=0.5).bind(0.4, steps_per_epoch=1, epochs=4)
+    >>> [run.rate(step) for step in range(4)]
+    [0.4, 0.4, 0.2, 0.1]
+    """
+
+    def __init__(self, every=10, *, factor=0.1):
+        self.every = every
+        self.factor = factor
+
+    def check(self, run):
+        as_real(self.factor, "factor", "Step", above=0, most=1)
+        if not isinstance(self.every, (list, tuple)):
+            shapes.as_int(self.every, "every", "Step")
+            return
+        drops = [shapes.as_int(epoch, "every", "Step") for epoch in self.every]
+        if not drops or sorted(set(drops)) != drops:
+            raise ValueError(f"Step: every must be epochs in rising order, got {self.every!r}.")
+
+    def multiplier(self, step, run):
+        epoch = step // run.steps_per_epoch
+        if isinstance(self.every, (list, tuple)):
+            return self.factor ** sum(epoch >= drop for drop in self.every)
+        return self.factor ** (epoch // self.every)
+
+
+class Exponential(Schedule):
+    """Multiply the rate by a factor after every epoch (PyTorch's ``ExponentialLR``).
+
+    Parameters
+    ----------
+    factor : float, default=0.95
+        Above 0, at most 1.
+
+    Examples
+    --------
+    >>> from cnnkit.schedules import Exponential
+    >>> run = Exponential(0.5).bind(0.4, steps_per_epoch=10, epochs=3)
+    >>> [run.rate(step) for step in (0, 9, 10, 20)]
+    [0.4, 0.4, 0.2, 0.1]
+    """
+
+    def __init__(self, factor=0.95):
+        self.factor = factor
+
+    def check(self, run):
+        as_real(self.factor, "factor", "Exponential", above=0, most=1)
+
+    def multiplier(self, step, run):
+        return self.factor ** (step // run.steps_per_epoch)
+
+
+class Cosine(Schedule):
+    """Half a cosine from the rate to a part of it, after a linear warm-up.
+
+    Loshchilov & Hutter (2017), "SGDR: stochastic gradient descent with warm restarts", equation 5,
+    one period as long as the fit; the warm-up is that of Goyal et al. (2017), "Accurate, large
+    minibatch SGD". PyTorch's ``LinearLR`` and then ``CosineAnnealingLR``, stepped once a batch.
+
+    Parameters
+    ----------
+    warmup_epochs : int, default=0
+        Epochs in which the rate rises; fewer than there are.
+    warmup_factor : float, default=0.1
+        Where it rises from, as a part of the rate: above 0, at most 1.
+    final_factor : float, default=0.0
+        Where the cosine ends, as a part of the rate: at least 0, at most 1. It would be reached
+        by the step after the last one.
+
+    Examples
+    --------
+    >>> from cnnkit.schedules import Cosine
+    >>> run = Cosine(warmup_epochs=1).bind(0.1, steps_per_epoch=100, epochs=11)
+    >>> [round(run.rate(step), 3) for step in (0, 50, 100, 600, 1099)]
+    [0.01, 0.055, 0.1, 0.05, 0.0]
+    """
+
+    def __init__(self, warmup_epochs=0, *, warmup_factor=0.1, final_factor=0.0):
+        self.warmup_epochs = warmup_epochs
+        self.warmup_factor = warmup_factor
+        self.final_factor = final_factor
+
+    def check(self, run):
+        warmup = shapes.as_int(self.warmup_epochs, "warmup_epochs", "Cosine", 0)
+        if warmup >= run.epochs:
+            raise ValueError(
+                f"Cosine: warmup_epochs must be below the {run.epochs} epochs there are, "
+                f"got {warmup}."
+            )
+        as_real(self.warmup_factor, "warmup_factor", "Cosine", above=0, most=1)
+        as_real(self.final_factor, "final_factor", "Cosine", least=0, most=1)
+
+    def multiplier(self, step, run):
+        warmup = self.warmup_epochs * run.steps_per_epoch
+        if step < warmup:
+            return self.warmup_factor + (1 - self.warmup_factor) * step / warmup
+        return _half_cosine(1.0, self.final_factor, (step - warmup) / (run.steps - warmup))
+
+
+class OneCycle(Schedule):
+    """Up to the rate and down to almost nothing, both along half a cosine.
+
+    Smith & Topin (2018), "Super-convergence: very fast training of neural networks using large
+    learning rates"; PyTorch's ``OneCycleLR`` with `learning_rate_init` as ``max_lr``, stepped once
+    a batch, and with the momentum left alone.
+
+    Parameters
+    ----------
+    pct_start : float, default=0.3
+        Part of the fit in which the rate rises: above 0, below 1.
+    div_factor : float, default=25.0
+        The first rate is the highest divided by this: at least 1.
+    final_div_factor : float, default=1e4
+        The last rate is the first divided by this: at least 1.
+
+    Examples
+    --------
+    >>> from cnnkit.schedules import OneCycle
+    >>> run = OneCycle().bind(0.1, steps_per_epoch=100, epochs=10)
+    >>> [round(run.rate(step), 4) for step in (0, 150, 299, 999)]
+    [0.004, 0.0523, 0.1, 0.0]
+    """
+
+    def __init__(self, pct_start=0.3, *, div_factor=25.0, final_div_factor=1e4):
+        self.pct_start = pct_start
+        self.div_factor = div_factor
+        self.final_div_factor = final_div_factor
+
+    def check(self, run):
+        as_real(self.pct_start, "pct_start", "OneCycle", above=0, below=1)
+        as_real(self.div_factor, "div_factor", "OneCycle", least=1)
+        as_real(self.final_div_factor, "final_div_factor", "OneCycle", least=1)
+
+    def multiplier(self, step, run):
+        top = max(0.0, self.pct_start * run.steps - 1)  # the step of the highest rate
+        first = 1 / self.div_factor
+        if step < top:
+            return _half_cosine(first, 1.0, step / top)
+        down = run.steps - 1 - top
+        return _half_cosine(1.0, first / self.final_div_factor, (step - top) / down if down else 0)
+
+
+class ReduceOnPlateau(Schedule):
+    """Multiply the rate by a factor when the loss has stopped falling.
+
+    PyTorch's ``ReduceLROnPlateau``. Falling means below ``(1 - tol)`` times the lowest loss so far.
+
+    Parameters
+    ----------
+    factor : float, default=0.1
+        Above 0, below 1.
+    patience : int, default=10
+        Epochs without a fall that are let pass; the rate drops after one more.
+    tol : float, default=1e-4
+        At least 0, below 1.
+    cooldown : int, default=0
+        Epochs after a drop that do not count.
+    min_factor : float, default=0.0
+        The rate stays at least this part of the first: at least 0, at most 1.
+
+    Examples
+    --------
+    >>> from cnnkit.schedules import ReduceOnPlateau
+    >>> run = ReduceOnPlateau(0.5, patience=1).bind(0.4, steps_per_epoch=1, epochs=5)
+    >>> for epoch, loss in enumerate([2.0, 1.0, 1.0, 1.5, 0.5]):
+    ...     print(run.rate(epoch))
+    ...     run.report(loss)
+    0.4
+    0.4
+    0.4
+    0.4
+    0.2
+    """
+
+    def __init__(self, factor=0.1, *, patience=10, tol=1e-4, cooldown=0, min_factor=0.0):
+        self.factor = factor
+        self.patience = patience
+        self.tol = tol
+        self.cooldown = cooldown
+        self.min_factor = min_factor
+
+    def check(self, run):
+        as_real(self.factor, "factor", "ReduceOnPlateau", above=0, below=1)
+        shapes.as_int(self.patience, "patience", "ReduceOnPlateau", 0)
+        as_real(self.tol, "tol", "ReduceOnPlateau", least=0, below=1)
+        shapes.as_int(self.cooldown, "cooldown", "ReduceOnPlateau", 0)
+        as_real(self.min_factor, "min_factor", "ReduceOnPlateau", least=0, most=1)
+
+    def multiplier(self, step, run):
+        return run.reduced
+
+    def _run(self, *args):
+        return PlateauRun(*args)
+
+
+class PlateauRun(Run):
+    """A `ReduceOnPlateau` bound to a fit.
+
+    Attributes
+    ----------
+    best : float
+        Lowest loss reported.
+    waited, cooling : int
+        Epochs since it fell, and epochs still not to be counted.
+    reduced : float
+        What the rate is multiplied by.
+    """
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.best, self.waited, self.cooling, self.reduced = inf, 0, 0, 1.0
+
+    def report(self, loss):
+        """Take note of the loss of the epoch that ends; it may lower the rate from here on."""
+        schedule = self.schedule
+        if loss < self.best * (1 - schedule.tol):
+            self.best, self.waited = loss, 0
+        else:
+            self.waited += 1
+        if self.cooling:
+            self.cooling, self.waited = self.cooling - 1, 0
+        if self.waited > schedule.patience:
+            self.reduced = max(self.reduced * schedule.factor, schedule.min_factor)
+            self.waited, self.cooling = 0, schedule.cooldown
+
+
+def _half_cosine(start, end, part):
+    """Return the way from `start` to `end` at `part` of it; at its end beyond."""
+    return end + (start - end) / 2 * (1 + cos(pi * min(part, 1.0)))
