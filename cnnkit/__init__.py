@@ -73,6 +73,7 @@ __all__ = [
     "Softmax",
     "Tanh",
     "UpSample",
+    "augmentation",
     "blocks",
     "functional",
     "models",
@@ -85,7 +86,7 @@ __all__ = [
 
 def __getattr__(name):
     """Import modules that `import cnnkit` leaves out when they are first asked for."""
-    if name in ("blocks", "models", "schedules"):
+    if name in ("augmentation", "blocks", "models", "schedules"):
         import importlib
 
         return importlib.import_module(f"cnnkit.{name}")

@@ -1,0 +1,23 @@
+"""Augmentation: batches of training images changed at random.
+
+An `Augmentation` is plain data like a layer: ``clone``, ``==``, ``repr`` and a grid search know
+what to do with it. Training calls `Augmentation.check` once, with the shape of one image, and
+`Augmentation.apply` on every batch.
+"""
+
+from cnnkit.augmentation.base import Augmentation
+from cnnkit.augmentation.compose import Augment
+from cnnkit.augmentation.geometry import Flip, Rotate, Scale, Shift
+from cnnkit.augmentation.pixels import Cutout, Mixup, Noise
+
+__all__ = [
+    "Augment",
+    "Augmentation",
+    "Cutout",
+    "Flip",
+    "Mixup",
+    "Noise",
+    "Rotate",
+    "Scale",
+    "Shift",
+]

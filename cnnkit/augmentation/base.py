@@ -1,0 +1,91 @@
+"""What an augmentation is."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from cnnkit import shapes
+
+
+class Augmentation(BaseEstimator):
+    """Base class of the augmentations.
+
+    An augmentation of one's own has `change`, and `check` where it has hyper-parameters.
+
+    Attributes
+    ----------
+    mixes_targets : bool
+        Whether `apply` changes the targets, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.augmentation import Augmentation
+    >>> class Brightness(Augmentation):
+    ...     def change(self, images, targets, rng):
+    ...         images *= rng.uniform(0.8, 1.2, (len(images), 1, 1, 1)).astype(images.dtype)
+    >>> batch = np.ones((2, 8, 8, 1))
+    >>> Brightness().apply(batch, None, np.random.default_rng(0))
+    >>> batch[:, 0, 0, 0].round(2).tolist()
+    [1.05, 0.91]
+    """
+
+    mixes_targets = False
+
+    def check(self, input_shape):
+        """Raise if a hyper-parameter is out of range or does not fit the images.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            ``(H, W, C)`` of one image.
+
+        Raises
+        ------
+        ValueError, TypeError
+        """
+        shapes.image_shape(input_shape, type(self).__name__)
+
+    def apply(self, images, targets, rng):
+        """Change a batch in place, every image in a way of its own.
+
+        Parameters
+        ----------
+        images : array of shape (n, H, W, C), float32 or float64
+        targets : array of shape (n, K), float32 or float64, or None
+            Only what `mixes_targets` needs and changes them: shares of the classes, or numbers.
+        rng : numpy.random.Generator
+            The same state of it gives the same changes.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an array has another shape or type.
+        """
+        _check_array(images, "images", 4, "(n, H, W, C)", self)
+        if self.mixes_targets:
+            _check_array(targets, "targets", 2, "(n, K)", self)
+            if len(targets) != len(images):
+                raise ValueError(
+                    f"{type(self).__name__}: targets must be {len(images)} rows, one for every "
+                    f"image, got {len(targets)}."
+                )
+        if images.size:
+            self.change(images, targets, rng)
+
+    def change(self, images, targets, rng):
+        """Do what `apply` does, with at least one image, after its checks."""
+        raise NotImplementedError(f"{type(self).__name__} has no change")
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_params(False) == other.get_params(False)
+
+    __hash__ = None
+
+
+def _check_array(array, name, ndim, shape, augmentation):
+    owner = type(augmentation).__name__
+    if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise TypeError(f"{owner}: {name} must be an array of float32 or float64, got {kind}.")
+    if array.ndim != ndim:
+        raise ValueError(f"{owner}: {name} must be {shape}, got shape {array.shape}.")

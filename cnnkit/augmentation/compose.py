@@ -1,0 +1,63 @@
+"""Augmentations one after another."""
+
+from itertools import groupby
+
+from cnnkit.augmentation.base import Augmentation
+from cnnkit.augmentation.geometry import Affine, compose, sample
+
+
+class Augment(Augmentation):
+    """Augmentations one after another.
+
+    Neighbours of `Shift`, `Rotate` and `Scale` with the same fill are done in one step: pixels are
+    interpolated once, and what one of them moves out of the image another can move back in.
+
+    Parameters
+    ----------
+    steps : list of Augmentation
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.augmentation import Augment, Flip, Noise, Rotate, Shift
+    >>> augment = Augment([Flip(), Shift(2), Rotate(10), Noise(0.02)])
+    >>> augment.check((28, 28, 1))
+    >>> batch = np.zeros((32, 28, 28, 1), np.float32)
+    >>> augment.apply(batch, None, np.random.default_rng(0))
+    """
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    @property
+    def mixes_targets(self):
+        """Whether a step changes the targets."""
+        return any(step.mixes_targets for step in self.steps)
+
+    def check(self, input_shape):
+        super().check(input_shape)
+        if not isinstance(self.steps, (list, tuple)):
+            raise TypeError(f"Augment: steps must be a list, got {self.steps!r}.")
+        for step in self.steps:
+            if not isinstance(step, Augmentation):
+                raise TypeError(
+                    f"Augment: steps must be augmentations such as Flip(), got {step!r}."
+                )
+            step.check(input_shape)
+
+    def change(self, images, targets, rng):
+        for fill, neighbours in groupby(self.steps, _fill_of):
+            steps = list(neighbours)
+            if fill is None or len(steps) == 1:
+                for step in steps:
+                    step.change(images, targets, rng)
+                continue
+            maps = None
+            for step in steps:
+                then = step.maps(*images.shape[:3], rng)
+                maps = then if maps is None else compose(maps, then)
+            sample(images, maps, fill)
+
+
+def _fill_of(step):
+    return step.fill if isinstance(step, Affine) else None

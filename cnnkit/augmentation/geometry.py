@@ -1,0 +1,283 @@
+"""Images flipped, moved, turned and made larger or smaller."""
+
+import numpy as np
+
+from cnnkit import shapes
+from cnnkit.augmentation.base import Augmentation
+from cnnkit.checks import as_choice, as_real
+
+FILLS = ("zero", "edge")
+PIXELS = 8192  # of as many images as are sampled at once, so that they stay in cache
+
+
+class Flip(Augmentation):
+    """Mirror images.
+
+    Parameters
+    ----------
+    horizontal : float, default=0.5
+        Probability that left and right change places.
+    vertical : float, default=0.0
+        Probability that top and bottom do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.augmentation import Flip
+    >>> batch = np.arange(3.0).reshape(1, 1, 3, 1)
+    >>> Flip(horizontal=1).apply(batch, None, np.random.default_rng(0))
+    >>> batch.ravel().tolist()
+    [2.0, 1.0, 0.0]
+    """
+
+    def __init__(self, horizontal=0.5, *, vertical=0.0):
+        self.horizontal = horizontal
+        self.vertical = vertical
+
+    def check(self, input_shape):
+        super().check(input_shape)
+        as_real(self.horizontal, "horizontal", "Flip", least=0, most=1)
+        as_real(self.vertical, "vertical", "Flip", least=0, most=1)
+
+    def change(self, images, targets, rng):
+        draws = rng.random((2, len(images)))
+        across = draws[0] < self.horizontal
+        images[across] = images[across, :, ::-1]
+        over = draws[1] < self.vertical
+        images[over] = images[over, ::-1]
+
+
+class Affine(Augmentation):
+    """Base class of what moves pixels along straight lines; neighbours in `Augment` become one."""
+
+    def check(self, input_shape):
+        super().check(input_shape)
+        as_choice(self.fill, "fill", type(self).__name__, FILLS)
+
+    def maps(self, n, height, width, rng):
+        """Draw where pixels come from: ``row, column = maps[k] @ (row, column, 1)``.
+
+        Rows and columns are counted from the middle of the image.
+
+        Returns
+        -------
+        maps : array of shape (n, 2, 3)
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no maps")
+
+    def change(self, images, targets, rng):
+        sample(images, self.maps(*images.shape[:3], rng), self.fill)
+
+
+class Shift(Affine):
+    """Move images by whole pixels.
+
+    Parameters
+    ----------
+    pixels : int or pair of ints, default=2
+        Most pixels, up or down and left or right; every number of them up to this is as likely.
+        Below the size of the image.
+    fill : {"zero", "edge"}, default="zero"
+        What moves in: zeros, or the pixels at the edge again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.augmentation import Shift
+    >>> batch = np.arange(1.0, 5).reshape(1, 1, 4, 1)
+    >>> Shift((0, 2)).apply(batch, None, np.random.default_rng(0))
+    >>> batch.ravel().tolist()
+    [0.0, 0.0, 1.0, 2.0]
+    """
+
+    def __init__(self, pixels=2, *, fill="zero"):
+        self.pixels = pixels
+        self.fill = fill
+
+    def check(self, input_shape):
+        super().check(input_shape)
+        pixels = shapes.as_pair(self.pixels, "pixels", "Shift", 0)
+        if pixels[0] >= input_shape[0] or pixels[1] >= input_shape[1]:
+            raise ValueError(
+                f"Shift: pixels must be below the image's size {tuple(input_shape[:2])}, "
+                f"got {self.pixels!r}."
+            )
+
+    def maps(self, n, height, width, rng):
+        found = np.tile(np.eye(2, 3), (n, 1, 1))
+        found[:, :, 2] = -self._draw(n, rng)
+        return found
+
+    def change(self, images, targets, rng):
+        before = np.empty_like(images[0])
+        for image, (down, right) in zip(images, self._draw(len(images), rng).tolist(), strict=True):
+            before[...] = image
+            rows, rows_before = _moved(down, len(image))
+            columns, columns_before = _moved(right, image.shape[1])
+            if self.fill == "zero":
+                image[...] = 0
+            image[rows, columns] = before[rows_before, columns_before]
+            if self.fill == "edge":
+                image[:, : columns.start] = image[:, columns.start, None]
+                image[:, columns.stop :] = image[:, columns.stop - 1, None]
+                image[: rows.start] = image[rows.start]
+                image[rows.stop :] = image[rows.stop - 1]
+
+    def _draw(self, n, rng):
+        """Return how far every image moves, down and to the right."""
+        most = np.array(shapes.as_pair(self.pixels, "pixels", "Shift", 0))
+        return rng.integers(-most, most, (n, 2), endpoint=True)
+
+
+class Rotate(Affine):
+    """Turn images about their middle.
+
+    Parameters
+    ----------
+    degrees : float, default=15.0
+        Most, either way; from 0 to 180.
+    fill : {"zero", "edge"}, default="zero"
+        What lies outside the image: zeros, or the nearest pixel.
+
+    Notes
+    -----
+    Pixels between pixels are interpolated linearly along both sides.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.augmentation import Rotate
+    >>> batch = np.random.default_rng(0).random((32, 28, 28, 1), np.float32)
+    >>> Rotate(10, fill="edge").apply(batch, None, np.random.default_rng(0))
+    """
+
+    def __init__(self, degrees=15.0, *, fill="zero"):
+        self.degrees = degrees
+        self.fill = fill
+
+    def check(self, input_shape):
+        super().check(input_shape)
+        as_real(self.degrees, "degrees", "Rotate", least=0, most=180)
+
+    def maps(self, n, height, width, rng):
+        angles = np.deg2rad(rng.uniform(-self.degrees, self.degrees, n))
+        found = np.zeros((n, 2, 3))
+        found[:, 0, 0] = found[:, 1, 1] = np.cos(angles)
+        found[:, 0, 1] = np.sin(angles)
+        found[:, 1, 0] = -found[:, 0, 1]
+        return found
+
+
+class Scale(Affine):
+    """Make what is in the images larger or smaller; the images keep their size.
+
+    Parameters
+    ----------
+    low, high : float, default=0.9, 1.1
+        Range of the factor: above 1 is larger. `low` is above 0 and at most `high`.
+    fill : {"zero", "edge"}, default="zero"
+        What lies outside the image: zeros, or the nearest pixel.
+
+    Notes
+    -----
+    Pixels between pixels are interpolated linearly along both sides, without a blur before
+    `low` makes images smaller.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.augmentation import Scale
+    >>> batch = np.zeros((1, 5, 5, 1))
+    >>> batch[:, 2, 2] = 1
+    >>> Scale(2, 2).apply(batch, None, np.random.default_rng(0))
+    >>> batch[0, 2, :, 0].tolist()
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+
+    def __init__(self, low=0.9, high=1.1, *, fill="zero"):
+        self.low = low
+        self.high = high
+        self.fill = fill
+
+    def check(self, input_shape):
+        super().check(input_shape)
+        as_real(self.low, "low", "Scale", above=0)
+        as_real(self.high, "high", "Scale", least=self.low)
+
+    def maps(self, n, height, width, rng):
+        return np.eye(2, 3) / rng.uniform(self.low, self.high, (n, 1, 1))
+
+
+def _moved(by, size):
+    """Return where what stays in the image goes along one side, and where it comes from."""
+    return slice(max(by, 0), size + min(by, 0)), slice(max(-by, 0), size - max(by, 0))
+
+
+def compose(first, then):
+    """Return the maps of two changes, one after the other, as one."""
+    found = first[:, :, :2] @ then
+    found[:, :, 2] += first[:, :, 2]
+    return found
+
+
+def sample(images, maps, fill):
+    """Take every pixel from where `Affine.maps` says it comes from, by bilinear interpolation.
+
+    A channel of a few images at a time: reading one number at many places is several times faster
+    in NumPy than reading all channels of a pixel at once.
+    """
+    n, H, W, C = images.shape
+    shift = np.array([(H - 1) / 2, (W - 1) / 2])
+    maps = maps.copy()
+    maps[:, :, 2] += shift - maps[:, :, :2] @ shift  # rows and columns counted from the corner
+    maps = maps.astype(images.dtype)
+    few = max(1, PIXELS // (H * W))
+    padded = np.zeros((min(n, few), H + 3, W + 3), images.dtype)
+    for start in range(0, n, few):
+        some = images[start : start + few]
+        at, down, right = _places(maps[start : start + few], H, W)
+        border = padded[: len(some)]
+        flat = border.reshape(-1)
+        for channel in range(C):
+            border[:, 1:-2, 1:-2] = some[..., channel]
+            if fill == "edge":
+                border[:, 0], border[:, -2:] = border[:, 1], border[:, -3:-2]
+                border[:, :, 0], border[:, :, -2:] = border[:, :, 1], border[:, :, -3:-2]
+            above = _between(flat, at, right)
+            below = _between(flat[W + 3 :], at, right)
+            below -= above
+            below *= down
+            np.add(above, below, out=some[..., channel])
+
+
+def _places(maps, H, W):
+    """Return where every pixel comes from: indices into padded images, and the way to the next.
+
+    The border of padded images is one pixel at the top and left and two at the other sides. What
+    lies further out than one pixel is taken from there: all of it is the same.
+    """
+    rows, columns = np.arange(H, dtype=maps.dtype)[:, None], np.arange(W, dtype=maps.dtype)
+    m = maps[:, :, :, None, None]
+    down = m[:, 0, 0] * rows + m[:, 0, 2] + m[:, 0, 1] * columns
+    right = m[:, 1, 0] * rows + m[:, 1, 2] + m[:, 1, 1] * columns
+    np.clip(down, -1, H, out=down)
+    np.clip(right, -1, W, out=right)
+    down += 1
+    right += 1
+    i, j = down.astype(np.intp), right.astype(np.intp)
+    down -= i
+    right -= j
+    i *= W + 3
+    i += j
+    i += (np.arange(len(maps)) * ((H + 3) * (W + 3)))[:, None, None]
+    return i, down, right
+
+
+def _between(flat, at, right):
+    """Return numbers between ``flat[at]`` and its neighbours to the right."""
+    found = flat.take(at, mode="clip")  # the default looks at every index twice
+    following = flat[1:].take(at, mode="clip")
+    following -= found
+    following *= right
+    found += following
+    return found

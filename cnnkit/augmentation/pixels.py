@@ -1,0 +1,122 @@
+"""Pixels changed where they are: noise, rectangles cut out, images mixed."""
+
+from cnnkit import shapes
+from cnnkit.augmentation.base import Augmentation
+from cnnkit.checks import as_real
+
+
+class Noise(Augmentation):
+    """Add normally distributed noise to every number.
+
+    Parameters
+    ----------
+    std : float, default=0.05
+        Standard deviation, in the unit of the images; uint8 images are scaled to [0, 1] before.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.augmentation import Noise
+    >>> batch = np.zeros((32, 28, 28, 1), np.float32)
+    >>> Noise(0.1).apply(batch, None, np.random.default_rng(0))
+    >>> print(f"{batch.std():.2f}")
+    0.10
+    """
+
+    def __init__(self, std=0.05):
+        self.std = std
+
+    def check(self, input_shape):
+        super().check(input_shape)
+        as_real(self.std, "std", "Noise", least=0)
+
+    def change(self, images, targets, rng):
+        noise = rng.standard_normal(images.shape, images.dtype)
+        noise *= images.dtype.type(self.std)
+        images += noise
+
+
+class Cutout(Augmentation):
+    """Set a rectangle of every image to one number.
+
+    DeVries & Taylor (2017), "Improved regularization of convolutional neural networks with cutout".
+    The middle of the rectangle lies anywhere in the image, so that parts of it may lie outside.
+
+    Parameters
+    ----------
+    size : int or pair of ints, default=4
+        Height and width; at most those of the image.
+    value : float, default=0.0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.augmentation import Cutout
+    >>> batch = np.ones((1, 3, 6, 1))
+    >>> Cutout((1, 2)).apply(batch, None, np.random.default_rng(0))
+    >>> batch[0, :, :, 0].astype(int).tolist()
+    [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 1, 1]]
+    """
+
+    def __init__(self, size=4, *, value=0.0):
+        self.size = size
+        self.value = value
+
+    def check(self, input_shape):
+        super().check(input_shape)
+        height, width = shapes.as_pair(self.size, "size", "Cutout")
+        if height > input_shape[0] or width > input_shape[1]:
+            raise ValueError(
+                f"Cutout: size must be at most the image's size {tuple(input_shape[:2])}, "
+                f"got {self.size!r}."
+            )
+        as_real(self.value, "value", "Cutout")
+
+    def change(self, images, targets, rng):
+        height, width = shapes.as_pair(self.size, "size", "Cutout")
+        middles = rng.integers((0, 0), images.shape[1:3], (len(images), 2))
+        for image, (row, column) in zip(images, middles, strict=True):
+            top, left = row - height // 2, column - width // 2
+            image[max(top, 0) : top + height, max(left, 0) : left + width] = self.value
+
+
+class Mixup(Augmentation):
+    """Mix every image, and its target, with another one of the batch.
+
+    Zhang et al. (2018), "mixup: beyond empirical risk minimization": ``share * a + (1 - share) *
+    b``, every share drawn from Beta(alpha, alpha). The loss of a mixed image is that of mixed
+    targets.
+
+    Parameters
+    ----------
+    alpha : float, default=0.2
+        Above 0. Below 1 most shares are close to 0 or 1; 1 makes all of them as likely.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.augmentation import Mixup
+    >>> batch, shares = np.arange(2.0).reshape(2, 1, 1, 1), np.eye(2)
+    >>> Mixup(alpha=1).apply(batch, shares, np.random.default_rng(4))
+    >>> batch.ravel().round(2).tolist(), shares.round(2).tolist()
+    ([0.88, 0.53], [[0.12, 0.88], [0.47, 0.53]])
+    """
+
+    mixes_targets = True
+
+    def __init__(self, alpha=0.2):
+        self.alpha = alpha
+
+    def check(self, input_shape):
+        super().check(input_shape)
+        as_real(self.alpha, "alpha", "Mixup", above=0)
+
+    def change(self, images, targets, rng):
+        others = rng.permutation(len(images))
+        shares = rng.beta(self.alpha, self.alpha, len(images))
+        for array in (images, targets):
+            share = shares.astype(array.dtype).reshape(-1, *[1] * (array.ndim - 1))
+            mixed = array[others]
+            array -= mixed
+            array *= share
+            array += mixed
