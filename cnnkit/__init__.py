@@ -75,6 +75,7 @@ __all__ = [
     "UpSample",
     "augmentation",
     "blocks",
+    "display",
     "functional",
     "models",
     "num_threads",
@@ -86,7 +87,7 @@ __all__ = [
 
 def __getattr__(name):
     """Import modules that `import cnnkit` leaves out when they are first asked for."""
-    if name in ("augmentation", "blocks", "models", "schedules"):
+    if name in ("augmentation", "blocks", "display", "models", "schedules"):
         import importlib
 
         return importlib.import_module(f"cnnkit.{name}")

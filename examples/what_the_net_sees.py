@@ -25,6 +25,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from cnnkit import CNNClassifier, Conv, Conv1x1, GlobalAvgPool, ReLU
+from cnnkit.display import ClassActivationDisplay, FeatureMapDisplay, FilterDisplay
 
 LAYERS = [
     ("edges", Conv(16, 3)),
@@ -38,7 +39,7 @@ LAYERS = [
 ]
 EPOCHS = 12
 INK = 0.25  # a pixel at least this dark, of 1, is ink
-SHOWN = 16  # filters, and feature maps of each depth
+SHOWN = 16  # feature maps of each depth
 PICTURE = Path(__file__).parent / "pictures" / "what_the_net_sees.png"
 
 
@@ -152,27 +153,12 @@ def draw(seen):
 
 
 def draw_filters_and_maps(figure, clf, image):
-    columns = figure.subfigures(1, 3)
-    network = clf.network_
-    filters = np.moveaxis(network.weights["edges/w"][:, :, 0], -1, 0)
-    most = np.abs(filters).max()
-    signed = {"cmap": "PuOr", "vmin": -most, "vmax": most}
-    draw_grid(columns[0], filters, "First-layer filters (purple: +, orange: -)", **signed)
-    found = network.activations(image[None], ["edges_relu", "parts_relu"])
-    for column, (node, depth) in zip(
-        columns[1:], {"edges_relu": "first", "parts_relu": "third"}.items(), strict=True
-    ):
-        maps = np.moveaxis(found[node][0], -1, 0)
-        strongest = np.sort(maps.sum(axis=(1, 2)).argsort()[::-1][:SHOWN])
-        title = f"A 3 after the {depth} layer: {SHOWN} of {len(maps)} maps"
-        draw_grid(column, maps[strongest], title, cmap="viridis")
-
-
-def draw_grid(figure, images, title, **style):
-    figure.suptitle(title)
-    for ax, image in zip(figure.subplots(4, 4).flat, images, strict=True):
-        ax.imshow(image, **style)
-        ax.set_axis_off()
+    axes = figure.subplots(1, 3)
+    FilterDisplay.from_estimator(clf, ax=axes[0], columns=4, colorbar=False)
+    for ax, node in zip(axes[1:], ("edges_relu", "parts_relu"), strict=True):
+        style = {"columns": 4, "colorbar": False}
+        maps = clf.network_.activations(image[None], [node])[node][0]
+        FeatureMapDisplay(maps, node=node, max_maps=SHOWN).plot(ax, **style)
 
 
 def draw_image(ax, image, title):
@@ -197,15 +183,15 @@ def bare(ax, title):
 
 
 def draw_class_maps(figure, seen):
-    figure.suptitle("Class activation maps of the predicted class (outline: ink)")
-    axes = figure.subplots(2, 10)
     examples = seen.examples()
     maps = [seen.maps[i, :, :, seen.predicted[i]] for i in examples]
-    for i, class_map, (above, below) in zip(examples, maps, axes.T, strict=True):
-        draw_image(above, seen.X[i], f"a {seen.y[i]}")
-        share = f"{seen.shares[i]:.0%} on ink"
-        drawn = draw_map(below, seen.X[i], class_map / np.abs(class_map).max(), 1, share)
-    figure.colorbar(drawn, ax=axes, label="evidence, 1: strongest of its map", shrink=0.9)
+    ClassActivationDisplay(
+        seen.X[examples][..., None],
+        maps,
+        titles=[f"{seen.shares[i]:.0%} on ink" for i in examples],
+        image_titles=[f"a {seen.y[i]}" for i in examples],
+    ).plot(figure.subplots(), columns=10)
+    figure.suptitle("Class activation maps of the predicted class")
 
 
 def draw_mistake(figure, seen):

@@ -3,8 +3,9 @@
 from itertools import pairwise
 from typing import NamedTuple
 
+from cnnkit.display.boxes import groups_of
+from cnnkit.display.layered import Layered
 from cnnkit.graph import INPUT
-from cnnkit.layered import Layered
 
 EDGE, FAINT = "#555555", "#666666"
 
@@ -14,17 +15,6 @@ MARGIN = 0.12  # inches around the drawing
 BETWEEN = 0.26  # inches between rows, at least
 PAD = 0.08  # inches around the boxes of a group
 TITLE = 0.13  # inches, height of a group's name
-
-
-class Box(NamedTuple):
-    """A layer, or the input, as it is drawn."""
-
-    path: str
-    title: str
-    shape: str
-    fill: str
-    inputs: tuple
-    is_output: bool
 
 
 class Group(NamedTuple):
@@ -250,9 +240,3 @@ class Pen:
                 zorder=2,
             )
         )
-
-
-def groups_of(path):
-    """Return the paths of all groups a box is in, outermost first."""
-    levels = path.split("/")
-    return ["/".join(levels[:i]) for i in range(1, len(levels))]

@@ -11,6 +11,7 @@ import pytest
 from cnnkit import (
     Add,
     BatchNorm,
+    CNNClassifier,
     Concat,
     Conv,
     Conv1x1,
@@ -25,8 +26,8 @@ from cnnkit import (
     Sequential,
     UpSample,
 )
-from cnnkit.display import describe, plot_graph, to_dot
-from cnnkit.layered import GAP, PASSING, Layered
+from cnnkit.display import ArchitectureDisplay, describe, plot_graph, to_dot
+from cnnkit.display.layered import GAP, PASSING, Layered
 
 
 def chain():
@@ -188,14 +189,6 @@ class TestLayered:
 
 
 class TestPlot:
-    @pytest.fixture
-    def pyplot(self):
-        matplotlib = pytest.importorskip("matplotlib")
-        matplotlib.use("Agg")
-        pyplot = pytest.importorskip("matplotlib.pyplot")
-        yield pyplot
-        pyplot.close("all")
-
     @each_net
     def test_every_layer_is_a_box(self, pyplot, build):
         graph = build()
@@ -242,3 +235,21 @@ class TestPlot:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         with pytest.raises(ImportError, match=r"pip install cnnkit\[plot\]"):
             plot_graph(chain())
+
+
+class TestArchitectureDisplay:
+    def test_of_an_estimator(self, pyplot, classifier):
+        display = ArchitectureDisplay.from_estimator(classifier)
+        texts = [text.get_text() for text in display.ax_.texts]
+        assert "maps   4 x 4 x 10" in texts
+        assert display.figure_ is display.ax_.figure
+        assert display.graph is classifier.network_.graph
+
+    def test_again_on_other_axes(self, pyplot):
+        display = ArchitectureDisplay(chain(), (8, 8, 1), n_outputs=3).plot()
+        _, ax = pyplot.subplots()
+        assert display.plot(ax).ax_ is ax
+
+    def test_needs_a_fitted_estimator(self):
+        with pytest.raises(ValueError, match="ArchitectureDisplay: estimator must be one of"):
+            ArchitectureDisplay.from_estimator(CNNClassifier())

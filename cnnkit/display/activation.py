@@ -1,0 +1,252 @@
+"""Where in an image the evidence for a class lies."""
+
+import numpy as np
+
+from cnnkit.display.figures import (
+    SIGNED,
+    Tiles,
+    add_colorbar,
+    as_images,
+    check_node,
+    fitted_network,
+    visible,
+)
+from cnnkit.graph import Graph
+from cnnkit.layers import BatchNorm, DepthwiseConv
+from cnnkit.network import Network
+
+
+class ClassActivationDisplay:
+    """Images, and maps of where the evidence for a class lies.
+
+    Parameters
+    ----------
+    images : array of shape (n, H, W, C)
+    maps : array of shape (n, H', W')
+        See `class_activation_maps`. Drawn over the images, as large as they are.
+    titles : list of str, default=None
+        Of the maps, one for every image.
+    image_titles : list of str, default=None
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    images_, maps_ : lists of matplotlib.image.AxesImage
+    figure_ : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.display import ClassActivationDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> display = ClassActivationDisplay(rng.random((3, 8, 8, 1)), rng.normal(size=(3, 4, 4)))
+    >>> len(display.plot().maps_)
+    3
+    """
+
+    def __init__(self, images, maps, *, titles=None, image_titles=None):
+        self.images = images
+        self.maps = maps
+        self.titles = titles
+        self.image_titles = image_titles
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y=None, *, classes=None, node=None, ax=None, **kwargs):
+        """Compute the maps of a fitted classifier and draw them.
+
+        Parameters
+        ----------
+        estimator : CNNClassifier, fitted
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            A few images: every one takes a backward pass of its own.
+        y : array of shape (n,), default=None
+            True classes, for the titles of the images.
+        classes : array of shape (n,), default=None
+            The class that each map is of; the predicted one when None.
+        node : str, default=None
+            Name of the layer whose maps are weighed, as ``estimator.summary()`` shows it; the last
+            one that gives maps of more than one pixel when None.
+        ax : matplotlib.axes.Axes, default=None
+            What to draw on; a new figure when None.
+        **kwargs :
+            Of `plot`.
+
+        Returns
+        -------
+        display : ClassActivationDisplay
+        """
+        network = fitted_network(estimator, cls)
+        if not hasattr(estimator, "predict_proba"):
+            raise ValueError(
+                f"ClassActivationDisplay: estimator must be a classifier, got {estimator!r}."
+            )
+        X = np.asarray(X)
+        images = as_images(X, network.input_shape, "ClassActivationDisplay")
+        known = np.asarray(estimator.classes_)
+        proba = estimator.predict_proba(X)
+        wanted = known[proba.argmax(axis=1)] if classes is None else np.asarray(classes)
+        strange = np.setdiff1d(wanted, known)
+        if len(strange) or wanted.shape != (len(X),):
+            raise ValueError(
+                f"ClassActivationDisplay: classes must be one of {known} for each of the {len(X)} "
+                f"images, got {classes!r}."
+            )
+        targets = np.searchsorted(known, wanted)
+        maps = class_activation_maps(network, X, targets, node)
+        shares = proba[np.arange(len(X)), targets]
+        display = cls(
+            images,
+            maps,
+            titles=[f"{label} ({p:.0%})" for label, p in zip(wanted, shares, strict=True)],
+            image_titles=None if y is None else [f"true: {label}" for label in y],
+        )
+        return display.plot(ax, **kwargs)
+
+    def plot(self, ax=None, *, columns=6, cmap=SIGNED, alpha=0.8, colorbar=True):
+        """Draw on `ax`, or on a new figure when None, and return the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+        columns : int, default=6
+        cmap : str or Colormap, default="PuOr"
+            Purple speaks for the class, orange against it.
+        alpha : float, default=0.8
+            Of the maps over the images where they are strongest; where they are zero the image is
+            seen.
+        colorbar : bool, default=True
+        """
+        n = len(self.images)
+        rows = max(1, -(-n // columns))
+        columns = max(1, -(-n // rows))
+        tiles = Tiles(2 * columns * rows, *self.images[0].shape[:2], columns)
+        self.ax_ = ax = tiles.axes(
+            ax, "ClassActivationDisplay", right=0.9 if colorbar else 0, top=0.1
+        )
+        self.figure_ = ax.figure
+        self.images_, self.maps_ = [], []
+        style = {"cmap": cmap, "vmin": -1, "vmax": 1, "interpolation": "bilinear"}
+        faded = {"cmap": "gray", "vmin": 0, "vmax": 1}
+        for k, (image, found) in enumerate(zip(self.images, self.maps, strict=True)):
+            above = 2 * columns * (k // columns) + k % columns
+            below = above + columns
+            drawn = visible(np.asarray(image, float))
+            title = self.image_titles[k] if self.image_titles else ""
+            self.images_.append(tiles.draw(ax, above, drawn, title, cmap="gray"))
+            tiles.draw(ax, below, 0.3 + 0.7 * drawn.reshape(*image.shape[:2], -1).mean(-1), **faded)
+            part = found / (abs(found).max() or 1.0)
+            title = self.titles[k] if self.titles else ""
+            style["alpha"] = alpha * np.sqrt(abs(part))
+            self.maps_.append(tiles.draw(ax, below, part, title, **style))
+        if colorbar:
+            add_colorbar(ax, self.maps_[0], "evidence, relative")
+        return self
+
+
+def class_activation_maps(network, X, targets, node=None):
+    """Return maps of where the evidence for an output lies.
+
+    Grad-CAM (Selvaraju et al., 2017) without its ReLU: the maps of a layer, weighed by the mean
+    gradient of the output with respect to each. Where only global average pooling and layers
+    without an activation follow, it is the class activation map of Zhou et al. (2016), and its sum
+    is the output before softmax, but for biases.
+
+    Parameters
+    ----------
+    network : Network
+        Trained.
+    X : array of shape (n, H, W, C), or of flat rows
+    targets : array of int of shape (n,)
+        Which output each map is of.
+    node : str, default=None
+        Name of the layer; the last one whose maps have more than one pixel when None.
+
+    Returns
+    -------
+    maps : array of shape (n, H', W')
+
+    Raises
+    ------
+    ValueError
+        Without maps of more than one pixel, or where the output also depends on layers before
+        `node` by another way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit import Conv1x1, GlobalAvgPool, Network, Sequential
+    >>> from cnnkit.display import class_activation_maps
+    >>> network = Network(Sequential([Conv1x1(3), GlobalAvgPool()]), (4, 4, 2), 3)
+    >>> _ = network.weights.initialise(np.random.default_rng(0))
+    >>> X = np.random.default_rng(1).random((2, 4, 4, 2))
+    >>> maps = class_activation_maps(network, X, [0, 2])
+    >>> scores = network.activations(X, ["globalavgpool1"])["globalavgpool1"]
+    >>> np.allclose(maps.sum(axis=(1, 2)), [scores[0, 0], scores[1, 2]], atol=1e-5)
+    True
+    """
+    if node is None:
+        rows = [row for row in network.summary().rows if len(row.output_shape) == 3]
+        large = [row.name for row in rows if row.output_shape[:2] != (1, 1)]
+        if not large:
+            raise ValueError(
+                "ClassActivationDisplay: a layer must give maps of more than one pixel, "
+                f"got a network for images of shape {network.input_shape}."
+            )
+        node = large[-1]
+    check_node(network, node, ClassActivationDisplay)
+    maps = network.activations(X, [node])[node]
+    rest, gate = _rest(network, node, maps.shape[1:])
+    found = np.empty(maps.shape[:3], maps.dtype)
+    for image, target, out in zip(maps, targets, found, strict=True):
+        rest.x[0] = image
+        rest.forward(1)
+        rest.doutput[...] = 0
+        rest.doutput[0, target] = 1
+        rest.backward(1)
+        # a bias is added at every pixel: its gradient is the sum of those of its map
+        out[...] = image @ rest.grads[gate + "/b"] / (image.shape[0] * image.shape[1])
+    return found
+
+
+def _rest(network, node, shape):
+    """Return a network of what follows `node`, for training, and the layer it starts with.
+
+    That layer multiplies every map by 1 and adds 0: its weights' gradients are those of the maps.
+    Layers do what they do at prediction: batch norm is such a layer, too, and dropout is left out.
+    """
+    gate = "gate"
+    nodes, names = [(gate, DepthwiseConv(1), ("input",))], {node: gate}
+    weights = {f"{gate}/w": 1.0}
+    for path, layer, inputs in network.graph.flattened(network.n_outputs):
+        if path == node or not any(entry in names for entry in inputs):
+            continue
+        if not all(entry in names for entry in inputs):
+            raise ValueError(
+                f"ClassActivationDisplay: what follows node must depend on {node!r} alone, "
+                f"got {path!r}, which reads {inputs}."
+            )
+        reads = tuple(names[entry] for entry in inputs)
+        if layer.training_only:
+            names[path] = reads[0]
+            continue
+        names[path] = name = f"layer{len(nodes)}"
+        arrays = network.weights.of(path)
+        if isinstance(layer, BatchNorm):
+            scale = arrays["gamma"] / np.sqrt(arrays["var"] + layer.eps)
+            arrays = {"w": scale, "b": arrays["beta"] - arrays["mean"] * scale}
+            layer = DepthwiseConv(1)
+        nodes.append((name, layer, reads))
+        weights |= {f"{name}/{key}": value for key, value in arrays.items()}
+    outputs = network.graph.output_paths()
+    if outputs[0] not in names:
+        raise ValueError(
+            f"ClassActivationDisplay: the output must depend on node, got {node!r}, "
+            f"which {outputs[0]!r} does not."
+        )
+    graph = Graph(nodes, outputs=names[outputs[0]])
+    rest = Network(graph, shape, network.n_outputs, dtype=network.dtype, training=True)
+    for path, value in weights.items():
+        rest.weights[path] = (
+            np.reshape(value, rest.weights[path].shape) if np.ndim(value) else value
+        )
+    return rest, gate

@@ -1,0 +1,103 @@
+"""Graphs drawn with matplotlib."""
+
+from functools import cache
+
+from cnnkit.display.boxes import boxes_of
+from cnnkit.display.figures import fitted_network, import_matplotlib
+from cnnkit.display.picture import Picture
+
+
+class ArchitectureDisplay:
+    """Drawing of a network: every layer a box, from top to bottom.
+
+    Parameters
+    ----------
+    graph : Graph, Layer or list of layers
+    input_shape : tuple, default=None
+        ``(H, W, C)`` of one image; with it every box has its output shape.
+    n_outputs : int, default=None
+        What ``filters=None`` and ``units=None`` stand for.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    See Also
+    --------
+    plot_graph : the same as a function.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> from cnnkit.display import ArchitectureDisplay
+    >>> display = ArchitectureDisplay(models.convnet(), (28, 28, 1), n_outputs=10).plot()
+    """
+
+    def __init__(self, graph, input_shape=None, *, n_outputs=None):
+        self.graph = graph
+        self.input_shape = input_shape
+        self.n_outputs = n_outputs
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw the network of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : CNNClassifier or another of cnnkit's, fitted
+        ax : matplotlib.axes.Axes, default=None
+            What to draw on; a new figure, as large as the graph needs, when None.
+
+        Returns
+        -------
+        display : ArchitectureDisplay
+        """
+        network = fitted_network(estimator, cls)
+        display = cls(network.graph, network.input_shape, n_outputs=network.n_outputs)
+        return display.plot(ax)
+
+    def plot(self, ax=None):
+        """Draw on `ax`, or on a new figure when None, and return the display."""
+        self.ax_ = plot_graph(self.graph, self.input_shape, n_outputs=self.n_outputs, ax=ax)
+        self.figure_ = self.ax_.figure
+        return self
+
+
+def plot_graph(graph, input_shape=None, *, n_outputs=None, ax=None):
+    """Draw a graph with matplotlib, from top to bottom.
+
+    Every layer is a box with what it is, its name and, given `input_shape`, the shape of its
+    output; nested graphs and branches are shaded, outputs have a bold frame.
+
+    Parameters
+    ----------
+    graph : Graph, Layer or list of layers
+    input_shape : tuple, default=None
+        ``(H, W, C)`` of one sample.
+    n_outputs : int, default=None
+        What ``filters=None`` and ``units=None`` stand for.
+    ax : matplotlib.axes.Axes, default=None
+        What to draw on; a new figure, as large as the graph needs, when None. On axes that are
+        smaller, text gets smaller.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from cnnkit import Conv, GlobalAvgPool, ReLU
+    >>> from cnnkit.display import plot_graph
+    >>> ax = plot_graph([Conv(16), ReLU(), Conv(10, 1), GlobalAvgPool()], (8, 8, 1))
+    """
+    import_matplotlib("plot_graph")
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    @cache
+    def width(text, size):
+        font = FontProperties(size=size)
+        return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
+
+    return Picture(boxes_of(graph, input_shape, n_outputs), width).draw(ax)

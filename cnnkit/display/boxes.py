@@ -1,0 +1,69 @@
+"""What a graph's drawing says about each of its layers."""
+
+from typing import NamedTuple
+
+from cnnkit.graph import INPUT, Graph, Sequential, infer_shapes
+
+FILLS = {  # by the family of a layer: the file it is in
+    "conv": "#cfe2f7",
+    "dense": "#cfe2f7",
+    "activation": "#d8efd3",
+    "norm": "#e6dcf2",
+    "pool": "#fde3c8",
+    "merge": "#fbf0b8",
+    INPUT: "#ffffff",
+}
+OTHER_FILL = "#e8e8e8"
+
+
+class Box(NamedTuple):
+    """A layer, or the input, as it is drawn."""
+
+    path: str
+    title: str
+    shape: str
+    fill: str
+    inputs: tuple
+    is_output: bool
+
+
+def boxes_of(graph, input_shape, n_outputs):
+    """Return the `Box` of the input and of every leaf of `graph`."""
+    if not isinstance(graph, Graph):
+        graph = Sequential(list(graph) if isinstance(graph, (list, tuple)) else [graph])
+    nodes = graph.flattened(n_outputs)
+    found = {} if input_shape is None else infer_shapes(nodes, input_shape)
+    shapes = {name: " x ".join(map(str, shape)) for name, shape in found.items()}
+    outputs = graph.output_paths()
+    boxes = [Box(INPUT, "Input", shapes.get(INPUT, ""), FILLS[INPUT], (), False)]
+    for path, layer, inputs in nodes:
+        fill = FILLS.get(type(layer).__module__.split(".")[-1], OTHER_FILL)
+        shape = shapes.get(path, "")
+        boxes.append(Box(path, describe(layer), shape, fill, inputs, path in outputs))
+    return boxes
+
+
+def describe(layer):
+    """Return a layer in a few words, such as ``Conv 64, 3 x 3, stride 2``."""
+    params = layer.get_params(deep=False)
+    counts = ("filters", "units", "rate")
+    words = [str(params[key]) for key in counts if params.get(key) is not None]
+    words += [sides(params[key]) for key in ("kernel_size", "pool_size", "scale") if key in params]
+    for key in ("stride", "dilation", "groups"):
+        value = params.get(key)
+        if value not in (None, 1):
+            words.append(f"{key} {sides(value) if isinstance(value, tuple) else value}")
+    name = type(layer).__name__
+    return f"{name} {', '.join(words)}" if words else name
+
+
+def sides(value):
+    """Return one number or a pair as ``3 x 3``."""
+    pair = value if isinstance(value, (tuple, list)) else (value, value)
+    return " x ".join(map(str, pair))
+
+
+def groups_of(path):
+    """Return the paths of all groups a box is in, outermost first."""
+    levels = path.split("/")
+    return ["/".join(levels[:i]) for i in range(1, len(levels))]

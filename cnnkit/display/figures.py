@@ -1,0 +1,143 @@
+"""What the displays share: matplotlib, axes, and images side by side on one of them."""
+
+from math import ceil
+
+import numpy as np
+
+from cnnkit import images as image_arrays
+
+INCH = 0.95  # of the longer side of an image
+BETWEEN = 0.1  # images, as a part of their longer side
+TITLE = 0.24  # inches a line of title takes
+FONT = 8  # points
+SIGNED = "PuOr"  # orange is negative, purple positive; it reads the same to the colour-blind
+
+
+def import_matplotlib(owner):
+    """Return pyplot, or say which extra brings it."""
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(f"{owner} needs matplotlib: pip install cnnkit[plot]") from error
+    return pyplot
+
+
+def axes_or_new(ax, owner, figsize):
+    """Return `ax`, or the axes of a new figure of so many inches."""
+    pyplot = import_matplotlib(owner)
+    if ax is None:
+        _, ax = pyplot.subplots(figsize=figsize, layout="constrained")
+    return ax
+
+
+def fitted_network(estimator, display):
+    """Return the network of a fitted estimator of cnnkit."""
+    network = getattr(estimator, "network_", None)
+    if network is None:
+        raise ValueError(
+            f"{display.__name__}: estimator must be one of cnnkit's and fitted, got {estimator!r}."
+        )
+    return network
+
+
+def check_node(network, path, display):
+    """Raise unless `path` is a node of the network whose output is images."""
+    found = [row.name for row in network.summary().rows if len(row.output_shape) == 3]
+    if path not in found:
+        raise ValueError(f"{display.__name__}: node must be one of {found}, got {path!r}.")
+
+
+def as_images(X, input_shape, owner):
+    """Return `X`, in any form an estimator takes, as floats of shape (n, H, W, C)."""
+    X = np.asarray(X)
+    image_arrays.check_input_shape(X, input_shape, owner)
+    found = X.reshape(len(X), *input_shape).astype(np.float64)
+    return found / 255 if X.dtype == np.uint8 else found
+
+
+def visible(image):
+    """Return an image (H, W, C) as matplotlib draws it: (H, W) in grey, or (H, W, 3) from 0 to 1.
+
+    Colours that are not from 0 to 1 are stretched to it; other numbers of channels than one and
+    three are their mean.
+    """
+    if image.shape[-1] != 3:
+        return image.mean(axis=-1)
+    low, high = image.min(), image.max()
+    if low < 0 or high > 1:
+        image = (image - low) / (high - low)
+    return image
+
+
+def add_colorbar(ax, drawn, label):
+    """Add a slim colour bar beside `ax`."""
+    bar = ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.8, aspect=25, fraction=0.05)
+    bar.solids.set_alpha(1)
+    return bar
+
+
+class Tiles:
+    """Images in rows on one pair of axes; the longer side of each is 1 long.
+
+    Parameters
+    ----------
+    count : int
+    height, width : int
+        Pixels of one image.
+    columns : int
+        At most; fewer where that fills the last row better.
+    lines : int, default=1
+        Of the title above every image.
+    inch : float, default=INCH
+        Of the longer side of an image, in a figure made for it.
+    """
+
+    def __init__(self, count, height, width, columns, *, lines=1, inch=INCH):
+        longer = max(height, width)
+        self.height, self.width = height / longer, width / longer
+        self.rows = max(1, ceil(count / columns))
+        self.columns = max(1, ceil(count / self.rows))
+        self.inch = inch
+        self.above = lines * TITLE / inch
+        self.step_x = max(self.width, 0.5) + BETWEEN
+        self.step_y = self.height + self.above + BETWEEN
+
+    def figsize(self, *, right=0.0, top=0.35):
+        """Return the size in inches of a figure with these images and some room."""
+        width = self.columns * self.step_x * self.inch + 0.25 + right
+        return max(width, 2.2), self.rows * self.step_y * self.inch + 0.15 + top
+
+    def axes(self, ax, owner, **room):
+        """Return `ax`, or new ones, laid out for these images."""
+        ax = axes_or_new(ax, owner, self.figsize(**room))
+        ax.set(
+            xlim=(-BETWEEN, self.columns * self.step_x),
+            ylim=(self.rows * self.step_y - self.above, -self.above - BETWEEN / 2),
+            aspect="equal",
+        )
+        ax.set_axis_off()
+        return ax
+
+    def extent(self, k):
+        """Return left, right, bottom and top of image `k`."""
+        left = (k % self.columns) * self.step_x + (self.step_x - BETWEEN - self.width) / 2
+        top = (k // self.columns) * self.step_y
+        return left, left + self.width, top + self.height, top
+
+    def draw(self, ax, k, image, title="", **style):
+        """Draw image `k` and its title, and return matplotlib's image."""
+        limits = ax.get_xlim(), ax.get_ylim()
+        extent = self.extent(k)
+        drawn = ax.imshow(image, extent=extent, **{"interpolation": "nearest", **style})
+        ax.set(xlim=limits[0], ylim=limits[1])
+        middle = (extent[0] + extent[1]) / 2
+        ax.text(
+            middle,
+            extent[3] - 0.04 / self.inch,
+            title,
+            fontsize=FONT,
+            ha="center",
+            va="bottom",
+            parse_math=False,
+        )
+        return drawn

@@ -1,0 +1,256 @@
+"""Filters, and the feature maps they give."""
+
+import numpy as np
+
+from cnnkit.display.figures import (
+    SIGNED,
+    Tiles,
+    add_colorbar,
+    as_images,
+    check_node,
+    fitted_network,
+    visible,
+)
+from cnnkit.layers import Conv
+
+
+class FilterDisplay:
+    """Filters of a convolution as small images.
+
+    Filters of one channel are drawn in two colours, of three channels as colours; of any other
+    number of channels a row shows one filter, channel by channel, with the channels' numbers above.
+
+    Parameters
+    ----------
+    filters : array of shape (KH, KW, C, F)
+        As in ``network_.weights["conv1/w"]``.
+    node : str, default=None
+        Name of the convolution, for the title.
+    max_filters : int, default=64
+        Of one or three channels; 16, and 16 channels, of any other number.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    images_ : list of matplotlib.image.AxesImage
+    figure_ : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.display import FilterDisplay
+    >>> filters = np.random.default_rng(0).standard_normal((3, 3, 1, 16))
+    >>> len(FilterDisplay(filters).plot().images_)
+    16
+    """
+
+    def __init__(self, filters, *, node=None, max_filters=64):
+        self.filters = filters
+        self.node = node
+        self.max_filters = max_filters
+
+    @classmethod
+    def from_estimator(cls, estimator, *, node=None, max_filters=64, ax=None, **kwargs):
+        """Draw the filters of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : CNNClassifier or another of cnnkit's, fitted
+        node : str, default=None
+            Name of a convolution as ``estimator.summary()`` shows it; the first whose kernel is
+            larger than one pixel when None.
+        max_filters : int, default=64
+        ax : matplotlib.axes.Axes, default=None
+            What to draw on; a new figure when None.
+        **kwargs :
+            Of `plot`.
+
+        Returns
+        -------
+        display : FilterDisplay
+        """
+        weights = fitted_network(estimator, cls).weights
+        found = [path[:-2] for path in weights if path.endswith("/w") and weights[path].ndim == 4]
+        if node is None and found:
+            node = next(
+                (n for n in found if weights[n + "/w"].size > _pixels(weights, n)), found[0]
+            )
+        if node not in found:
+            raise ValueError(f"FilterDisplay: node must be one of {found}, got {node!r}.")
+        display = cls(np.array(weights[node + "/w"]), node=node, max_filters=max_filters)
+        return display.plot(ax, **kwargs)
+
+    def plot(self, ax=None, *, columns=8, cmap=SIGNED, colorbar=True):
+        """Draw on `ax`, or on a new figure when None, and return the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+        columns : int, default=8
+            Of filters of one or three channels.
+        cmap : str or Colormap, default="PuOr"
+            From the most negative weight to as large a positive one.
+        colorbar : bool, default=True
+        """
+        filters = np.asarray(self.filters, float)
+        most = abs(filters).max() or 1.0
+        in_colour = filters.shape[2] == 3
+        if in_colour:
+            shown = np.moveaxis(filters[..., : self.max_filters], -1, 0) / (2 * most) + 0.5
+            titles = [""] * len(shown)
+        else:
+            shown, columns, titles = _planes(filters, self.max_filters, columns)
+        size = {"lines": 0.7, "inch": 0.45} if any(titles) else {"lines": 0}
+        tiles = Tiles(len(shown), *filters.shape[:2], columns, **size)
+        room = 0.9 if colorbar and not in_colour else 0.0
+        self.ax_ = ax = tiles.axes(ax, "FilterDisplay", right=room)
+        self.figure_ = ax.figure
+        style = {} if in_colour else {"cmap": cmap, "vmin": -most, "vmax": most}
+        self.images_ = [
+            tiles.draw(ax, k, image, title, **style)
+            for k, (image, title) in enumerate(zip(shown, titles, strict=True))
+        ]
+        if colorbar and not in_colour:
+            add_colorbar(ax, self.images_[0], "weight")
+        size = " x ".join(map(str, filters.shape[:3]))
+        name = f"{self.node}: " if self.node else ""
+        ax.set_title(f"{name}{filters.shape[3]} filters of {size}", fontsize=10)
+        return self
+
+
+class FeatureMapDisplay:
+    """Feature maps that a layer gives for one image.
+
+    Parameters
+    ----------
+    maps : array of shape (H, W, K)
+    image : array of shape (H, W, C), default=None
+        What the maps are of; drawn first.
+    node : str, default=None
+        Name of the layer, for the title.
+    max_maps : int, default=16
+        The strongest of them are drawn, in their order.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    images_ : list of matplotlib.image.AxesImage
+        Of the maps, and before them of the image where it is drawn.
+    shown_ : array of int
+        Which maps are drawn.
+    figure_ : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.display import FeatureMapDisplay
+    >>> maps = np.random.default_rng(0).random((8, 8, 32))
+    >>> len(FeatureMapDisplay(maps, max_maps=12).plot().images_)
+    12
+    """
+
+    def __init__(self, maps, *, image=None, node=None, max_maps=16):
+        self.maps = maps
+        self.image = image
+        self.node = node
+        self.max_maps = max_maps
+
+    @classmethod
+    def from_estimator(cls, estimator, image, *, node=None, max_maps=16, ax=None, **kwargs):
+        """Draw what a fitted estimator's layer gives for an image.
+
+        Parameters
+        ----------
+        estimator : CNNClassifier or another of cnnkit's, fitted
+        image : array of shape (H, W, C), (H, W) or (features,)
+            One image, in the form of a sample of X.
+        node : str, default=None
+            Name of a layer as ``estimator.summary()`` shows it; when None the first convolution,
+            or what follows it at the same size, such as its ReLU.
+        max_maps : int, default=16
+        ax : matplotlib.axes.Axes, default=None
+            What to draw on; a new figure when None.
+        **kwargs :
+            Of `plot`.
+
+        Returns
+        -------
+        display : FeatureMapDisplay
+        """
+        network = fitted_network(estimator, cls)
+        X = np.asarray(image)[None]
+        pixels = as_images(X, network.input_shape, "FeatureMapDisplay")[0]
+        if node is None:
+            node = _first_maps(network)
+        check_node(network, node, cls)
+        maps = network.activations(X, [node])[node][0]
+        return cls(maps, image=pixels, node=node, max_maps=max_maps).plot(ax, **kwargs)
+
+    def plot(self, ax=None, *, columns=8, cmap="viridis", colorbar=True):
+        """Draw on `ax`, or on a new figure when None, and return the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+        columns : int, default=8
+        cmap : str or Colormap, default="viridis"
+            Where maps have negative numbers, "PuOr", symmetric about zero, takes its place.
+        colorbar : bool, default=True
+        """
+        maps = np.moveaxis(np.asarray(self.maps, float), -1, 0)
+        strength = abs(maps).sum(axis=(1, 2))
+        self.shown_ = np.sort(strength.argsort(kind="stable")[::-1][: self.max_maps])
+        with_image = self.image is not None
+        tiles = Tiles(len(self.shown_) + with_image, *maps.shape[1:], columns)
+        self.ax_ = ax = tiles.axes(ax, "FeatureMapDisplay", right=0.9 if colorbar else 0)
+        self.figure_ = ax.figure
+        shown = maps[self.shown_]
+        low, high = shown.min(), shown.max()
+        style = {"cmap": cmap, "vmin": 0, "vmax": high or 1.0}
+        if low < 0:
+            most = max(-low, high)
+            style = {"cmap": SIGNED, "vmin": -most, "vmax": most}
+        self.images_ = []
+        if with_image:
+            image = visible(np.asarray(self.image, float))
+            self.images_.append(tiles.draw(ax, 0, image, "image", cmap="gray"))
+        for k, channel in enumerate(self.shown_, with_image):
+            drawn = tiles.draw(ax, k, maps[channel], str(channel), **style)
+            self.images_.append(drawn)
+        if colorbar:
+            add_colorbar(ax, self.images_[-1], "activation")
+        name = f"{self.node}: " if self.node else ""
+        few = f"{len(shown)} strongest of " if len(shown) < len(maps) else ""
+        ax.set_title(f"{name}{few}{len(maps)} maps", fontsize=10)
+        return self
+
+
+def _pixels(weights, node):
+    """Return how many weights a convolution would have with a kernel of one pixel."""
+    return weights[node + "/w"][0, 0].size
+
+
+def _planes(filters, max_filters, columns):
+    """Return single channels of filters, how many in a row, and their titles."""
+    channels = filters.shape[2]
+    if channels == 1:
+        shown = np.moveaxis(filters[:, :, 0, :max_filters], -1, 0)
+        return shown, columns, [""] * len(shown)
+    few = filters[:, :, :16, : min(max_filters, 16)]
+    shown = few.transpose(3, 2, 0, 1).reshape(-1, *filters.shape[:2])
+    titles = [f"{k}" if k < few.shape[2] else "" for k in range(len(shown))]
+    return shown, few.shape[2], titles
+
+
+def _first_maps(network):
+    """Return the path of the first convolution, or of what follows it at the same size."""
+    nodes = network.graph.flattened(network.n_outputs)
+    shapes = {row.name: row.output_shape for row in network.summary().rows}
+    for name, layer, _ in nodes:
+        if isinstance(layer, Conv):
+            for reader, following, inputs in nodes:
+                kind = type(following).__module__.rpartition(".")[2]
+                if inputs == (name,) and kind in ("activation", "norm"):
+                    name = reader
+            return name
+    return next((name for name, shape in shapes.items() if len(shape) == 3), None)

@@ -1,0 +1,167 @@
+"""Images that were taken for another class."""
+
+import numpy as np
+
+from cnnkit.display.figures import Tiles, as_images, fitted_network, visible
+
+
+class MisclassifiedDisplay:
+    """Images predicted wrong, the surest mistake first.
+
+    Parameters
+    ----------
+    images : array of shape (n_wrong, H, W, C)
+    y_true, y_pred : arrays of shape (n_wrong,)
+    confidence : array of shape (n_wrong,), default=None
+        Probability of the predicted class.
+    n_samples : int, default=None
+        How many were predicted, for the title.
+    max_images : int, default=24
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    images_ : list of matplotlib.image.AxesImage
+    figure_ : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.display import MisclassifiedDisplay
+    >>> X = np.random.default_rng(0).random((4, 8, 8))
+    >>> display = MisclassifiedDisplay.from_predictions(X, [0, 1, 2, 3], [0, 1, 3, 2])
+    >>> display.y_true.tolist(), display.y_pred.tolist()
+    ([2, 3], [3, 2])
+    """
+
+    def __init__(self, images, y_true, y_pred, *, confidence=None, n_samples=None, max_images=24):
+        self.images = images
+        self.y_true = y_true
+        self.y_pred = y_pred
+        self.confidence = confidence
+        self.n_samples = n_samples
+        self.max_images = max_images
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, max_images=24, ax=None, **kwargs):
+        """Predict and draw what a fitted classifier gets wrong.
+
+        Parameters
+        ----------
+        estimator : CNNClassifier, fitted
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+        y : array of shape (n,)
+            True classes.
+        max_images : int, default=24
+        ax : matplotlib.axes.Axes, default=None
+            What to draw on; a new figure when None.
+        **kwargs :
+            Of `plot`.
+
+        Returns
+        -------
+        display : MisclassifiedDisplay
+        """
+        shape = fitted_network(estimator, cls).input_shape
+        if not hasattr(estimator, "predict_proba"):
+            raise ValueError(
+                f"MisclassifiedDisplay: estimator must be a classifier, got {estimator!r}."
+            )
+        proba = estimator.predict_proba(X)
+        return cls.from_predictions(
+            X,
+            y,
+            np.asarray(estimator.classes_)[proba.argmax(axis=1)],
+            confidence=proba.max(axis=1),
+            image_shape=shape,
+            max_images=max_images,
+            ax=ax,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X,
+        y_true,
+        y_pred,
+        *,
+        confidence=None,
+        image_shape=None,
+        max_images=24,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the images of which two labels differ.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+        y_true, y_pred : arrays of shape (n,)
+        confidence : array of shape (n,), default=None
+            Probability of the predicted class; with it the surest mistake comes first.
+        image_shape : tuple (H, W, C), default=None
+            Needed for flat rows.
+        max_images : int, default=24
+        ax : matplotlib.axes.Axes, default=None
+            What to draw on; a new figure when None.
+        **kwargs :
+            Of `plot`.
+
+        Returns
+        -------
+        display : MisclassifiedDisplay
+        """
+        X, y_true, y_pred = np.asarray(X), np.asarray(y_true), np.asarray(y_pred)
+        if y_true.ndim != 1 or not len(X) == len(y_true) == len(y_pred) or y_pred.ndim != 1:
+            raise ValueError(
+                "MisclassifiedDisplay: y_true and y_pred must be one label for each of the "
+                f"{len(X)} images, got shapes {y_true.shape} and {y_pred.shape}."
+            )
+        if image_shape is None and X.ndim not in (3, 4):
+            raise ValueError(
+                "MisclassifiedDisplay: image_shape must be given where X has flat rows, "
+                f"got X of shape {X.shape}."
+            )
+        shape = (*X.shape[1:], 1)[:3] if image_shape is None else tuple(image_shape)
+        wrong = np.flatnonzero(y_true != y_pred)
+        if confidence is not None:
+            confidence = np.asarray(confidence)
+            wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
+        display = cls(
+            as_images(X[wrong], (*shape, 1)[:3], "MisclassifiedDisplay"),
+            y_true[wrong],
+            y_pred[wrong],
+            confidence=None if confidence is None else confidence[wrong],
+            n_samples=len(X),
+            max_images=max_images,
+        )
+        return display.plot(ax, **kwargs)
+
+    def plot(self, ax=None, *, columns=8, cmap="gray"):
+        """Draw on `ax`, or on a new figure when None, and return the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+        columns : int, default=8
+        cmap : str or Colormap, default="gray"
+            Of images that are not in colour.
+        """
+        count = min(len(self.images), self.max_images)
+        size = self.images.shape[1:3] if count else (1, 4)
+        lines = 1 if self.confidence is None else 2
+        tiles = Tiles(count, *size, columns, lines=lines)
+        self.ax_ = ax = tiles.axes(ax, "MisclassifiedDisplay")
+        self.figure_ = ax.figure
+        self.images_ = []
+        for k in range(count):
+            title = f"{self.y_true[k]} as {self.y_pred[k]}"
+            if self.confidence is not None:
+                title += f"\n{self.confidence[k]:.0%} sure"
+            image = visible(np.asarray(self.images[k], float))
+            self.images_.append(tiles.draw(ax, k, image, title, cmap=cmap))
+        of = "" if self.n_samples is None else f" of {self.n_samples}"
+        shown = f" ({count} shown)" if count < len(self.images) else ""
+        ax.set_title(f"{len(self.images)}{of} wrong{shown}", fontsize=10)
+        return self
