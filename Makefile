@@ -38,7 +38,7 @@ bench: .venv/installed .venv-torch/installed
 	@touch $@
 
 .venv/installed: .venv/pip $(SOURCES)
-	$(BIN)/pip install --quiet --disable-pip-version-check '.[plot,test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check '.[plot,io,image,test]'
 	@touch $@
 
 .venv/lint: .venv/pip pyproject.toml

@@ -77,8 +77,11 @@ __all__ = [
     "blocks",
     "display",
     "functional",
+    "io",
+    "load",
     "models",
     "num_threads",
+    "save",
     "schedules",
     "set_num_threads",
     "show_versions",
@@ -87,8 +90,12 @@ __all__ = [
 
 def __getattr__(name):
     """Import modules that `import cnnkit` leaves out when they are first asked for."""
-    if name in ("augmentation", "blocks", "display", "models", "schedules"):
+    if name in ("augmentation", "blocks", "display", "io", "models", "schedules"):
         import importlib
 
         return importlib.import_module(f"cnnkit.{name}")
+    if name in ("load", "save"):
+        from cnnkit import io
+
+        return getattr(io, name)
     raise AttributeError(f"module 'cnnkit' has no attribute {name!r}")

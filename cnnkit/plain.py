@@ -25,6 +25,7 @@ MAX_NAME = 1_000  # characters of one string
 
 LAYERS = {name: getattr(layers, name) for name in layers.__all__ if name != "Layer"}
 LAYERS |= {"Graph": Graph, "Sequential": Sequential, "Residual": Residual}
+GRAPHS = {"layer": LAYERS}  # what a graph is made of: classes by the key that names them
 
 
 def to_json(layer, indent=None):
@@ -46,7 +47,7 @@ def to_json(layer, indent=None):
     """
     if not isinstance(layer, Layer):
         raise TypeError(f"to_json: layer must be a layer or a graph, got {layer!r}.")
-    plain = _plain(layer, type(layer).__name__, 0, count(1))
+    plain = encode(layer, type(layer).__name__, "to_json")
     return json.dumps({"format": FORMAT, "graph": plain}, indent=indent, allow_nan=False)
 
 
@@ -59,23 +60,14 @@ def from_json(text):
     """
     if not isinstance(text, str):
         raise TypeError(f"from_json: text must be a str, got {type(text).__name__}.")
-    if len(text) > MAX_CHARACTERS:
-        raise ValueError(
-            f"from_json: text must have at most {MAX_CHARACTERS} characters, got {len(text)}."
-        )
-    try:
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError(f"from_json: values must be at most {MAX_DEPTH} deep, got more.") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"from_json: text must be JSON, got a fault: {error}.") from None
+    data = parse(text, "from_json")
     if not isinstance(data, dict) or data.keys() != {"format", "graph"}:
         raise ValueError(
             f"from_json: text must be an object of 'format' and 'graph', got {_short(data)}."
         )
     if data["format"] != FORMAT:
         raise ValueError(f"from_json: format must be {FORMAT!r}, got {_short(data['format'])}.")
-    layer = _value(data["graph"], "graph", 0, count(1))
+    layer = decode(data["graph"], "graph", "from_json")
     if not isinstance(layer, Layer):
         raise ValueError(f"from_json: graph must be a layer, got {_short(data['graph'])}.")
     try:
@@ -85,65 +77,114 @@ def from_json(text):
     return layer
 
 
-def _plain(value, where, depth, counter):
-    """Return `value`, a hyper-parameter found at `where`, as what JSON can hold."""
-    _check_limits(where, depth, counter, "to_json")
-    if isinstance(value, Layer):
+def parse(text, owner):
+    """Return what a JSON text holds, within limits; anything wrong is a ValueError."""
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(
+            f"{owner}: text must have at most {MAX_CHARACTERS} characters, got {len(text)}."
+        )
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError(f"{owner}: values must be at most {MAX_DEPTH} deep, got more.") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{owner}: text must be JSON, got a fault: {error}.") from None
+
+
+def encode(value, where, owner, kinds=GRAPHS):
+    """Return `value`, a hyper-parameter called `where`, as what JSON can hold.
+
+    `owner` is what errors start with; `kinds` has the classes there may be, by name, under the key
+    that names them in the JSON; with a key "dict" there may be dicts.
+    """
+    return _plain(value, where, 0, (count(1), owner, kinds))
+
+
+def decode(data, where, owner, kinds=GRAPHS):
+    """Return what `encode` was given; anything wrong is a ValueError."""
+    return _value(data, where, 0, (count(1), owner, kinds))
+
+
+def _plain(value, where, depth, context):
+    """Return `value`, found at `where`, as what JSON can hold."""
+    counter, owner, kinds = context
+    _check_limits(where, depth, counter, owner)
+    if isinstance(value, BaseEstimator):
         name = type(value).__name__
-        if LAYERS.get(name) is not type(value):
+        key = next((key for key in kinds if kinds[key].get(name) is type(value)), None)
+        if key is None:
             raise ValueError(
-                f"to_json: {where} must be a layer of cnnkit, got {type(value).__qualname__}."
+                f"{owner}: {where} must be a {' or '.join(kinds)} of cnnkit, "
+                f"got {type(value).__qualname__}."
             )
         params = BaseEstimator.get_params(value, deep=False)
-        return {"layer": name} | {
-            key: _plain(entry, f"{where}.{key}", depth + 1, counter)
-            for key, entry in params.items()
+        return {key: name} | {
+            param: _plain(entry, f"{where}.{param}", depth + 1, context)
+            for param, entry in params.items()
         }
     if isinstance(value, (list, tuple)):
         items = [
-            _plain(entry, f"{where}[{i}]", depth + 1, counter) for i, entry in enumerate(value)
+            _plain(entry, f"{where}[{i}]", depth + 1, context) for i, entry in enumerate(value)
         ]
         return {"tuple": items} if isinstance(value, tuple) else items
+    if isinstance(value, dict) and "dict" in kinds:
+        return {"dict": _plain(list(value.items()), where, depth + 1, context)}
     if isinstance(value, (bool, np.bool_)):
         value = bool(value)
     elif isinstance(value, Integral):
         value = int(value)
     elif isinstance(value, Real):
         value = float(value)
-    return _checked(value, where, "to_json")
+    return _checked(value, where, owner)
 
 
-def _value(data, where, depth, counter):
+def _value(data, where, depth, context):
     """Return what `data`, found at `where` of a JSON text, stands for."""
-    _check_limits(where, depth, counter, "from_json")
+    counter, owner, kinds = context
+    _check_limits(where, depth, counter, owner)
     if isinstance(data, list):
-        return [_value(entry, f"{where}[{i}]", depth + 1, counter) for i, entry in enumerate(data)]
+        return [_value(entry, f"{where}[{i}]", depth + 1, context) for i, entry in enumerate(data)]
     if not isinstance(data, dict):
-        return _checked(data, where, "from_json")
+        return _checked(data, where, owner)
     if data.keys() == {"tuple"} and isinstance(data["tuple"], list):
-        return tuple(_value(data["tuple"], where, depth, counter))
-    name = data.get("layer")
-    if not isinstance(name, str) or name not in LAYERS:
+        return tuple(_value(data["tuple"], where, depth, context))
+    if data.keys() == {"dict"} and "dict" in kinds:
+        return _dict(_value(data["dict"], where, depth + 1, context), where, owner)
+    tag = next((key for key in kinds if key in data), next(iter(kinds)))
+    name = data.get(tag)
+    if not isinstance(name, str) or name not in kinds[tag]:
         raise ValueError(
-            f"from_json: {where} must be a layer of {sorted(LAYERS)}, got {_short(name)}."
+            f"{owner}: {where} must be a {tag} of {sorted(kinds[tag])}, got {_short(name)}."
         )
-    kind = LAYERS[name]
+    kind = kinds[tag][name]
     known = kind._get_param_names()
-    unknown = [key for key in data if key != "layer" and key not in known]
+    unknown = [key for key in data if key != tag and key not in known]
     if unknown:
         raise ValueError(
-            f"from_json: {where} ({name}) must have hyper-parameters of {known}, "
+            f"{owner}: {where} ({name}) must have hyper-parameters of {known}, "
             f"got {_short(unknown)}."
         )
     params = {
-        key: _value(entry, f"{where}.{key}", depth + 1, counter)
+        key: _value(entry, f"{where}.{key}", depth + 1, context)
         for key, entry in data.items()
-        if key != "layer"
+        if key != tag
     }
     try:
         return kind(**params)
     except TypeError as error:
-        raise ValueError(f"from_json: {where} must be whole, got: {error}.") from None
+        raise ValueError(f"{owner}: {where} must be whole, got: {error}.") from None
+
+
+def _dict(pairs, where, owner):
+    """Return the dict of a list of pairs."""
+    keys = (str, int, float, bool)
+    if not isinstance(pairs, list) or not all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], keys) for pair in pairs
+    ):
+        raise ValueError(
+            f"{owner}: {where} must be pairs of a key and a value, got {_short(pairs)}."
+        )
+    return dict(pairs)
 
 
 def _check_limits(where, depth, counter, owner):

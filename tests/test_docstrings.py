@@ -23,6 +23,8 @@ PUBLIC = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
+    if name == "cnnkit.io":
+        pytest.importorskip("safetensors")
     cnnkit.set_num_threads(1)
     try:
         results = doctest.testmod(importlib.import_module(name))
