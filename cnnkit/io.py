@@ -166,6 +166,11 @@ def load(path):
         raise ModelFormatError(f"load: {path} must hold a sound model, got: {error}") from error
 
 
+def check_installed():
+    """Raise ImportError where model files can be neither read nor written."""
+    _import_safetensors()
+
+
 def _import_safetensors():
     try:
         import safetensors

@@ -1,0 +1,54 @@
+"""One line that is written over on a terminal; a line for every step elsewhere."""
+
+import sys
+import time
+
+BAR = 20  # characters
+
+
+class Progress:
+    """Progress through `total` steps.
+
+    Parameters
+    ----------
+    total : int
+    noun : str
+        What a step is: ``epoch``.
+    stream : text file, default=sys.stdout
+    """
+
+    def __init__(self, total, noun, stream=None):
+        self.total = total
+        self.noun = noun
+        self.stream = sys.stdout if stream is None else stream
+        self.on_terminal = self.stream.isatty()
+        self.start = time.monotonic()
+        self.width = 0
+
+    def step(self, done, text):
+        """Say that `done` steps are done, and what came of the last."""
+        if not self.on_terminal:
+            print(f"{self.noun} {done}/{self.total}  {text}", file=self.stream, flush=True)
+            return
+        left = (time.monotonic() - self.start) / done * (self.total - done)
+        bar = "#" * (BAR * done // self.total)
+        line = f"{self.noun} {done}/{self.total} [{bar:<{BAR}}] {text}"
+        if done < self.total:
+            line += f"  {duration(left)} left"
+        print(f"\r{line:<{self.width}}", end="", file=self.stream, flush=True)
+        self.width = len(line)
+
+    def close(self):
+        """End the line."""
+        if self.on_terminal and self.width:
+            print(file=self.stream)
+
+
+def duration(seconds):
+    """Return seconds as ``12 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

@@ -1,0 +1,53 @@
+"""``python -m cnnkit summary``."""
+
+from pathlib import Path
+
+from cnnkit.cli.options import add_command, model_names, positive, sizes
+
+EPILOG = """examples:
+  python -m cnnkit summary digits.safetensors
+  python -m cnnkit summary resnet18 --image-shape 224x224x3 --classes 1000"""
+
+
+def add_to(commands):
+    """Add the command to the parsers `commands`."""
+    parser = add_command(
+        commands,
+        "summary",
+        run,
+        help="the layers of a model, their shapes and weights",
+        description="Print the layers of a model file, or of a network of cnnkit.models.",
+        epilog=EPILOG,
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help=f"a file, or one of {', '.join(model_names())}")
+    add(
+        "--image-shape",
+        type=sizes,
+        metavar="HxWxC",
+        help="of a named network, default: 224x224x3",
+    )
+    classes = "of a named network, default: 1000"
+    add("--classes", type=positive(int), metavar="N", help=classes)
+    add("--width", type=positive(float), metavar="W", help="of a named network, default: 1")
+
+
+def run(options):
+    """Print the table."""
+    from cnnkit import io, models
+
+    if options.model in model_names() and not Path(options.model).exists():
+        shape = (*(options.image_shape or (224, 224, 3)), 1)[:3]
+        build = getattr(models, options.model)
+        print(build(options.classes or 1000, shape, width=options.width or 1).summary(shape))
+        return
+    for name in ("image_shape", "classes", "width"):
+        if getattr(options, name) is not None:
+            option = name.replace("_", "-")
+            options.refuse(f"argument --{option}: needs a named network, not a file")
+    clf = io.load(options.model)
+    print(f"{type(clf).__name__} for images of {'x'.join(map(str, clf.input_shape_))}")
+    classes = getattr(clf, "classes_", None)
+    if classes is not None:
+        print(f"classes: {', '.join(map(str, classes))}")
+    print(clf.summary())

@@ -1,0 +1,151 @@
+"""``python -m cnnkit train``."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from cnnkit.cli.data import labelled
+from cnnkit.cli.options import (
+    DATA,
+    add_command,
+    model_names,
+    positive,
+    share,
+    side_sizes,
+    sizes,
+)
+from cnnkit.cli.progress import Progress, duration
+
+EPILOG = f"""{DATA}
+
+The model file holds no code and no pickle; it may be loaded wherever it comes from.
+
+examples:
+  python -m cnnkit train digits --epochs 10 --output digits.safetensors
+  python -m cnnkit train photos/ --size 64x64 --model resnet18 --width 0.25 --epochs 30
+  python -m cnnkit train data.npz --image-shape 28x28x1 --solver sgd --learning-rate 0.05"""
+
+
+def add_to(commands):
+    """Add the command to the parsers `commands`."""
+    parser = add_command(
+        commands,
+        "train",
+        run,
+        help="train a classifier and write it to a file",
+        description="Train a classifier of images and write it to a file.",
+        epilog=EPILOG,
+    )
+    add = parser.add_argument
+    add("data", metavar="DATA", help="digits, FILE.npz or FOLDER, see below")
+    add("--output", metavar="FILE", default="model.safetensors", help="default: %(default)s")
+    add(
+        "--model",
+        choices=["default", *model_names()],
+        default="default",
+        metavar="NAME",
+        help="a network of cnnkit.models: %(choices)s",
+    )
+    width = "factor of all filters of --model, default: 1"
+    add("--width", type=positive(float), metavar="W", help=width)
+    add("--size", type=side_sizes, metavar="HxW", help="bring image files to this size")
+    add("--image-shape", type=sizes, metavar="HxWxC", help="of flat rows in an .npz file")
+    add("--epochs", type=positive(int), default=20, metavar="N", help="default: %(default)s")
+    add("--batch-size", type=positive(int), default=32, metavar="N", help="default: %(default)s")
+    add(
+        "--learning-rate",
+        type=positive(float),
+        default=0.001,
+        metavar="R",
+        help="default: %(default)s",
+    )
+    add("--solver", choices=["adam", "adamw", "sgd"], default="adam", help="default: %(default)s")
+    add("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    add(
+        "--validation-fraction",
+        type=share,
+        default=0.1,
+        metavar="F",
+        help="part of the images that is kept from training and predicted after every epoch; "
+        "default: %(default)s",
+    )
+
+
+def run(options):
+    """Train, write the model and say how it went."""
+    from cnnkit import CNNClassifier, images, io
+
+    _refuse_what_would_be_ignored(options)
+    io.check_installed()
+    folder = Path(options.output).resolve().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"--output: the folder {folder} does not exist.")
+    X, y = labelled(options.data, options.size)
+    shape = images.input_shape(X, options.image_shape, "train")
+    classes = np.unique(y)
+    X, y, X_val, y_val = _split(X, y, options)
+    clf = CNNClassifier(
+        _layers(options, shape),
+        image_shape=options.image_shape,
+        solver=options.solver,
+        batch_size=options.batch_size,
+        learning_rate_init=options.learning_rate,
+        random_state=options.seed,
+    )
+    size = "x".join(map(str, shape))
+    print(f"{len(X)} images of {size} in {len(classes)} classes, {len(X_val)} more to validate")
+    start = time.monotonic()
+    progress = Progress(options.epochs, "epoch")
+    try:
+        for epoch in range(1, options.epochs + 1):
+            clf.partial_fit(X, y, classes=classes)
+            text = f"loss {clf.loss_:.4f}"
+            if len(X_val):
+                score = clf.score(X_val, y_val)
+                text += f"  validation accuracy {score:.4f}"
+            progress.step(epoch, text)
+    finally:
+        progress.close()
+    weights = clf.summary().weights
+    print(f"{weights:,} weights trained in {duration(time.monotonic() - start)}")
+    io.save(clf, options.output)
+    print(f"model: {options.output}")
+
+
+def _refuse_what_would_be_ignored(options):
+    if options.width is not None and options.model == "default":
+        options.refuse("argument --width: needs a --model")
+    if options.size is not None and not Path(options.data).is_dir():
+        options.refuse("argument --size: needs a folder of image files")
+    if options.image_shape is not None and not options.data.endswith(".npz"):
+        options.refuse("argument --image-shape: needs an .npz file")
+
+
+def _layers(options, shape):
+    """Return the network of ``--model``, None for the estimator's own."""
+    if options.model == "default":
+        return None
+    from cnnkit import models
+
+    return getattr(models, options.model)(None, shape, width=options.width or 1)
+
+
+def _split(X, y, options):
+    """Return the images to train on, their labels, and those to validate with."""
+    from sklearn.model_selection import train_test_split
+
+    if len(X) != len(y) or np.ndim(y) != 1:
+        raise ValueError(f"y must be one class for each of {len(X)} images, got {np.shape(y)}.")
+    kept = round(options.validation_fraction * len(X))
+    if not kept:
+        return X, y, X[:0], y[:0]
+    counts = np.unique(y, return_counts=True)[1]
+    even = counts.min() > 1 and min(kept, len(X) - kept) >= len(counts)
+    rows, others = train_test_split(
+        np.arange(len(X)),
+        test_size=kept,
+        stratify=y if even else None,
+        random_state=options.seed,
+    )
+    return X[rows], y[rows], X[others], y[others]

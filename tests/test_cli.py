@@ -1,0 +1,354 @@
+"""The command line."""
+
+import csv
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from cnnkit import load
+from cnnkit.cli import main
+from cnnkit.cli.progress import Progress, duration
+
+pytest.importorskip("safetensors")
+
+
+def command(*words, cwd=None):
+    """Run ``python -m cnnkit`` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "cnnkit", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command in this process: code, stdout, stderr."""
+
+    def run(*words):
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def digits_file(tmp_path_factory):
+    """A model of the digits, trained by the command."""
+    path = tmp_path_factory.mktemp("cli") / "digits.safetensors"
+    words = ("train", "digits", "--epochs", 4, "--learning-rate", 0.01, "--output", path)
+    done = command(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    return path, done.stdout
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder of images by class: left halves bright, or right halves."""
+    image = pytest.importorskip("PIL.Image")
+    root, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for name, half in (("left", np.s_[:, :5]), ("right", np.s_[:, 5:])):
+        (root / name / "more").mkdir(parents=True)
+        for k in range(12):
+            pixels = rng.integers(0, 80, (8, 10, 3), np.uint8)
+            pixels[half] += 150
+            where = root / name / ("more" if k % 2 else "")
+            image.fromarray(pixels).save(where / f"{k}.png")
+        (root / name / "notes.txt").write_text("no image")
+    return root
+
+
+class TestTrain:
+    def test_plain_lines_in_a_pipe(self, digits_file):
+        lines = digits_file[1].splitlines()
+        assert lines[0] == "1617 images of 8x8x1 in 10 classes, 180 more to validate"
+        for epoch, line in enumerate(lines[1:5], 1):
+            pattern = rf"epoch {epoch}/4  loss \d+\.\d{{4}}  validation accuracy 0\.\d{{4}}"
+            assert re.fullmatch(pattern, line)
+        assert lines[5].startswith("5,130 weights trained in ")
+        assert lines[6] == f"model: {digits_file[0]}"
+        assert len(lines) == 7
+
+    def test_one_line_on_a_terminal(self, tmp_path):
+        words = ["train", "digits", "--epochs", "3", "--output", str(tmp_path / "model")]
+        parent, child = pty.openpty()
+        process = subprocess.Popen([sys.executable, "-m", "cnnkit", *words], stdout=child)
+        os.close(child)
+        shown = b""
+        while True:
+            try:
+                part = os.read(parent, 10_000)
+            except OSError:  # how Linux says that the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        os.close(parent)
+        assert process.wait() == 0
+        bar = next(line for line in shown.decode().split("\n") if "epoch" in line)
+        assert bar.count("\repoch ") == 3
+        assert "[####################] loss" in bar
+        assert " left" in bar
+
+    def test_a_folder_of_images(self, run, photos, tmp_path):
+        path = tmp_path / "model.safetensors"
+        words = ("--epochs", 12, "--learning-rate", 0.01, "--output", path, "--seed", 1)
+        code, out, err = run("train", photos, *words)
+        assert (code, err) == (0, "")
+        assert out.startswith("22 images of 8x10x3 in 2 classes, 2 more to validate\n")
+        clf = load(path)
+        assert clf.classes_.tolist() == ["left", "right"]
+        assert clf.random_state == 1
+        files = [photos / "left" / "0.png", photos / "right"]
+        code, out, err = run("predict", path, *files)
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert [row["class"] for row in rows] == ["left"] + ["right"] * 12
+        assert rows[0]["name"] == str(files[0])
+        assert (code, err) == (0, "")
+
+    def test_sizes_and_named_networks(self, run, photos, tmp_path):
+        path = tmp_path / "model"
+        words = ("--size", "16x12", "--model", "lenet5", "--width", 0.5, "--epochs", 1)
+        code, out, _ = run("train", photos, *words, "--output", path, "--validation-fraction", 0)
+        assert code == 0
+        assert out.startswith(
+            "24 images of 16x12x3 in 2 classes, 0 more to validate\nepoch 1/1  loss"
+        )
+        assert load(path).network_.graph.layers[0][0] == "conv1"
+        code, out, _ = run("predict", path, photos / "left", "--proba")
+        assert out.splitlines()[0] == "name,class,probability,left,right"
+        assert len(out.splitlines()) == 13
+
+    @pytest.mark.parametrize("flat", [False, True])
+    def test_arrays(self, run, tmp_path, flat):
+        rng = np.random.default_rng(0)
+        X, y = rng.random((40, 4, 5, 2)), np.repeat(["a", "b"], 20)
+        X[y == "b", :2] += 1
+        X = X.reshape(40, -1) if flat else X
+        np.savez(tmp_path / "data.npz", X=X, y=y)
+        shape = ["--image-shape", "4x5x2"] if flat else []
+        words = [*shape, "--epochs", 3, "--output", tmp_path / "model", "--solver", "sgd"]
+        assert run("train", tmp_path / "data.npz", *words)[0] == 0
+        code, out, err = run("predict", tmp_path / "model", tmp_path / "data.npz")
+        assert code == 0
+        assert re.fullmatch(r"accuracy \d\.\d{4} \(\d+ of 40\)\n", err)
+        np.savez(tmp_path / "more.npz", X=X)
+        assert run("predict", tmp_path / "model", tmp_path / "more.npz") == (0, out, "")
+
+    def test_grey_images(self, run, tmp_path):
+        image = pytest.importorskip("PIL.Image")
+        for name in "ab":
+            (tmp_path / "data" / name).mkdir(parents=True)
+            for k in range(3):
+                pixels = np.full((6, 6), 60 * k, np.uint8)
+                image.fromarray(pixels).save(tmp_path / "data" / name / f"{k}.png")
+        words = ("--epochs", 1, "--output", tmp_path / "model")
+        code, out, _ = run("train", tmp_path / "data", *words)
+        assert (code, out.splitlines()[0][:20]) == (0, "5 images of 6x6x1 in")
+        image.fromarray(np.zeros((9, 5, 3), np.uint8)).save(tmp_path / "colour.jpg")
+        assert run("predict", tmp_path / "model", tmp_path / "colour.jpg")[0] == 0
+
+
+class TestPredict:
+    def test_digits(self, digits_file):
+        done = command("predict", digits_file[0], "digits")
+        rows = list(csv.DictReader(io.StringIO(done.stdout)))
+        assert done.returncode == 0
+        assert len(rows) == 1797
+        accuracy = float(re.match(r"accuracy (\d\.\d+) ", done.stderr)[1])
+        assert accuracy > 0.6
+        assert 0 < float(rows[0]["probability"]) <= 1
+
+    def test_a_reader_that_has_enough(self, digits_file):
+        code = f"{sys.executable} -m cnnkit predict {digits_file[0]} digits | head -2"
+        done = subprocess.run(code, shell=True, capture_output=True, text=True, check=False)
+        assert done.stdout.splitlines()[0] == "name,class,probability"
+        assert "Traceback" not in done.stderr
+        assert "Broken pipe" not in done.stderr
+
+
+class TestSummary:
+    def test_of_a_file(self, run, digits_file):
+        code, out, err = run("summary", digits_file[0])
+        assert (code, err) == (0, "")
+        assert out.startswith("CNNClassifier for images of 8x8x1\nclasses: 0, 1, 2, 3")
+        assert "total" in out
+
+    def test_of_a_name(self, run):
+        code, out, _ = run("summary", "resnet18")
+        assert code == 0
+        assert "11,699,112" in out
+        code, out, _ = run("summary", "lenet5", "--image-shape", "28x28", "--classes", 10)
+        assert "61,706" in out
+
+
+class TestBenchAndVersions:
+    def test_bench(self, run):
+        from cnnkit import num_threads
+
+        before = num_threads()
+        code, out, err = run("bench", "--quick", "--threads", 1)
+        assert (code, err) == (0, "")
+        assert out.startswith("1 threads, ")
+        assert len(re.findall(r" \d+\.\d\d ms\n", out)) == 2
+        assert num_threads() == before
+
+    def test_versions(self, run):
+        code, out, _ = run("versions")
+        assert code == 0
+        assert "scikit-learn" in out
+
+
+class TestUsage:
+    @pytest.mark.parametrize("words", [[], ["train"], ["predict"], ["summary"], ["bench"]], ids=str)
+    def test_help_has_examples(self, run, words):
+        code, out, _ = run(*words, "--help")
+        assert code == 0
+        assert "python -m cnnkit" in out.split("usage:")[1].split("\n", 1)[1]
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            ([], "the following arguments are required: COMMAND"),
+            (["fly"], "invalid choice: 'fly'"),
+            (["train"], "required: DATA"),
+            (["train", "digits", "--epochs", "0"], "must be a positive int, got '0'"),
+            (["train", "digits", "--learning-rate", "nan"], "must be a positive float, got 'nan'"),
+            (["train", "digits", "--validation-fraction", "1"], "must be at least 0 and below 1"),
+            (["train", "digits", "--model", "resnet19"], "invalid choice: 'resnet19'"),
+            (["train", "digits", "--size", "8"], "must be sizes such as 64x64"),
+            (["train", "digits", "--size", "8x8"], "--size: needs a folder of image files"),
+            (["train", "digits", "--width", "2"], "--width: needs a --model"),
+            (["train", "digits", "--image-shape", "8x8"], "--image-shape: needs an .npz file"),
+            (["summary", "x.safetensors", "--classes", "3"], "--classes: needs a named network"),
+        ],
+        ids=str,
+    )
+    def test_what_is_not_understood(self, run, words, message):
+        code, out, err = run(*words)
+        assert (code, out) == (2, "")
+        assert message in err
+
+    def test_exit_codes_of_the_process(self, tmp_path):
+        assert command("fly").returncode == 2
+        done = command("predict", tmp_path / "none", "digits")
+        assert done.returncode == 1
+        assert done.stderr.startswith("cnnkit: error: ")
+        assert "Traceback" not in done.stderr
+
+
+class TestFailures:
+    def failure(self, run, *words):
+        code, _, err = run(*words)
+        assert code == 1
+        assert err.startswith("cnnkit: error: ")
+        return err
+
+    def test_what_cannot_be_read(self, run, tmp_path, digits_file):
+        (tmp_path / "x.npz").write_text("no zip")
+        (tmp_path / "y.npz").write_bytes(b"PK\x03\x04" + b"0" * 50)
+        np.savez(tmp_path / "z.npz", y=[1, 2])
+        np.savez(tmp_path / "objects.npz", X=np.array([{}, None]), y=[1, 2])
+        np.savez(tmp_path / "lengths.npz", X=np.ones((3, 2, 2)), y=[1, 2])
+        for name, message in {
+            "x.npz": "cannot be read as .npz without pickle",
+            "y.npz": "cannot be read as .npz without pickle",
+            "objects.npz": "cannot be read as .npz without pickle",
+            "z.npz": "must hold an array X, got ['y']",
+            "lengths.npz": "y must be one class for each of 3 images, got (2,)",
+            "none": "must be 'digits', an .npz file or a folder, and does not exist",
+            "none.npz": "No such file",
+        }.items():
+            assert message in self.failure(run, "train", tmp_path / name)
+        assert "must hold arrays X and y" in self.failure(
+            run, "train", self.only_x(tmp_path / "x_only.npz")
+        )
+        assert "must be a safetensors file" in self.failure(run, "summary", tmp_path / "x.npz")
+        assert "got none" in self.failure(run, "predict", digits_file[0], self.empty(tmp_path))
+
+    def only_x(self, path):
+        np.savez(path, X=np.ones((3, 2, 2)))
+        return path
+
+    def empty(self, tmp_path):
+        (tmp_path / "empty").mkdir()
+        return tmp_path / "empty"
+
+    def test_folders_without_images(self, run, tmp_path, photos):
+        assert "at least two classes, got 0 folders" in self.failure(run, "train", tmp_path)
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+        assert "got none in a, b" in self.failure(run, "train", tmp_path)
+
+    def test_images_of_two_sizes_and_none(self, run, tmp_path):
+        image = pytest.importorskip("PIL.Image")
+        for k, name in enumerate("ab"):
+            (tmp_path / name).mkdir()
+            image.new("RGB", (4 + k, 6)).save(tmp_path / name / "1.png")
+        err = self.failure(run, "train", tmp_path)
+        assert "images must be of one size" in err
+        assert "has 6x4" in err
+        assert "--size 64x64" in err
+        (tmp_path / "a" / "0.png").write_text("no image")
+        assert "0.png cannot be read as an image" in self.failure(run, "train", tmp_path)
+
+    def test_an_output_without_a_folder_is_found_before_training(self, run, tmp_path):
+        start = time.monotonic()
+        err = self.failure(run, "train", "digits", "--epochs", 10**6, "--output", tmp_path / "a/b")
+        assert "does not exist" in err
+        assert time.monotonic() - start < 5
+
+    def test_without_pillow(self, run, photos, monkeypatch):
+        monkeypatch.setitem(sys.modules, "PIL", None)
+        assert "pip install cnnkit[image]" in self.failure(run, "train", photos)
+
+    def test_without_safetensors(self, run, monkeypatch):
+        monkeypatch.setitem(sys.modules, "safetensors", None)
+        assert "pip install cnnkit[io]" in self.failure(run, "train", "digits")
+
+    def test_interrupted(self, run, monkeypatch):
+        def interrupt(options):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("cnnkit.cli._versions", interrupt)
+        assert run("versions") == (130, "", "\ncnnkit: interrupted\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class TestProgress:
+    def test_a_shorter_line_covers_a_longer_one(self):
+        stream = Terminal()
+        progress = Progress(2, "epoch", stream)
+        progress.step(1, "something long")
+        progress.step(2, "short")
+        progress.close()
+        first, second = stream.getvalue().strip("\r\n").split("\r")
+        assert len(second) == len(first)
+        assert stream.getvalue().endswith("\n")
+
+    def test_nothing_to_end(self):
+        stream = Terminal()
+        Progress(2, "epoch", stream).close()
+        assert stream.getvalue() == ""
+
+    @pytest.mark.parametrize(
+        ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
+    )
+    def test_durations(self, seconds, text):
+        assert duration(seconds) == text
