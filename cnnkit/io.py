@@ -232,7 +232,7 @@ def _read(file):
     }
     if names:
         raise ModelFormatError(f"load: every tensor must be used, got {sorted(names)[:5]} besides.")
-    _check_learned(learned, network)
+    _check_learned(learned, network, kind)
     for name in network.weights:
         network.weights[name] = file.get_tensor(WEIGHT + name)
     vars(estimator).update(learned, network_=network)
@@ -329,7 +329,7 @@ def _decode_learned(name, data, file, names):
     )
 
 
-def _check_learned(learned, network):
+def _check_learned(learned, network, kind):
     """Raise unless what was learned fits the network."""
     shape = network.input_shape
     expected = {"input_shape_": shape, "n_features_in_": prod(shape)}
@@ -337,13 +337,13 @@ def _check_learned(learned, network):
         if learned.get(name) != value:
             raise ModelFormatError(f"load: {name} must be {value}, got {learned.get(name)!r}.")
     classes = learned.get("classes_")
-    if isinstance(classes, np.ndarray):
+    if classes is not None or hasattr(kind, "predict_proba"):
         outputs = network.output.shape[1:]
-        fits = classes.ndim == 1 and (
+        fits = np.ndim(classes) == 1 and (
             outputs == (len(classes),) or (len(classes) == 2 and outputs == (1,))
         )
         if not fits or len(np.unique(classes)) < len(classes):
             raise ModelFormatError(
                 f"load: classes_ must be one for each of the outputs {outputs}, "
-                f"got {str(classes.tolist())[:80]}."
+                f"got {str(np.array(classes).tolist())[:80]}."
             )

@@ -241,6 +241,14 @@ class TestHostileFiles:
                 "classes_ must be one for each",
             ),
             (
+                lambda m: m["learned"].update(classes_={"value": 3}),
+                "classes_ must be one for each of the outputs (3,), got 3",
+            ),
+            (
+                lambda m: m["learned"].pop("classes_"),
+                "classes_ must be one for each of the outputs (3,), got None",
+            ),
+            (
                 lambda m: m["learned"].update(classes_={"array": "weight:conv1/w"}),
                 "a tensor must hold classes_, got 'weight:conv1/w'",
             ),
