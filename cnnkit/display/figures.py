@@ -10,6 +10,7 @@ INCH = 0.95  # of the longer side of an image
 BETWEEN = 0.1  # images, as a part of their longer side
 TITLE = 0.24  # inches a line of title takes
 FONT = 8  # points
+LETTER = 0.068  # inches a letter of it takes, on average
 SIGNED = "PuOr"  # orange is negative, purple positive; it reads the same to the colour-blind
 
 
@@ -124,6 +125,19 @@ class Tiles:
         top = (k // self.columns) * self.step_y
         return left, left + self.width, top + self.height, top
 
+    @property
+    def letters(self):
+        """How many letters fit above an image."""
+        return int(self.step_x * self.inch / LETTER)
+
+    def fitting(self, text):
+        """Return as much of a line as fits above an image."""
+        return (
+            text
+            if len(text) <= self.letters
+            else f"{text[: self.letters - 1]}\N{HORIZONTAL ELLIPSIS}"
+        )
+
     def draw(self, ax, k, image, title="", **style):
         """Draw image `k` and its title, and return matplotlib's image."""
         limits = ax.get_xlim(), ax.get_ylim()
@@ -131,6 +145,7 @@ class Tiles:
         drawn = ax.imshow(image, extent=extent, **{"interpolation": "nearest", **style})
         ax.set(xlim=limits[0], ylim=limits[1])
         middle = (extent[0] + extent[1]) / 2
+        title = "\n".join(self.fitting(line) for line in title.split("\n"))
         ax.text(
             middle,
             extent[3] - 0.04 / self.inch,

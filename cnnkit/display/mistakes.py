@@ -150,17 +150,20 @@ class MisclassifiedDisplay:
         """
         count = min(len(self.images), self.max_images)
         size = self.images.shape[1:3] if count else (1, 4)
-        lines = 1 if self.confidence is None else 2
+        titles = [f"{self.y_true[k]} as {self.y_pred[k]}" for k in range(count)]
+        tiles = Tiles(count, *size, columns)
+        if max(map(len, titles), default=0) > tiles.letters:
+            titles = [f"{self.y_true[k]}\nas {self.y_pred[k]}" for k in range(count)]
+        if self.confidence is not None:
+            titles = [f"{title}\n{self.confidence[k]:.0%} sure" for k, title in enumerate(titles)]
+        lines = 1 + max((title.count("\n") for title in titles), default=0)
         tiles = Tiles(count, *size, columns, lines=lines)
         self.ax_ = ax = tiles.axes(ax, "MisclassifiedDisplay")
         self.figure_ = ax.figure
         self.images_ = []
         for k in range(count):
-            title = f"{self.y_true[k]} as {self.y_pred[k]}"
-            if self.confidence is not None:
-                title += f"\n{self.confidence[k]:.0%} sure"
             image = visible(np.asarray(self.images[k], float))
-            self.images_.append(tiles.draw(ax, k, image, title, cmap=cmap))
+            self.images_.append(tiles.draw(ax, k, image, titles[k], cmap=cmap))
         of = "" if self.n_samples is None else f" of {self.n_samples}"
         shown = f" ({count} shown)" if count < len(self.images) else ""
         ax.set_title(f"{len(self.images)}{of} wrong{shown}", fontsize=10)

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -244,6 +245,17 @@ class TestMisclassified:
     def test_bytes_are_scaled(self):
         X = np.full((1, 4, 4), 255, np.uint8)
         assert (MisclassifiedDisplay.from_predictions(X, [0], [1]).images == 1).all()
+
+    def test_long_names_do_not_touch(self):
+        names = np.array(["golden retriever", "West Highland white terrier", "cat"])
+        display = MisclassifiedDisplay.from_predictions(
+            np.ones((3, 5, 5)), names, names[[1, 2, 0]], confidence=[0.9, 0.8, 0.7]
+        )
+        assert texts(display)[2] == "cat\nas golden retr\N{HORIZONTAL ELLIPSIS}\n70% sure"
+        display.figure_.canvas.draw()
+        extents = [text.get_window_extent() for text in display.ax_.texts]
+        for a, b in pairwise(extents):
+            assert a.x1 < b.x0
 
     def test_nothing_wrong(self):
         display = MisclassifiedDisplay.from_predictions(np.ones((2, 3, 3)), [0, 1], [0, 1])
