@@ -50,7 +50,7 @@ class Network:
         Of the same layout, filled by `backward`.
     x : array of shape (batch_size, H, W, C)
         The input. Its memory is used again by `forward`: fill it before each.
-    frozen : bool
+    packed : bool
         Whether weights were folded and packed once: see `resized`.
     outputs, doutputs : lists of arrays of shape (batch_size, ...)
         What `forward` computes, and their gradients, to be filled between `forward` and `backward`
@@ -90,7 +90,7 @@ class Network:
         self.training = training
         self.algorithm = algorithm
         self.rng = rng
-        self.frozen = False
+        self.packed = False
         self._nodes = graph.flattened(n_outputs)
         self._outputs = graph.output_paths()
         self._shapes = infer_shapes(self._nodes, self.input_shape)
@@ -162,7 +162,7 @@ class Network:
         weights = self.weights.of(norm.name)
         return FoldOp(norm.layer, weights, slots.weights.get("b"), slots.scale, slots.shift)
 
-    def resized(self, batch_size, outputs=None, *, frozen=False):
+    def resized(self, batch_size, outputs=None, *, packed=False):
         """Return a network for inference of up to `batch_size` samples, with the same weights.
 
         Parameters
@@ -171,29 +171,29 @@ class Network:
         outputs : tuple of str, default=None
             Paths of the nodes whose outputs are wanted, if not those of the graph; what they do
             not need is left out.
-        frozen : bool, default=False
+        packed : bool, default=False
             Take the weights as they are now: batch norms are folded and convolutions packed once,
             here, rather than in every `forward`. Weights must not change while such a network is
             in use, since some are read where they are.
         """
         other = Network.__new__(Network)
         vars(other).update(
-            vars(self), batch_size=batch_size, training=False, grads=None, rng=None, frozen=frozen
+            vars(self), batch_size=batch_size, training=False, grads=None, rng=None, packed=packed
         )
         if outputs is not None:
             other._outputs = tuple(outputs)
             other._nodes = needed(self._nodes, outputs)
         other._bind()
-        if frozen:
-            other._freeze()
+        if packed:
+            other._prepack()
         return other
 
-    def _freeze(self):
+    def _prepack(self):
         for op in self._forward:
             if isinstance(op, FoldOp):
                 op.forward(0)
-            elif hasattr(op, "freeze"):
-                op.freeze(empty_bytes(op.frozen_bytes))
+            elif hasattr(op, "prepack"):
+                op.prepack(empty_bytes(op.packed_bytes))
         self._forward = [op for op in self._forward if not isinstance(op, FoldOp)]
 
     def activations(self, X, paths):
@@ -212,7 +212,7 @@ class Network:
         """
         images.check_input_shape(X, self.input_shape, "Network")
         paths = [paths] if isinstance(paths, str) else list(dict.fromkeys(paths))
-        network = self.resized(max(1, min(len(X), 64)), tuple(paths), frozen=True)
+        network = self.resized(max(1, min(len(X), 64)), tuple(paths), packed=True)
         found = {
             path: np.empty((len(X), *output.shape[1:]), self.dtype)
             for path, output in zip(paths, network.outputs, strict=True)
@@ -272,14 +272,14 @@ class Network:
             "weights": self.weights,
             "rng": self.rng,
             "outputs": self._outputs,
-            "frozen": self.frozen,
+            "packed": self.packed,
         }
 
     def __setstate__(self, state):
-        outputs, frozen = state.pop("outputs"), state.pop("frozen")
+        outputs, packed = state.pop("outputs"), state.pop("packed")
         self.__init__(**state)
-        if frozen or outputs != self._outputs:
-            vars(self).update(vars(self.resized(self.batch_size, outputs, frozen=frozen)))
+        if packed or outputs != self._outputs:
+            vars(self).update(vars(self.resized(self.batch_size, outputs, packed=packed)))
 
 
 def needed(nodes, outputs):

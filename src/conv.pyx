@@ -255,8 +255,8 @@ cdef class ConvOp:
             im2col_forward(job)
 
     @property
-    def frozen_bytes(self):
-        """Bytes of the weights as `freeze` packs them; 0 where they are read in place."""
+    def packed_bytes(self):
+        """Bytes of the weights as `prepack` packs them; 0 where they are read in place."""
         cdef const Conv* conv = &self.forward_plan
         if self.forward_by == IM2COL or (conv.flat and conv.g.H * conv.g.W == 1):
             return 0
@@ -267,12 +267,12 @@ cdef class ConvOp:
             return transformed_bytes(&self.forward_plan, self.kernels, self.size)
         return panel_bytes(&self.forward_plan, self.kernels, self.size)
 
-    def freeze(self, memory):
-        """Pack the weights as they are now into `frozen_bytes` of memory, once for all runs."""
+    def prepack(self, memory):
+        """Pack the weights as they are now into `packed_bytes` of memory, once for all runs."""
         cdef Job job = self.job(&self.forward_plan, self.forward_plan.g.N)
-        if not self.frozen_bytes:
+        if not self.packed_bytes:
             return
-        self.packed = pointer(memory, (self.frozen_bytes,), "B", True, self.keep)
+        self.packed = pointer(memory, (self.packed_bytes,), "B", True, self.keep)
         job.panels = self.packed
         job.scale = self.scale
         job.count = count_panels(&self.forward_plan, self.kernels)

@@ -265,15 +265,15 @@ def test_resized_shares_the_weights():
     np.testing.assert_allclose(forward(small), before + 1, rtol=1e-4)
 
 
-FREEZABLE = {
+PACKABLE = {
     "winograd": [Conv(20, 3), BatchNorm(), ReLU(), Conv(33, 3), BatchNorm(), GlobalAvgPool()],
     "direct": [Conv(20, 5, stride=2), BatchNorm(), ReLU(), Conv1x1(), BatchNorm(), GlobalAvgPool()],
     "depthwise": [DepthwiseConv(3), BatchNorm(), ReLU6(), Flatten(), Dense(), BatchNorm()],
 }
 
 
-def make_freezable(name, **options):
-    network = make(FREEZABLE[name], **options)
+def make_packable(name, **options):
+    network = make(PACKABLE[name], **options)
     for path, array in network.weights.items():
         if path.endswith("/var"):
             array[...] = np.abs(array) + 0.1
@@ -281,22 +281,22 @@ def make_freezable(name, **options):
 
 
 @pytest.mark.parametrize("algorithm", ["auto", "exact", "im2col", "winograd"])
-@pytest.mark.parametrize("name", FREEZABLE)
-def test_frozen_weights_give_the_same_bits(name, algorithm):
-    trained = make_freezable(name, algorithm=algorithm)
-    assert_same_bits(forward(trained.resized(3, frozen=True)), forward(trained.resized(3)))
+@pytest.mark.parametrize("name", PACKABLE)
+def test_packed_weights_give_the_same_bits(name, algorithm):
+    trained = make_packable(name, algorithm=algorithm)
+    assert_same_bits(forward(trained.resized(3, packed=True)), forward(trained.resized(3)))
     trained.weights.flat[:] *= 2
-    assert_same_bits(forward(trained.resized(3, frozen=True)), forward(trained.resized(3)))
+    assert_same_bits(forward(trained.resized(3, packed=True)), forward(trained.resized(3)))
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
-def test_copies_of_a_frozen_network_are_frozen(again):
-    frozen = make_freezable("winograd").resized(3, frozen=True)
-    other = again(frozen)
-    assert other.frozen
-    assert_same_bits(forward(other), forward(frozen))
+def test_copies_of_a_packed_network_are_packed(again):
+    packed = make_packable("winograd").resized(3, packed=True)
+    other = again(packed)
+    assert other.packed
+    assert_same_bits(forward(other), forward(packed))
     other.weights["conv1/w"][...] = 0  # packed before
-    assert_same_bits(forward(other), forward(frozen))
+    assert_same_bits(forward(other), forward(packed))
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])

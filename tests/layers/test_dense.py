@@ -56,16 +56,16 @@ def test_refusals(units, shape, message):
         Dense(units).weight_specs(shape)
 
 
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("units", [1, 8, 33, 300])
 @pytest.mark.parametrize("features", [7, 700])
-def test_a_row_is_the_same_in_any_batch(features, units, dtype, frozen):
+def test_a_row_is_the_same_in_any_batch(features, units, dtype, packed):
     graph = Sequential([Dense(units), ReLU()])
     trained = Network(graph, (features,), units, dtype=dtype)
     trained.weights["dense1/w"] = normals(features, units, seed=1)
     trained.weights["dense1/b"] = normals(units, seed=2)
-    network = trained.resized(500, frozen=frozen)
+    network = trained.resized(500, packed=packed)
     x = normals(500, features, seed=3).astype(dtype)
     network.x[...] = x
     want = network.forward(500).copy()
