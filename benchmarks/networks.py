@@ -1,57 +1,83 @@
-"""Networks of the literature at 224x224: inference and training steps beside PyTorch.
+"""Networks of the literature at 224x224: inference beside PyTorch and ONNX Runtime, and training.
 
 Run::
 
-    python benchmarks/networks.py [--rounds 7] [--threads 2] [--torch-python PATH]
+    python benchmarks/networks.py [--rounds 4] [--threads 2] [--torch-python PATH]
+                                  [--only PATTERN] [--json PATH]
 
-``infer NAME, batch B``
+``inference: NAME, batch B``
     Milliseconds for one forward pass of a network in inference mode, random weights and images.
-``step NAME, batch B``
+    ONNX Runtime runs what `torch.onnx` exports, with batch norms folded, all its optimisations on.
+    `torch.compile` is asked for at batch 1, and what it takes is not counted.
+``training step: NAME, batch B``
     Milliseconds for forward, backward from a given gradient of the outputs, and a step of SGD with
     momentum.
 
 The networks are those of `cnnkit.models` and the same written with `torch.nn`; the number of
-weights beside each figure shows that they are the same.
+weights beside each figure shows that they are the same. GFLOP/s count the multiply-adds of
+convolutions and dense layers as they are defined, three times as many in a training step.
 """
 
 import functools
 
 import harness
+from torch_networks import torch_network
 
+MULTIPLY_ADDS = {
+    "vgg16": 15_470_264_320,
+    "resnet50": 3_857_973_248,
+    "resnet18": 1_814_073_344,
+    "squeezenet_1_1": 349_151_936,
+    "mobilenet_v1": 568_740_352,
+}
 INFERENCE = {
+    "vgg16": (1, 8),
+    "resnet50": (1,),
+    "resnet18": (1,),
     "squeezenet_1_1": (1, 8),
     "mobilenet_v1": (1, 8),
-    "resnet18": (1,),
-    "resnet50": (1,),
-    "vgg16": (1,),
 }
-TRAINING = {"squeezenet_1_1": (8,), "mobilenet_v1": (8,), "resnet18": (8,)}
-REPEATS = 2
+TRAINING = {"squeezenet_1_1": (8,), "resnet18": (8,), "mobilenet_v1": (8,)}
+TABLES = {"inference": (INFERENCE, 1), "training step": (TRAINING, 3)}
+SECONDS = 0.2
 
 
-def rows_of(infer, train):
-    """The rows of the table.
+def multiply_adds():
+    """{row: multiply-adds} of all tables."""
+    return {
+        f"{table}: {name}, batch {batch}": passes * batch * MULTIPLY_ADDS[name]
+        for table, (networks, passes) in TABLES.items()
+        for name, batches in networks.items()
+        for batch in batches
+    }
+
+
+def rows_of(infer, train=None, most=None):
+    """The rows of the tables.
 
     Parameters
     ----------
     infer, train : callable, (name, batch) -> (callable without arguments, number of weights)
+    most : int or None
+        Rows of larger batches are left out.
     """
 
     @functools.lru_cache(maxsize=1)  # one network at a time in memory
     def prepared(make, name, batch):
         return make(name, batch)
 
-    def one_round(*what):
-        call, weights = prepared(*what)
-        seconds, _ = harness.clock(call, REPEATS)
-        return seconds, f"{weights:,} weights"
+    def one_round(row, make, name, batch):
+        call, weights = prepared(make, name, batch)
+        seconds, _ = harness.clock_for(call, SECONDS, least=2)
+        return harness.Turn(seconds, f"{weights:,} weights", multiply_adds()[row])
 
-    return {
-        f"{kind} {name}, batch {batch}": functools.partial(one_round, make, name, batch)
-        for kind, make, table in (("infer", infer, INFERENCE), ("step", train, TRAINING))
-        for name, batches in table.items()
-        for batch in batches
-    }
+    rows = {}
+    for (table, (networks, _)), make in zip(TABLES.items(), (infer, train), strict=True):
+        for name, batches in networks.items() if make else ():
+            for batch in batches if most is None else range(1, most + 1):
+                row = f"{table}: {name}, batch {batch}"
+                rows[row] = functools.partial(one_round, row, make, name, batch)
+    return rows
 
 
 def with_cnnkit():
@@ -98,17 +124,15 @@ def with_cnnkit():
     return rows_of(infer, train)
 
 
-def with_torch(memory_format):
+def with_torch(memory_format, compiled=False):
     import torch
-    from torch import nn
 
     memory_format = getattr(torch, memory_format)
 
     def network(name, batch):
-        torch.manual_seed(0)
-        net = torch_network(name, nn).to(memory_format=memory_format)
-        images = torch.rand(batch, 3, 224, 224).contiguous(memory_format=memory_format)
-        return net, images, sum(weight.numel() for weight in net.parameters())
+        net, images, weights = torch_network_and_images(name, batch)
+        net, images = net.to(memory_format=memory_format), images.to(memory_format=memory_format)
+        return torch.compile(net) if compiled else net, images, weights
 
     def infer(name, batch):
         net, images, weights = network(name, batch)
@@ -132,97 +156,50 @@ def with_torch(memory_format):
 
         return call, weights
 
-    return rows_of(infer, train)
+    return rows_of(infer, most=1) if compiled else rows_of(infer, train)
 
 
-def torch_network(name, nn):
-    """Return a network of `cnnkit.models`, as large, with `torch.nn`."""
+def with_onnxruntime():
+    import io
+    import os
+    import warnings
 
-    class Sum(nn.Module):
-        def __init__(self, body, shortcut):
-            super().__init__()
-            self.body, self.shortcut, self.relu = body, shortcut, nn.ReLU(inplace=True)
+    import onnxruntime
+    import torch
 
-        def forward(self, x):
-            return self.relu(self.body(x) + self.shortcut(x))
-
-    class Join(nn.Module):
-        def __init__(self, *branches):
-            super().__init__()
-            self.branches = nn.ModuleList(branches)
-
-        def forward(self, x):
-            import torch
-
-            return torch.cat([branch(x) for branch in self.branches], 1)
-
-    def conv(c, f, kernel, stride=1, padding=None, groups=1, norm=False, relu=True):
-        padding = kernel // 2 if padding is None else padding
-        parts = [nn.Conv2d(c, f, kernel, stride, padding, groups=groups, bias=not norm)]
-        parts += [nn.BatchNorm2d(f)] if norm else []
-        return nn.Sequential(*parts, *([nn.ReLU(inplace=True)] if relu else []))
-
-    def fire(c, squeeze, expand):
-        branches = Join(conv(squeeze, expand, 1), conv(squeeze, expand, 3))
-        return nn.Sequential(conv(c, squeeze, 1), branches)
-
-    def residual(c, f, stride, deep):
-        out = 4 * f if deep else f
-        if deep:
-            steps = (c, f, 1, stride), (f, f, 3, 1), (f, out, 1, 1)
-        else:
-            steps = (c, f, 3, stride), (f, f, 3, 1)
-        *inner, last = steps
-        body = nn.Sequential(
-            *(conv(*s, norm=True) for s in inner), conv(*last, norm=True, relu=False)
+    def infer(name, batch):
+        net, images, weights = torch_network_and_images(name, batch)
+        file = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch.onnx.export(net.eval(), (images,), file, dynamo=False)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
+        session = onnxruntime.InferenceSession(
+            file.getvalue(), options, providers=["CPUExecutionProvider"]
         )
-        same = stride == 1 and c == out
-        return Sum(
-            nn.Sequential(*body),
-            nn.Identity() if same else conv(c, out, 1, stride, norm=True, relu=False),
-        )
+        inputs = {session.get_inputs()[0].name: images.numpy()}
+        return lambda: session.run(None, inputs), weights
 
-    def resnet(counts, deep):
-        parts, c = [conv(3, 64, 7, 2, norm=True), nn.MaxPool2d(3, 2, 1)], 64
-        for stage, count in enumerate(counts):
-            for i in range(count):
-                f = 64 * 2**stage
-                parts.append(residual(c, f, 2 if stage and not i else 1, deep))
-                c = 4 * f if deep else f
-        return [*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, 1000)]
-
-    def separable(c, f, stride):
-        return [conv(c, c, 3, stride, groups=c, norm=True), conv(c, f, 1, norm=True)]
-
-    if name == "squeezenet_1_1":
-        pool = functools.partial(nn.MaxPool2d, 3, 2, ceil_mode=True)
-        parts = [conv(3, 64, 3, 2, 0), pool(), fire(64, 16, 64), fire(128, 16, 64), pool()]
-        parts += [fire(128, 32, 128), fire(256, 32, 128), pool(), fire(256, 48, 192)]
-        parts += [fire(384, 48, 192), fire(384, 64, 256), fire(512, 64, 256), nn.Dropout()]
-        parts += [conv(512, 1000, 1, relu=False), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    elif name in ("resnet18", "resnet50"):
-        deep = name == "resnet50"
-        parts = resnet((3, 4, 6, 3) if deep else (2, 2, 2, 2), deep)
-    elif name == "mobilenet_v1":
-        parts, c = [conv(3, 32, 3, 2, norm=True)], 32
-        widths = [64, 128, 128, 256, 256, *[512] * 6, 1024, 1024]
-        for i, f in enumerate(widths):
-            parts += separable(c, f, 2 if i in (1, 3, 5, 11) else 1)
-            c = f
-        parts += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1024, 1000)]
-    else:
-        parts, c = [], 3
-        for f, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
-            for _ in range(count):
-                parts.append(conv(c, f, 3))
-                c = f
-            parts.append(nn.MaxPool2d(2))
-        parts += [nn.Flatten(), nn.Linear(25088, 4096), nn.ReLU(inplace=True), nn.Dropout()]
-        parts += [nn.Linear(4096, 4096), nn.ReLU(inplace=True), nn.Dropout(), nn.Linear(4096, 1000)]
-    return nn.Sequential(*parts)
+    return rows_of(infer)
 
 
-CONTENDERS = harness.beside_torch(with_cnnkit, with_torch)
+def torch_network_and_images(name, batch):
+    """Return a network, images (N, 3, 224, 224) and the number of weights."""
+    import torch
+
+    torch.manual_seed(0)
+    net = torch_network(name, torch.nn)
+    return net, torch.rand(batch, 3, 224, 224), sum(weight.numel() for weight in net.parameters())
+
+
+CONTENDERS = [
+    *harness.beside_torch(with_cnnkit, with_torch, compiled=True),
+    harness.Contender(
+        "ONNX Runtime", with_onnxruntime, ("onnxruntime", "onnx", "torch"), interpreter="torch"
+    ),
+    harness.floor(multiply_adds()),
+]
 
 if __name__ == "__main__":
-    harness.run(__doc__, CONTENDERS)
+    harness.run(__doc__, CONTENDERS, rounds=4)

@@ -1,0 +1,180 @@
+"""Single convolutions: the ops of cnnkit beside PyTorch's, plain NumPy and the processor's floor.
+
+Run::
+
+    python benchmarks/convolutions.py [--rounds 4] [--threads 2] [--torch-python PATH]
+                                      [--only PATTERN] [--json PATH]
+
+A case is written ``N,C,H,W -> F kernel``, with ``s4`` for a stride of 4: N images of H x W pixels
+and C channels, F filters. Padding is such that 3x3 and 5x5 kernels keep the size of the image; 1x1
+and 11x11 have none. Of depthwise convolutions F is C, and every channel has a kernel of its own.
+
+``forward: CASE``
+    Milliseconds for y = conv(x, w) + b. cnnkit runs the op its layer binds, the algorithm being
+    what "auto" chooses, on arrays made once; the packing of weights is part of every call. PyTorch
+    runs `torch.nn.functional.conv2d` in inference mode and returns a new tensor.
+``forward + backward: CASE``
+    Milliseconds for the same and the gradients to x, w and b from a given dy: in PyTorch
+    `torch.autograd.grad`.
+``depthwise forward: CASE``, ``depthwise forward + backward: CASE``
+    The same for depthwise 3x3 convolutions, at the sizes of MobileNet.
+
+NumPy is a plain im2col: a strided view copied to one matrix, and matrix products. The GFLOP/s
+count the multiply-adds of the definition, three times as many with the gradients, so an algorithm
+that spends fewer can pass the floor; depthwise convolutions, bound by memory, are shown without.
+Inputs are the same numbers for all contenders, and the mean
+absolute values beside each figure show that they computed the same.
+"""
+
+import functools
+
+import harness
+from ops import CONVOLUTIONS, DEPTHWISE, arrays_of, bound
+
+TABLES = {
+    "forward": (CONVOLUTIONS, False),
+    "forward + backward": (CONVOLUTIONS, True),
+    "depthwise forward": (DEPTHWISE, False),
+    "depthwise forward + backward": (DEPTHWISE, True),
+}
+
+
+def multiply_adds():
+    """{row: multiply-adds} of all tables."""
+    return {
+        f"{table}: {case.name}": case.multiply_adds * (3 if backward else 1)
+        for table, (cases, backward) in TABLES.items()
+        for case in cases
+    }
+
+
+def rows_of(prepare, depthwise=True):
+    """The rows of the tables.
+
+    Parameters
+    ----------
+    prepare : callable, (case, backward) -> callable that computes and returns y, or y, dx, dw, db
+    depthwise : bool
+    """
+    prepare = functools.lru_cache(maxsize=1)(prepare)  # one case at a time in memory
+
+    def one_round(case, backward):
+        seconds, results = harness.clock_for(prepare(case, backward), 0.06)
+        results = results if isinstance(results, tuple) else (results,)
+        names = ("y", "dx", "dw", "db")
+        note = " ".join(
+            f"{name} {float(abs(result).mean()):.4g}"
+            for name, result in zip(names, results, strict=False)
+        )
+        return harness.Turn(seconds, note, case.multiply_adds * (3 if backward else 1))
+
+    return {
+        f"{table}: {case.name}": functools.partial(one_round, case, backward)
+        for table, (cases, backward) in TABLES.items()
+        if depthwise or cases is CONVOLUTIONS
+        for case in cases
+    }
+
+
+def with_cnnkit():
+    from cnnkit.layers import Conv
+    from cnnkit.threads import one_blas_thread
+
+    def prepare(case, backward):
+        x, w, b, dy = arrays_of(case)
+        layer = Conv(case.F, case.K, stride=case.stride, padding=case.padding, groups=case.groups)
+        op, slots = bound(layer, x, training=backward)
+        slots.weights["w"][...], slots.weights["b"][...] = w, b
+        if backward:
+            slots.dy[...] = dy
+
+        uses_blas = getattr(op, "uses_blas", False)
+
+        def forward():
+            with one_blas_thread(uses_blas):
+                op.forward(case.N)
+            return slots.y
+
+        def forward_backward():
+            with one_blas_thread(uses_blas):
+                op.forward(case.N)
+                op.backward(case.N)
+            return slots.y, slots.dx, slots.grads["w"], slots.grads["b"]
+
+        return forward_backward if backward else forward
+
+    return rows_of(prepare)
+
+
+def with_torch(memory_format):
+    import torch
+
+    memory_format = getattr(torch, memory_format)
+
+    def prepare(case, backward):
+        def tensor(array, axes):
+            result = torch.from_numpy(array).permute(axes).contiguous(memory_format=memory_format)
+            return result.requires_grad_(backward)
+
+        x, w, b, dy = arrays_of(case)
+        x, w, dy = tensor(x, (0, 3, 1, 2)), tensor(w, (3, 2, 0, 1)), tensor(dy, (0, 3, 1, 2))
+        b, dy = torch.from_numpy(b).requires_grad_(backward), dy.detach()
+
+        def convolution():
+            return torch.nn.functional.conv2d(
+                x, w, b, case.stride, case.padding, groups=case.groups
+            )
+
+        def forward():
+            with torch.inference_mode():
+                return convolution()
+
+        def forward_backward():
+            y = convolution()
+            return y.detach(), *torch.autograd.grad(y, (x, w, b), dy)
+
+        return forward_backward if backward else forward
+
+    return rows_of(prepare)
+
+
+def with_numpy():
+    import numpy as np
+    from numpy.lib.stride_tricks import sliding_window_view
+
+    def prepare(case, backward):
+        x, w, b, dy = arrays_of(case)
+        p, s, taps = case.padding, case.stride, range(case.K)
+        height, width = case.output_sides
+        flat_w, flat_dy = w.reshape(-1, case.F), dy.reshape(-1, case.F)
+
+        def forward():
+            padded = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0))) if p else x
+            windows = sliding_window_view(padded, (case.K, case.K), (1, 2))[:, ::s, ::s]
+            cols = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, len(flat_w))
+            return (cols @ flat_w + b).reshape(dy.shape), cols
+
+        def forward_backward():
+            y, cols = forward()
+            dcols = (flat_dy @ flat_w.T).reshape(*dy.shape[:3], case.K, case.K, case.C)
+            dx = np.zeros((case.N, case.H + 2 * p, case.W + 2 * p, case.C), np.float32)
+            for i in taps:
+                for j in taps:
+                    rows, columns = slice(i, i + s * height, s), slice(j, j + s * width, s)
+                    dx[:, rows, columns] += dcols[:, :, :, i, j]
+            dx = dx[:, p : p + case.H, p : p + case.W]
+            return y, dx, (cols.T @ flat_dy).reshape(w.shape), flat_dy.sum(axis=0)
+
+        return forward_backward if backward else lambda: forward()[0]
+
+    return rows_of(prepare, depthwise=False)
+
+
+CONTENDERS = [
+    *harness.beside_torch(with_cnnkit, with_torch),
+    harness.Contender("NumPy im2col", with_numpy, ("numpy",)),
+    harness.floor({row: work for row, work in multiply_adds().items() if "depth" not in row}),
+]
+
+if __name__ == "__main__":
+    harness.run(__doc__, CONTENDERS, rounds=4, rest=0.12)
