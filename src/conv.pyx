@@ -194,7 +194,9 @@ cdef class ConvOp:
         if by == DIRECT:
             shared = (panels_of_chunk(conv, self.kernels, self.size)
                       * panel_bytes(conv, self.kernels, self.size))
-            own = few_bytes(conv, self.kernels, self.size) if conv.flat else conv.slab
+            own = conv.slab
+            if conv.flat:
+                own = max(own, few_bytes(conv, self.kernels, self.size))
         elif by == SCATTER:
             shared = (conv.groups * scatter_panels(conv, self.kernels)
                       * scatter_panel_bytes(conv, self.kernels, self.size))

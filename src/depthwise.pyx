@@ -9,7 +9,7 @@ from windows cimport Windows, load_windows
 
 cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
-    SMALL = 1 << 20         # multiply-adds under which a second thread costs more than it brings
+    SMALL = 1 << 18         # multiply-adds under which a second thread costs more than it brings
 
 
 cdef struct Taps:

@@ -51,7 +51,7 @@ cdef inline void direct_unit(
         const char* bias = b + first * size if b != NULL else NULL
         int add = 0
         Product p
-    p.a_row = g.SW * unit.pixel
+    p.a_row = unit.across
     p.a_run = g.DH * unit.row if whole else g.DW * unit.pixel
     p.a_step = 1
     p.b_run = length * width
@@ -67,7 +67,7 @@ cdef inline void direct_unit(
                 last = line == lines - 1 and run + p.runs == runs and k + p.length == length
                 a = x + (line * g.DH * unit.row + run * p.a_run + k) * size
                 for r in range(unit.rows):
-                    kernels.product(&p, unit.cols, cols, a + r * g.SH * unit.row * size,
+                    kernels.product(&p, unit.cols, cols, a + r * unit.down * size,
                                     panel + ((line * runs + run) * length + k) * width * size,
                                     bias, add | (flags if last else 0),
                                     to + r * unit.stretch * conv.y_pixel * size)

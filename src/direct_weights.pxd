@@ -32,8 +32,8 @@ cdef inline void direct_weights_unit(
     p.runs = unit.rows
     p.length = unit.cols
     p.a_row = 1
-    p.a_step = g.SW * unit.pixel
-    p.a_run = g.SH * unit.row
+    p.a_step = unit.across
+    p.a_run = unit.down
     p.c_row = conv.F
     for group in range(g0, g1):
         x = unit.x + (group - g0) * C * size

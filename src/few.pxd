@@ -14,7 +14,7 @@ memory, wide, and once.
 from libc.string cimport memcpy, memset
 from panels cimport count_panels, pack_panel
 from simd cimport PRODUCT_ADD, PRODUCT_RELU, RELU, Kernels, Product
-from units cimport CHUNK, SHARES, TERMS, Conv, Job, ceil_div
+from units cimport CHUNK, LINE, SHARES, TERMS, Conv, Job, ceil_div, copy_pixels
 from windows cimport clip
 
 cdef enum:
@@ -41,11 +41,14 @@ cdef inline void stripe_item(void* context, Py_ssize_t i, int thread) noexcept n
         Py_ssize_t panels = count_panels(conv, kernels), stripes = count_stripes(conv, kernels)
         Py_ssize_t start = panels * i // stripes, end = panels * (i + 1) // stripes
         Py_ssize_t step = min(TERMS, C) * wide * size, k = 0, row, rows, cols, first, j
+        Py_ssize_t pixels = job.n * conv.g.H * conv.g.W, pitch = TERMS * size + LINE
         char* own = job.own + thread * job.own_bytes
+        char* copy = own + ceil_div(panels, stripes) * step
+        const char* x
         Product p
     p.runs = 1
     p.a_run = p.b_run = 0
-    p.a_row = conv.x_pixel
+    p.a_row = pitch // size if conv.gathers else conv.x_pixel
     p.a_step = 1
     p.c_row = conv.y_pixel
     while k < C:
@@ -63,8 +66,12 @@ cdef inline void stripe_item(void* context, Py_ssize_t i, int thread) noexcept n
             cols = min(wide, F - j % per_group * wide)
             first = j // per_group * F + j % per_group * wide
             p.b_step = wide if cols > kernels.lanes else kernels.lanes
-            kernels.product(&p, job.n * conv.g.H * conv.g.W, cols,
-                            job.x + (j // per_group * C + k) * size, own + (j - start) * step,
+            x = job.x + (j // per_group * C + k) * size
+            if conv.gathers:
+                if j == start or j % per_group == 0:
+                    copy_pixels(pixels, p.length * size, x, conv.x_pixel * size, copy, pitch)
+                x = copy
+            kernels.product(&p, pixels, cols, x, own + (j - start) * step,
                             job.b + first * size if job.b != NULL else NULL,
                             (PRODUCT_ADD if k else 0) | (job.flags if k + p.length == C else 0),
                             job.y + first * size)
@@ -106,7 +113,8 @@ cdef inline Py_ssize_t few_bytes(
     """Scratch of a thread where pixels are few: a stripe's panels, or a range of filters."""
     cdef Py_ssize_t panels = ceil_div(count_panels(conv, kernels), count_stripes(conv, kernels))
     cdef Py_ssize_t stripe = panels * min(TERMS, conv.g.C // conv.groups) * 2 * kernels.lanes
-    return max(stripe, ceil_div(conv.F, SHARES)) * size
+    cdef Py_ssize_t copy = 2 * CHUNK * (TERMS * size + LINE) if conv.gathers else 0
+    return max(stripe, ceil_div(conv.F, SHARES)) * size + copy
 
 
 cdef inline bint has_few_pixels(const Job* job) noexcept nogil:

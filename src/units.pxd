@@ -21,6 +21,9 @@ cdef enum:
     BLOCK = 384 << 10       # bytes of a slab, or of a block of cols: it shares L2 with a panel
     PIXELS = 2048           # most output pixels of a unit
     CHUNK = 224             # pixels of a unit when every pixel stands alone: 16 tiles of 14
+    TILE = 14
+    WAY = 4096              # bytes of L1 in one way: pixels so far apart share 8 places in it
+    LINE = 64               # bytes that part them
     TERMS = 256             # most terms of a sum that is not cut: parts of it round apart
     SHARES = 8              # pieces of work to aim for when an operation has few large ones
 
@@ -32,6 +35,7 @@ cdef struct Conv:
     Py_ssize_t x_pixel      # numbers from one pixel of x, and of y, to the next: C and F, or more
     Py_ssize_t y_pixel      # where x or y is a slice of the channels of a wider array
     bint flat               # 1x1, stride 1, no padding: the batch is one row of lone pixels
+    bint gathers            # 1x1, pixels multiples of WAY apart: copied to lie a LINE further apart
     Py_ssize_t rows         # output rows and columns of a unit
     Py_ssize_t cols
     Py_ssize_t slab         # bytes of a unit's padded input
@@ -64,10 +68,14 @@ cdef inline Conv plan(Windows g, Py_ssize_t F, Py_ssize_t groups, Py_ssize_t siz
     conv.y_pixel = F
     conv.flat = (g.KH == g.KW == g.SH == g.SW == 1 and g.PT == g.PL == 0
                  and g.OH == g.H and g.OW == g.W)
+    conv.gathers = (g.KH == g.KW == 1 and g.PT == g.PB == g.PL == g.PR == 0
+                    and g.SW * pixel % WAY == 0)
     if conv.flat:
         conv.rows = 1
         conv.cols = CHUNK
-        conv.slab = 0
+        if conv.gathers:
+            conv.cols = max(1, min(CHUNK, BLOCK // (pixel + LINE)) // TILE) * TILE
+        conv.slab = conv.cols * (pixel + LINE) if conv.gathers else 0
         return conv
     conv.cols = fitting(BLOCK // pixel // reach(1, g.SH, g.KH, g.DH), g.SW, g.KW, g.DW,
                         min(g.OW, PIXELS))
@@ -75,6 +83,8 @@ cdef inline Conv plan(Windows g, Py_ssize_t F, Py_ssize_t groups, Py_ssize_t siz
     conv.rows = fitting(BLOCK // pixel // width, g.SH, g.KH, g.DH,
                         min(g.OH, max(1, PIXELS // conv.cols), ceil_div(g.N * g.OH, 2 * SHARES)))
     conv.slab = reach(conv.rows, g.SH, g.KH, g.DH) * width * pixel
+    if conv.gathers:
+        conv.slab = conv.rows * conv.cols * (pixel + LINE)
     return conv
 
 
@@ -92,6 +102,8 @@ cdef struct Unit:
     const char* x               # input pixel under kernel position (0, 0) of the first
     Py_ssize_t pixel            # numbers from one input pixel to the next, and to the next row
     Py_ssize_t row
+    Py_ssize_t across           # and from one window to the next, and to the next row of them
+    Py_ssize_t down
 
 
 cdef inline Unit locate_unit(const Conv* conv, Py_ssize_t n, Py_ssize_t index) noexcept nogil:
@@ -108,7 +120,7 @@ cdef inline Unit locate_unit(const Conv* conv, Py_ssize_t n, Py_ssize_t index) n
     unit.first = (unit.image * height + unit.oh) * width + unit.ow
     unit.stretch = width
     unit.x = NULL
-    unit.pixel = unit.row = 0
+    unit.pixel = unit.row = unit.across = unit.down = 0
     return unit
 
 
@@ -126,8 +138,13 @@ cdef inline void load_unit(
         Py_ssize_t top, left, height, width, r, low, high
         const char* source
         char* to = slab
+    if conv.gathers:
+        gather_unit(conv, size, unit, c0, cn, x, slab)
+        return
     unit.pixel = conv.x_pixel
     unit.row = g.W * conv.x_pixel
+    unit.across = g.SW * unit.pixel
+    unit.down = g.SH * unit.row
     if conv.flat:
         unit.x = x + (unit.first * conv.x_pixel + c0) * size
         return
@@ -143,6 +160,8 @@ cdef inline void load_unit(
     unit.x = slab
     unit.pixel = cn
     unit.row = width * cn
+    unit.across = g.SW * unit.pixel
+    unit.down = g.SH * unit.row
     low = max(0, min(-left, width))                     # columns low <= j < high are image
     high = max(low, min(g.W - left, width))
     for r in range(top, top + height):
@@ -152,19 +171,43 @@ cdef inline void load_unit(
             memset(to, 0, low * cn * size)
             copy_pixels(high - low, cn * size,
                         source + (r * g.W + left + low) * conv.x_pixel * size,
-                        conv.x_pixel * size, to + low * cn * size)
+                        conv.x_pixel * size, to + low * cn * size, cn * size)
             memset(to + high * cn * size, 0, (width - high) * cn * size)
         to += width * cn * size
 
 
-cdef inline void copy_pixels(Py_ssize_t count, Py_ssize_t pixel, const char* x, Py_ssize_t step,
-                             char* to) noexcept nogil:
+cdef inline void gather_unit(
+    const Conv* conv,
+    Py_ssize_t size,
+    Unit* unit,             # OUT  as for load_unit
+    Py_ssize_t c0,
+    Py_ssize_t cn,
+    const char* x,
+    char* slab,             # OUT  the pixels that are used, side by side
+) noexcept nogil:
+    cdef:
+        const Windows* g = &conv.g
+        Py_ssize_t pitch = cn * size + LINE, pixel = conv.x_pixel * size, r, first
+    unit.x = slab
+    unit.pixel = unit.across = pitch // size
+    unit.row = unit.down = unit.cols * unit.pixel
+    for r in range(unit.rows):
+        if conv.flat:
+            first = unit.first
+        else:
+            first = (unit.image * g.H + (unit.oh + r) * g.SH) * g.W + unit.ow * g.SW
+        copy_pixels(unit.cols, cn * size, x + first * pixel + c0 * size, g.SW * pixel,
+                    slab + r * unit.cols * pitch, pitch)
+
+
+cdef inline void copy_pixels(Py_ssize_t count, Py_ssize_t bytes, const char* x, Py_ssize_t step,
+                             char* to, Py_ssize_t to_step) noexcept nogil:
     cdef Py_ssize_t j
-    if step == pixel:
-        memcpy(to, x, count * pixel)
+    if step == bytes and to_step == bytes:
+        memcpy(to, x, count * bytes)
         return
     for j in range(count):
-        memcpy(to + j * pixel, x + j * step, pixel)
+        memcpy(to + j * to_step, x + j * step, bytes)
 
 
 # A convolution of the first n images: what all its units share.

@@ -17,7 +17,7 @@ The gradient to x is the same with the kernel turned round.
 from libc.string cimport memset
 from panels cimport CHUNK_BYTES, count_panels, pack_panel
 from simd cimport WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Kernels, Product
-from units cimport SHARES, Conv, Job, ceil_div
+from units cimport SHARES, WAY, Conv, Job, ceil_div
 from windows cimport Windows
 
 cdef enum:
@@ -29,6 +29,13 @@ cdef enum:
 cdef inline Py_ssize_t padded(const Kernels* kernels, Py_ssize_t numbers) noexcept nogil:
     """Rounded up to whole vectors."""
     return ceil_div(numbers, kernels.lanes) * kernels.lanes
+
+
+cdef inline Py_ssize_t pitch_of_V(const Kernels* kernels, Py_ssize_t channels,
+                                  Py_ssize_t size) noexcept nogil:
+    """Numbers from one tile to the next: whole vectors, and not a multiple of half a WAY."""
+    cdef Py_ssize_t C = padded(kernels, channels)
+    return C + kernels.lanes if C * size % (WAY // 2) == 0 else C
 
 
 cdef inline Py_ssize_t count_tiles(const Conv* conv) noexcept nogil:
@@ -59,7 +66,7 @@ cdef inline Py_ssize_t winograd_own_bytes(
     const Conv* conv, const Kernels* kernels, Py_ssize_t size
 ) noexcept nogil:
     """Scratch of a thread: nothing but zeros, a spare place, V and M; or a panel to transform."""
-    cdef Py_ssize_t wide = 2 * kernels.lanes, C = padded(kernels, conv.g.C)
+    cdef Py_ssize_t wide = 2 * kernels.lanes, C = pitch_of_V(kernels, conv.g.C, size)
     cdef Py_ssize_t T = tiles_of_block(kernels, conv.g.C, size)
     return max(C + wide + WINOGRAD_POINTS * T * (C + wide), 9 * SIDE * wide) * size
 
@@ -110,11 +117,11 @@ cdef inline void transform_x(
     Py_ssize_t cn,
     const char* x,              # IN   (N, H, W, C)
     const char* zeros,          # IN   cn numbers
-    char* V,                    # OUT  (36, tiles, cn rounded up to whole vectors)
+    char* V,                    # OUT  (36, tiles, pitch_of_V)
 ) noexcept nogil:
     cdef:
         const Windows* g = &conv.g
-        Py_ssize_t t, row = padded(kernels, cn) * size, pixel = conv.x_pixel * size
+        Py_ssize_t t, row = pitch_of_V(kernels, cn, size) * size, pixel = conv.x_pixel * size
         const void* pixels[WINOGRAD_POINTS]
         void* points[WINOGRAD_POINTS]
         Tile tile
@@ -175,7 +182,7 @@ cdef inline void winograd_item(void* context, Py_ssize_t i, int thread) noexcept
         const Conv* conv = job.conv
         const Kernels* kernels = job.kernels
         const Windows* g = &conv.g
-        Py_ssize_t size = job.size, wide = 2 * kernels.lanes, C = padded(kernels, g.C)
+        Py_ssize_t size = job.size, wide = 2 * kernels.lanes, C = pitch_of_V(kernels, g.C, size)
         Py_ssize_t total = job.n * count_tiles(conv), block = i // job.shares
         Py_ssize_t first = total * block // job.blocks
         Py_ssize_t tiles = total * (block + 1) // job.blocks - first, t, j, cols
