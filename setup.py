@@ -19,7 +19,7 @@ MODULES = [
     "loss",
     "optimizer",
 ]
-KERNELS = ["src/simd/kernels.c", "src/simd/winograd.c", "src/simd/depthwise.c"]
+KERNELS = [f"src/simd/{stem}.c" for stem in ("kernels", "winograd", "depthwise", "softmax")]
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,

@@ -1,4 +1,4 @@
-"""Batch normalisation over the pixels of a batch, channel by channel."""
+"""Batch normalisation over the pixels of a batch, channel by channel; at inference y = a x + b."""
 
 from libc.math cimport sqrt
 from libc.string cimport memset
@@ -227,6 +227,54 @@ cdef class BatchNormOp:
         for i in range(pixels * part // SHARES, pixels * (part + 1) // SHARES):
             self.kernels.affine2(self.C, self.vector(A), self.vector(B), self.vector(C0),
                                  self.dy + i * row, self.x + i * row, self.dx + i * row)
+
+
+cdef class AffineOp:
+    """y = a x + b, one a and b for each channel."""
+
+    cdef:
+        const Kernels* kernels
+        Py_ssize_t size, N, area, C, pixels
+        char *a
+        char *b
+        char *x
+        char *y
+        list keep
+
+    def __init__(self, x, a, b, y):
+        cdef int real = real_of(x)
+        cdef str code = real_code(real)
+        cdef tuple shape = x.shape
+        cdef list keep = []
+        *_, C = shape
+        self.keep = keep
+        self.kernels = dispatch.real[real]
+        self.size = size_of(real)
+        self.N = shape[0]
+        self.C = C
+        self.area = x.size // max(1, self.N * self.C)
+        self.x = pointer(x, shape, code, False, keep)
+        self.a = pointer(a, (C,), code, False, keep)
+        self.b = pointer(b, (C,), code, False, keep)
+        self.y = pointer(y, shape, code, True, keep)
+
+    def forward(self, Py_ssize_t n):
+        """Fill the first `n` samples of y."""
+        if not 0 <= n <= self.N:
+            raise ValueError(f"n must be from 0 to {self.N}, got {n}.")
+        self.pixels = n * self.area
+        with nogil:
+            dispatch.run(affine_item, <void*> self, SHARES,
+                         1 if self.pixels * self.C < SMALL else dispatch.threads())
+
+    cdef void one_part(self, Py_ssize_t part) noexcept nogil:
+        cdef Py_ssize_t i, row = self.C * self.size
+        for i in range(self.pixels * part // SHARES, self.pixels * (part + 1) // SHARES):
+            self.kernels.affine(self.C, self.a, self.b, self.x + i * row, self.y + i * row)
+
+
+cdef void affine_item(void* context, Py_ssize_t part, int thread) noexcept nogil:
+    (<AffineOp> context).one_part(part)
 
 
 cdef void pass_item(void* context, Py_ssize_t part, int thread) noexcept nogil:

@@ -1,4 +1,4 @@
-"""Max, average and global average pooling; every image by one thread."""
+"""Max, average and global average pooling, by rows of y; dx image by image."""
 
 from libc.stdint cimport int32_t
 from libc.string cimport memset
@@ -25,7 +25,7 @@ cdef inline void clip_window(
 
 
 cdef class PoolOp:
-    """What the poolings share: windows, arrays of images, and the loop over images."""
+    """What the poolings share: windows, arrays of images, and the loop over them."""
 
     cdef:
         Windows g
@@ -51,7 +51,7 @@ cdef class PoolOp:
         self.dy = pointer(dy, y_shape, code, False, self.keep)
         self.dx = pointer(dx, windows.input_shape, code, True, self.keep)
 
-    cdef void forward_image(self, Py_ssize_t n) noexcept nogil:
+    cdef void forward_row(self, Py_ssize_t row) noexcept nogil:
         pass
 
     cdef void backward_image(self, Py_ssize_t n) noexcept nogil:
@@ -68,7 +68,7 @@ cdef class PoolOp:
         """Fill the first `n` images of y."""
         self.check(n)
         with nogil:
-            dispatch.run(forward_item, <void*> self, n, self.workers(n))
+            dispatch.run(forward_item, <void*> self, n * self.g.OH, self.workers(n))
 
     def backward(self, Py_ssize_t n):
         """Fill the first `n` images of dx from those of dy."""
@@ -78,8 +78,8 @@ cdef class PoolOp:
                 dispatch.run(backward_item, <void*> self, n, self.workers(n))
 
 
-cdef void forward_item(void* op, Py_ssize_t n, int thread) noexcept nogil:
-    (<PoolOp> op).forward_image(n)
+cdef void forward_item(void* op, Py_ssize_t row, int thread) noexcept nogil:
+    (<PoolOp> op).forward_row(row)
 
 
 cdef void backward_item(void* context, Py_ssize_t n, int thread) noexcept nogil:
@@ -90,7 +90,10 @@ cdef void backward_item(void* context, Py_ssize_t n, int thread) noexcept nogil:
 
 
 cdef class MaxPoolOp(PoolOp):
-    """y = max over the window; `where` keeps which pixel of its image won, the first of equals."""
+    """y = max over the window; `where` keeps which pixel of its image won, the first of equals.
+
+    backward needs it; without it, forward is faster.
+    """
 
     cdef int32_t* where
 
@@ -100,19 +103,18 @@ cdef class MaxPoolOp(PoolOp):
             where, (windows.N, windows.OH, windows.OW, windows.C), "i", True, self.keep
         )
 
-    cdef void forward_image(self, Py_ssize_t n) noexcept nogil:
+    cdef void forward_row(self, Py_ssize_t row) noexcept nogil:
         cdef:
             Windows* g = &self.g
-            Py_ssize_t oh, ow, top, bottom, left, right, out = n * g.OH * g.OW * g.C
-            char* image = self.x + n * g.H * g.W * g.C * self.size
-        for oh in range(g.OH):
-            for ow in range(g.OW):
-                clip_window(g, oh, ow, &top, &bottom, &left, &right)
-                self.kernels.max_window(
-                    g.C, bottom - top, right - left, g.W, <int32_t> (top * g.W + left),
-                    image + (top * g.W + left) * g.C * self.size, self.y + out * self.size,
-                    self.where + out)
-                out += g.C
+            Py_ssize_t ow, top, bottom, left, right, out = row * g.OW * g.C
+            char* image = self.x + row // g.OH * g.H * g.W * g.C * self.size
+        for ow in range(g.OW):
+            clip_window(g, row % g.OH, ow, &top, &bottom, &left, &right)
+            self.kernels.max_window(
+                g.C, bottom - top, right - left, g.W, <int32_t> (top * g.W + left),
+                image + (top * g.W + left) * g.C * self.size, self.y + out * self.size,
+                self.where + out if self.where != NULL else NULL)
+            out += g.C
 
     cdef void backward_image(self, Py_ssize_t n) noexcept nogil:
         cdef:
@@ -160,22 +162,19 @@ cdef class AvgPoolOp(PoolOp):
         return 1.0 / (min(g.KH, g.H + g.PT + g.PB - oh * g.SH)
                       * min(g.KW, g.W + g.PL + g.PR - ow * g.SW))
 
-    cdef void forward_image(self, Py_ssize_t n) noexcept nogil:
+    cdef void forward_row(self, Py_ssize_t row) noexcept nogil:
         cdef:
             Windows* g = &self.g
-            Py_ssize_t oh, ow, ih, iw, top, bottom, left, right
-            char* image = self.x + n * g.H * g.W * g.C * self.size
-            char* out = self.y + n * g.OH * g.OW * g.C * self.size
-        for oh in range(g.OH):
-            for ow in range(g.OW):
-                clip_window(g, oh, ow, &top, &bottom, &left, &right)
-                memset(out, 0, g.C * self.size)
-                for ih in range(top, bottom):
-                    for iw in range(left, right):
-                        self.kernels.axpy(g.C, 1.0, image + (ih * g.W + iw) * g.C * self.size, out)
-                self.kernels.scale(
-                    g.C, self.share(oh, ow, (bottom - top) * (right - left)), out)
-                out += g.C * self.size
+            Py_ssize_t oh = row % g.OH, ow, top, bottom, left, right
+            char* image = self.x + row // g.OH * g.H * g.W * g.C * self.size
+            char* out = self.y + row * g.OW * g.C * self.size
+        for ow in range(g.OW):
+            clip_window(g, oh, ow, &top, &bottom, &left, &right)
+            self.kernels.mean_window(
+                g.C, bottom - top, right - left, g.W,
+                self.share(oh, ow, (bottom - top) * (right - left)),
+                image + (top * g.W + left) * g.C * self.size, out)
+            out += g.C * self.size
 
     cdef void backward_image(self, Py_ssize_t n) noexcept nogil:
         cdef:

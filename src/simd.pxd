@@ -52,6 +52,8 @@ cdef extern from "kernels.h":
         void (*weights)(const Depthwise* d, Py_ssize_t count, const void* x, const void* dy,
                         void* dw, void* db) noexcept nogil
 
+    ctypedef double (*Softmax)(Py_ssize_t n, const void* x, void* y, double* top) noexcept nogil
+
     ctypedef struct Kernels:
         Py_ssize_t lanes
         void (*product)(const Product* p, Py_ssize_t rows, Py_ssize_t cols, const void* a,
@@ -75,6 +77,8 @@ cdef extern from "kernels.h":
         void (*max_window)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t width,
                            int32_t first, const void* x, void* y,
                            int32_t* where) noexcept nogil
+        void (*mean_window)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t width,
+                            double share, const void* x, void* y) noexcept nogil
         void (*adam)(Py_ssize_t n, double rate, double beta1, double beta2, double epsilon,
                      double l2, double decay, const void* g, void* m, void* v,
                      void* w) noexcept nogil
@@ -82,6 +86,7 @@ cdef extern from "kernels.h":
                     const void* g, void* velocity, void* w) noexcept nogil
         const Winograd* winograd
         const DepthwiseLines* depthwise
+        const Softmax* softmax
 
 cdef extern from "dispatch.h":
     const char* CNNKIT_DISPATCH

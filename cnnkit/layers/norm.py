@@ -90,14 +90,16 @@ class ScaleOp:
     """Batch normalisation at inference."""
 
     def __init__(self, layer, slots):
+        from cnnkit._native.norm import AffineOp
+
         self.layer = layer
-        self.slots = slots
+        self.weights = slots.weights
+        self.scale, self.shift = np.empty((2, slots.y.shape[-1]), slots.y.dtype)
+        self.affine = AffineOp(slots.x, self.scale, self.shift, slots.y)
 
     def forward(self, n):
-        scale, shift = self.layer.scale_and_shift(self.slots.weights)
-        y = self.slots.y[:n]
-        np.multiply(self.slots.x[:n], scale, out=y)
-        y += shift
+        self.scale[:], self.shift[:] = self.layer.scale_and_shift(self.weights)
+        self.affine.forward(n)
 
 
 class FoldOp:

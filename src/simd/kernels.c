@@ -243,11 +243,41 @@ ACTIVATION(leaky_relu, x < 0 ? alpha * x : x, s > 0 ? g : alpha * g)
 ACTIVATION(hard_swish, x < -3 ? 0 : x > 3 ? x : x * (x + 3) * (REAL)(1.0 / 6),
            s < -3 ? 0 : s > 3 ? g : (2 * s + 3) * (REAL)(1.0 / 6) * g)
 
+/* One vector of channels at a time, whose maximum stays in a register. */
+static ptrdiff_t max_alone(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
+                           const REAL *x, REAL *y)
+{
+    ptrdiff_t c = 0;
+    for (; c + LANES <= C; c += LANES) {
+        vector most = load(x + c);
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            for (ptrdiff_t j = 0; j < cols; j++) {
+                const vector v = load(x + (i * width + j) * C + c);
+                const bits take = ~(v <= most) & (most == most);
+                most = (vector)((take & (bits)v) | (~take & (bits)most));
+            }
+        }
+        store(most, y + c);
+    }
+    return c;
+}
+
 static void max_window(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
                        int32_t first, const void *x_, void *y_, int32_t *restrict where)
 {
     const REAL *restrict x = x_;
     REAL *restrict y = y_;
+    if (!where) {
+        for (ptrdiff_t c = max_alone(C, rows, cols, width, x, y); c < C; c++) {
+            y[c] = x[c];
+            for (ptrdiff_t i = 0; i < rows; i++)
+                for (ptrdiff_t j = 0; j < cols; j++) {
+                    const REAL v = x[(i * width + j) * C + c];
+                    if (!(v <= y[c]) && y[c] == y[c]) y[c] = v;
+                }
+        }
+        return;
+    }
     memcpy(y, x, (size_t)C * sizeof(REAL));
     for (ptrdiff_t c = 0; c < C; c++) where[c] = first;
     for (ptrdiff_t i = 0; i < rows; i++) {
@@ -260,6 +290,26 @@ static void max_window(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t wi
                 where[c] = take ? here : where[c];
             }
         }
+    }
+}
+
+static void mean_window(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
+                        double share_, const void *x_, void *y_)
+{
+    const REAL *x = x_, share = (REAL)share_;
+    REAL *y = y_;
+    ptrdiff_t c = 0;
+    for (; c + LANES <= C; c += LANES) {
+        vector sum = {0};
+        for (ptrdiff_t i = 0; i < rows; i++)
+            for (ptrdiff_t j = 0; j < cols; j++) sum += load(x + (i * width + j) * C + c);
+        store(sum * share, y + c);
+    }
+    for (; c < C; c++) {
+        REAL sum = 0;
+        for (ptrdiff_t i = 0; i < rows; i++)
+            for (ptrdiff_t j = 0; j < cols; j++) sum += x[(i * width + j) * C + c];
+        y[c] = sum * share;
     }
 }
 
@@ -293,6 +343,7 @@ static void sgd(ptrdiff_t n, double rate, double momentum, int nesterov, double 
 
 extern const Winograd JOIN(cnnkit_winograd, ISA, REAL);
 extern const DepthwiseLines JOIN(cnnkit_depthwise, ISA, REAL);
+extern const Softmax JOIN(cnnkit_softmax, ISA, REAL);
 
 const Kernels JOIN(cnnkit, ISA, REAL) = {
     .lanes = LANES,
@@ -311,8 +362,10 @@ const Kernels JOIN(cnnkit, ISA, REAL) = {
                     [LEAKY_RELU] = {leaky_relu, leaky_relu_backward},
                     [HARD_SWISH] = {hard_swish, hard_swish_backward}},
     .max_window = max_window,
+    .mean_window = mean_window,
     .adam = adam,
     .sgd = sgd,
     .winograd = &JOIN(cnnkit_winograd, ISA, REAL),
     .depthwise = &JOIN(cnnkit_depthwise, ISA, REAL),
+    .softmax = &JOIN(cnnkit_softmax, ISA, REAL),
 };

@@ -1,6 +1,6 @@
 /* The innermost loops, compiled once for each instruction set and each real type.
  *
- * kernels.c, winograd.c and depthwise.c are compiled by setup.py with -DREAL and -DISA and the flags of that
+ * kernels.c and the files beside it are compiled by setup.py with -DREAL and -DISA and the flags of that
  * instruction set. A loop reads and writes the numbers it is given and nothing else: sizes are
  * checked by the caller, no loop reads past the last number it was promised. */
 #ifndef CNNKIT_KERNELS_H
@@ -65,6 +65,10 @@ typedef struct {
                     void *db);
 } DepthwiseLines;
 
+/* softmax.c: y = exp(x - top), top = max x, for a row of n >= 1 numbers; returns the sum of y.
+ * y may be x. */
+typedef double (*Softmax)(ptrdiff_t n, const void *x, void *y, double *top);
+
 typedef struct {
     ptrdiff_t lanes; /* numbers in one vector; a panel of b is 2 * lanes or lanes wide */
 
@@ -103,9 +107,12 @@ typedef struct {
     void (*moment)(ptrdiff_t n, const void *mean, const void *x, const void *dy, void *sum);
     Activation activations[ACTIVATIONS];
     /* y[c] = max over rows x cols pixels, NaN wins; where[c] = its pixel, `first` being the
-     * window's first and `width` pixels making one row of the image */
+     * window's first and `width` pixels making one row of the image; where may be NULL */
     void (*max_window)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
                        int32_t first, const void *x, void *y, int32_t *where);
+    /* y[c] = share * sum over rows x cols pixels of x */
+    void (*mean_window)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
+                        double share, const void *x, void *y);
     /* Kingma & Ba (2015), algorithm 1; decoupled decay: Loshchilov & Hutter (2019) */
     void (*adam)(ptrdiff_t n, double rate, double beta1, double beta2, double epsilon,
                  double l2, double decay, const void *g, void *m, void *v, void *w);
@@ -114,6 +121,7 @@ typedef struct {
                 const void *g, void *velocity, void *w);
     const Winograd *winograd;
     const DepthwiseLines *depthwise;
+    const Softmax *softmax;
 } Kernels;
 
 #endif
