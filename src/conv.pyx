@@ -41,6 +41,7 @@ cdef enum:
     SCATTER
     IM2COL
     WINOGRAD
+    FEWEST_TILES = 32       # of a partial sum
     FEW = 4                 # channels of an image below which the gradient to it is scattered
 
 
@@ -172,7 +173,9 @@ cdef class ConvOp:
             self.partials = max(1, min(SHARES, PARTIALS // max(1, weights)))
             if self.weights_by == WINOGRAD:
                 self.splits = count_sides(conv)
-                self.partials = min(self.partials, ceil_div(SHARES, self.splits))
+                self.partials = min(self.partials, ceil_div(SHARES, self.splits),
+                                    ceil_div(conv.g.N * count_tiles(conv), FEWEST_TILES))
+                self.partials = max(1, self.partials)
                 self.own_bytes = max(self.own_bytes,
                                      gradient_own_bytes(conv, self.kernels, self.size))
             else:

@@ -30,8 +30,8 @@ cdef extern from "kernels.h":
         WINOGRAD_IN
         WINOGRAD_POINTS
 
-    ctypedef void (*Transform)(Py_ssize_t n, const void** x, const void* bias, int flags,
-                               void** y) noexcept nogil
+    ctypedef void (*Transform)(Py_ssize_t n, const void* x, Py_ssize_t x_step, const void* bias,
+                               int flags, void* y, Py_ssize_t y_step) noexcept nogil
 
     ctypedef struct Winograd:
         Transform input

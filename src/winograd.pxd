@@ -17,8 +17,8 @@ The gradient to x is the same with the kernel turned round.
 from libc.string cimport memset
 from panels cimport CHUNK_BYTES, count_panels, pack_panel
 from simd cimport WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Kernels, Product
-from units cimport SHARES, WAY, Conv, Job, ceil_div
-from windows cimport Windows
+from units cimport SHARES, TILE, WAY, Conv, Job, ceil_div
+from windows cimport Windows, clip
 
 cdef enum:
     V_BYTES = 512 << 10     # of a block's V: it shares L2 with a panel
@@ -45,7 +45,9 @@ cdef inline Py_ssize_t count_tiles(const Conv* conv) noexcept nogil:
 
 cdef inline Py_ssize_t tiles_of_block(const Kernels* kernels, Py_ssize_t channels,
                                       Py_ssize_t size) noexcept nogil:
-    return max(14, min(MOST_TILES, V_BYTES // (WINOGRAD_POINTS * padded(kernels, channels) * size)))
+    """A multiple of the product's most rows."""
+    cdef Py_ssize_t V = WINOGRAD_POINTS * padded(kernels, channels) * size
+    return clip(V_BYTES // V // TILE, 1, MOST_TILES // TILE) * TILE
 
 
 cdef inline Py_ssize_t transformed_bytes(
@@ -99,14 +101,6 @@ cdef inline void point_at(
             pointers += 1
 
 
-cdef inline void point_apart(char* array, Py_ssize_t step, Py_ssize_t count,
-                             void** pointers) noexcept nogil:
-    """`count` places, `step` bytes apart."""
-    cdef Py_ssize_t i
-    for i in range(count):
-        pointers[i] = array + i * step
-
-
 cdef inline void transform_x(
     const Conv* conv,
     const Kernels* kernels,
@@ -121,16 +115,14 @@ cdef inline void transform_x(
 ) noexcept nogil:
     cdef:
         const Windows* g = &conv.g
-        Py_ssize_t t, row = pitch_of_V(kernels, cn, size) * size, pixel = conv.x_pixel * size
+        Py_ssize_t t, row = pitch_of_V(kernels, cn, size), pixel = conv.x_pixel * size
         const void* pixels[WINOGRAD_POINTS]
-        void* points[WINOGRAD_POINTS]
         Tile tile
     for t in range(tiles):
         tile = locate_tile(conv, first + t)
         point_at(x + tile.image * g.H * g.W * pixel + c0 * size, g.H, g.W, pixel,
                  tile.oh - g.PT, tile.ow - g.PL, WINOGRAD_IN, zeros, pixels)
-        point_apart(V + t * row, tiles * row, WINOGRAD_POINTS, points)
-        kernels.winograd.input(cn, pixels, NULL, 0, points)
+        kernels.winograd.input(cn, pixels, 0, NULL, 0, V + t * row * size, tiles * row)
 
 
 cdef inline void multiply(
@@ -167,12 +159,9 @@ cdef inline void winograd_pack_item(void* context, Py_ssize_t i, int thread) noe
         Py_ssize_t width = padded(kernels, min(2 * kernels.lanes, conv.F - j * 2 * kernels.lanes))
         char* U = job.panels + i // pieces * transformed_bytes(conv, kernels, size)
         char* taps = job.own + thread * job.own_bytes
-        void* points[WINOGRAD_POINTS]
-        void* kernel[9]
     pack_panel(conv, kernels, size, j, c0, cn, job.turned, job.w, job.scale, taps)
-    point_apart(taps, cn * width * size, 9, kernel)
-    point_apart(U + c0 * width * size, conv.g.C * width * size, WINOGRAD_POINTS, points)
-    kernels.winograd.weights(cn * width, <const void**> kernel, NULL, 0, points)
+    kernels.winograd.weights(cn * width, taps, cn * width, NULL, 0, U + c0 * width * size,
+                             conv.g.C * width)
 
 
 cdef inline void winograd_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
@@ -192,7 +181,6 @@ cdef inline void winograd_item(void* context, Py_ssize_t i, int thread) noexcept
         char* V = spare + wide * size
         char* M = V + WINOGRAD_POINTS * tiles * C * size
         const void* pixels[16]
-        void* points[WINOGRAD_POINTS]
         const char* panel
         const char* bias
         Product p
@@ -213,10 +201,10 @@ cdef inline void winograd_item(void* context, Py_ssize_t i, int thread) noexcept
         bias = job.b + (job.panel + j) * wide * size if job.b != NULL else NULL
         for t in range(tiles):
             tile = locate_tile(conv, first + t)
-            point_apart(M + t * p.c_row * size, tiles * p.c_row * size, WINOGRAD_POINTS, points)
             point_at(job.y + tile.image * g.OH * g.OW * pixel + (job.panel + j) * wide * size,
                      g.OH, g.OW, pixel, tile.oh, tile.ow, WINOGRAD_TILE, spare, pixels)
-            kernels.winograd.output(cols, <const void**> points, bias, job.flags, <void**> pixels)
+            kernels.winograd.output(cols, M + t * p.c_row * size, tiles * p.c_row, bias, job.flags,
+                                    pixels, 0)
 
 
 cdef inline void winograd_pack(Job* job) noexcept nogil:
@@ -230,9 +218,9 @@ cdef inline void winograd(Job* job) noexcept nogil:
         const Conv* conv = job.conv
         Py_ssize_t panels = count_panels(conv, job.kernels), total = job.n * count_tiles(conv)
         Py_ssize_t chunk = transformed_of_chunk(conv, job.kernels, job.size)
-        Py_ssize_t most = tiles_of_block(job.kernels, conv.g.C, job.size)
+        Py_ssize_t most = tiles_of_block(job.kernels, conv.g.C, job.size) // TILE
         char* packed = job.panels
-    job.blocks = max(ceil_div(total, most), min(SHARES, total // 14))
+    job.blocks = ceil_div(total, clip(total // (SHARES * TILE), 1, most) * TILE)
     if job.packed and job.blocks <= SHARES:
         chunk = panels
     job.panel = 0

@@ -10,7 +10,7 @@ from simd cimport PRODUCT_ADD, WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Kern
 from units cimport Conv, ceil_div
 from windows cimport Windows
 from winograd cimport (
-    SIDE, Tile, locate_tile, multiply, padded, point_apart, point_at, tiles_of_block, transform_x)
+    SIDE, Tile, locate_tile, multiply, padded, point_at, tiles_of_block, transform_x)
 
 
 cdef inline Py_ssize_t gradient_tiles(const Conv* conv, const Kernels* kernels,
@@ -60,7 +60,7 @@ cdef inline void winograd_weights(
         char* D = V + WINOGRAD_POINTS * T * C * size
         char* total = D + WINOGRAD_POINTS * T * F * size
         const void* pixels[16]
-        void* points[WINOGRAD_POINTS]
+        char* points
         Product p
         Tile tile
     memset(zeros, 0, max(C, F) * size)
@@ -78,15 +78,15 @@ cdef inline void winograd_weights(
             tile = locate_tile(conv, start + t)
             point_at(dy + tile.image * g.OH * g.OW * pixel + f0 * size, g.OH, g.OW, pixel,
                      tile.oh, tile.ow, WINOGRAD_TILE, zeros, pixels)
-            point_apart(D + t * F * size, tiles * F * size, WINOGRAD_POINTS, points)
-            kernels.winograd.gradient(fn, pixels, NULL, 0, points)
+            points = D + t * F * size
+            kernels.winograd.gradient(fn, pixels, 0, NULL, 0, points, tiles * F)
             if c0 == 0:         # at the points (1, 1), D is the sum of the tile
-                kernels.axpy(fn, 1.0, points[WINOGRAD_IN + 1], db + f0 * size)
+                kernels.axpy(fn, 1.0, points + (WINOGRAD_IN + 1) * tiles * F * size,
+                             db + f0 * size)
         p.length = tiles
         multiply(kernels, size, &p, cn, fn, V, tiles * C, D, tiles * F,
                  PRODUCT_ADD if start > first else 0, total, C * F)
         start += tiles
     for c in range(cn):
-        point_apart(total + c * F * size, C * F * size, WINOGRAD_POINTS, points)
-        point_apart(dw + ((c0 + c) * conv.F + f0) * size, g.C * conv.F * size, 9, <void**> pixels)
-        kernels.winograd.sum(fn, <const void**> points, NULL, 0, <void**> pixels)
+        kernels.winograd.sum(fn, total + c * F * size, C * F, NULL, 0,
+                             dw + ((c0 + c) * conv.F + f0) * size, g.C * conv.F)

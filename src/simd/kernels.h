@@ -33,17 +33,17 @@ typedef struct {
     void (*backward)(ptrdiff_t n, double alpha, const void *saved, const void *dy, void *dx);
 } Activation;
 
-/* winograd.c: `from` and `to` point at the numbers of one tile, line after line, each the first of
- * n channels; zeros stand for what lies outside the image, and what nobody wants goes to a spare
- * place. */
-typedef void (*Transform)(ptrdiff_t n, const void *const *from, const void *bias, int flags,
-                          void *const *to);
+/* winograd.c: `from` and `to` are the numbers of one tile, line after line, each the first of n
+ * channels: `step` numbers apart, or, for pixels, a table of pointers. Zeros stand for what lies
+ * outside the image, and what nobody wants goes to a spare place. */
+typedef void (*Transform)(ptrdiff_t n, const void *from, ptrdiff_t from_step, const void *bias,
+                          int flags, void *to, ptrdiff_t to_step);
 enum { WINOGRAD_TILE = 4, WINOGRAD_IN = 6, WINOGRAD_POINTS = 36 };
 typedef struct {
-    Transform input;    /* 6x6 of x to 36 points */
+    Transform input;    /* table of 6x6 pixels of x to 36 points */
     Transform weights;  /* 3x3 of w to 36 points */
-    Transform output;   /* 36 points to 4x4 of y, plus bias (or NULL), PRODUCT_RELU clips */
-    Transform gradient; /* 4x4 of dy to 36 points */
+    Transform output;   /* 36 points to table of 4x4 pixels of y, plus bias (or NULL); flags */
+    Transform gradient; /* table of 4x4 pixels of dy to 36 points */
     Transform sum;      /* 36 points to 3x3 of dw */
 } Winograd;
 

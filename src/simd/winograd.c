@@ -84,15 +84,23 @@ INLINE void sum_line(const vector *d, vector *o)
 
 typedef void (*line_fn)(const vector *, vector *);
 
+/* The numbers of a tile: some at places of their own, some a step apart. */
+enum { TABLE, APART };
+#define AT(kind, base, step, k)                                                                  \
+    ((kind) == TABLE ? ((REAL *const *)(base))[k] : (REAL *)(base) + (k) * (step))
+
 /* One vector of channels of one tile: lines down, then lines across. */
-INLINE void sandwich(const int in, const int out, const line_fn line, const REAL *const *from,
-                     REAL *const *to, ptrdiff_t c, ptrdiff_t part, vector start, int relu)
+INLINE void sandwich(const int in, const int out, const line_fn line, const int from_kind,
+                     const void *from, ptrdiff_t from_step, const int to_kind, void *to,
+                     ptrdiff_t to_step, ptrdiff_t c, ptrdiff_t part, vector start, int relu)
 {
     vector half[6][6];
     UNROLL for (int j = 0; j < in; j++) {
         vector d[6], o[6];
-        UNROLL for (int i = 0; i < in; i++)
-            d[i] = part ? load_part(from[i * in + j] + c, part) : load(from[i * in + j] + c);
+        UNROLL for (int i = 0; i < in; i++) {
+            const REAL *x = AT(from_kind, from, from_step, i * in + j) + c;
+            d[i] = part ? load_part(x, part) : load(x);
+        }
         line(d, o);
         UNROLL for (int i = 0; i < out; i++) half[i][j] = o[i];
     }
@@ -100,37 +108,38 @@ INLINE void sandwich(const int in, const int out, const line_fn line, const REAL
         vector o[6];
         line(half[i], o);
         UNROLL for (int j = 0; j < out; j++) {
-            vector y = o[j] + start;
-            if (relu) y = clipped(y);
+            REAL *y = AT(to_kind, to, to_step, i * out + j) + c;
+            vector sum = o[j] + start;
+            if (relu) sum = clipped(sum);
             if (part)
-                store_part(y, to[i * out + j] + c, part);
+                store_part(sum, y, part);
             else
-                store(y, to[i * out + j] + c);
+                store(sum, y);
         }
     }
 }
 
-#define TRANSFORM(name, in, out, line)                                                           \
-    static void name(ptrdiff_t n, const void *const *from_, const void *bias_, int flags,        \
-                     void *const *to_)                                                           \
+#define TRANSFORM(name, in, out, line, from_kind, to_kind)                                       \
+    static void name(ptrdiff_t n, const void *from, ptrdiff_t from_step, const void *bias_,      \
+                     int flags, void *to, ptrdiff_t to_step)                                     \
     {                                                                                            \
-        const REAL *const *from = (const REAL *const *)from_, *bias = bias_;                     \
-        REAL *const *to = (REAL *const *)to_;                                                    \
+        const REAL *bias = bias_;                                                                \
         const vector zero = {0};                                                                 \
         const int relu = flags & PRODUCT_RELU;                                                   \
         ptrdiff_t c = 0;                                                                         \
         for (; c + LANES <= n; c += LANES)                                                       \
-            sandwich(in, out, line, from, to, c, 0, bias ? load(bias + c) : zero, relu);         \
+            sandwich(in, out, line, from_kind, from, from_step, to_kind, to, to_step, c, 0,      \
+                     bias ? load(bias + c) : zero, relu);                                        \
         if (c < n)                                                                               \
-            sandwich(in, out, line, from, to, c, n - c,                                          \
+            sandwich(in, out, line, from_kind, from, from_step, to_kind, to, to_step, c, n - c,  \
                      bias ? load_part(bias + c, n - c) : zero, relu);                            \
     }
 
-TRANSFORM(input, 6, 6, input_line)
-TRANSFORM(weights, 3, 6, weights_line)
-TRANSFORM(output, 6, 4, output_line)
-TRANSFORM(gradient, 4, 6, gradient_line)
-TRANSFORM(sum, 6, 3, sum_line)
+TRANSFORM(input, 6, 6, input_line, TABLE, APART)
+TRANSFORM(weights, 3, 6, weights_line, APART, APART)
+TRANSFORM(output, 6, 4, output_line, APART, TABLE)
+TRANSFORM(gradient, 4, 6, gradient_line, TABLE, APART)
+TRANSFORM(sum, 6, 3, sum_line, APART, APART)
 
 const Winograd JOIN(cnnkit_winograd, ISA, REAL) = {
     .input = input,
