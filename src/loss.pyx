@@ -33,7 +33,7 @@ def cross_entropy(
     const real_t[:, ::1] logits,    # IN   (n, k)
     const Py_ssize_t[::1] targets,  # IN   (n,) class indices, each from 0 to k - 1
     const double[::1] weights,      # IN   (n,), or None for ones
-    real_t[:, ::1] dlogits,         # OUT  (n, k)
+    real_t[:, ::1] dlogits,         # OUT  (n, k), or None
 ):
     """Return sum_i w_i (log sum_j exp(l_ij) - l_it); dlogits is its gradient.
 
@@ -43,10 +43,10 @@ def cross_entropy(
         Py_ssize_t i, j, n = logits.shape[0], k = logits.shape[1]
         double top, total, loss = 0, w = 1
         real_t share
-        bint weighted = weights is not None
+        bint weighted = weights is not None, gradient = dlogits is not None
         Softmax exponentials = dispatch.real[FLOAT if real_t is float else DOUBLE].softmax[0]
-    if targets.shape[0] != n or (weighted and weights.shape[0] != n) or (
-        dlogits.shape[0] != n or dlogits.shape[1] != k
+    if targets.shape[0] != n or (weighted and weights.shape[0] != n) or k == 0 or (
+        gradient and (dlogits.shape[0] != n or dlogits.shape[1] != k)
     ):
         raise ValueError("logits, targets, weights and dlogits must have the same number of rows.")
     with nogil:
@@ -56,10 +56,11 @@ def cross_entropy(
                     raise ValueError(f"targets must be from 0 to {k - 1}, got {targets[i]}.")
             if weighted:
                 w = weights[i]
-            total = exponentials(k, &logits[i, 0], &dlogits[i, 0], &top)
+            total = exponentials(k, &logits[i, 0], &dlogits[i, 0] if gradient else NULL, &top)
             loss += w * (log(total) - (logits[i, targets[i]] - top))
-            share = <real_t> (w / total)
-            for j in range(k):
-                dlogits[i, j] *= share
-            dlogits[i, targets[i]] -= <real_t> w
+            if gradient:
+                share = <real_t> (w / total)
+                for j in range(k):
+                    dlogits[i, j] *= share
+                dlogits[i, targets[i]] -= <real_t> w
     return loss

@@ -64,7 +64,7 @@ def _cross_entropy(logits, targets, sample_weight, owner, gradient):
                 f"{owner}: sample_weight must not be negative and have a positive finite sum, "
                 f"got a sum of {total}."
             )
-    dlogits = np.empty_like(logits)
+    dlogits = np.empty_like(logits) if gradient else None
     if targets.ndim == 1:
         targets = np.ascontiguousarray(targets, np.intp)
         loss = native.cross_entropy(logits, targets, sample_weight, dlogits)

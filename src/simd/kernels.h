@@ -66,7 +66,7 @@ typedef struct {
 } DepthwiseLines;
 
 /* softmax.c: y = exp(x - top), top = max x, for a row of n >= 1 numbers; returns the sum of y.
- * y may be x. */
+ * y may be x, or NULL where only the sum is wanted. */
 typedef double (*Softmax)(ptrdiff_t n, const void *x, void *y, double *top);
 
 typedef struct {
