@@ -2,7 +2,6 @@
 
 from cnnkit import functional
 from cnnkit._versions import show_versions
-from cnnkit.estimators import CNNClassifier
 from cnnkit.graph import Graph, Residual, Sequential
 from cnnkit.layers import (
     Add,
@@ -18,6 +17,7 @@ from cnnkit.layers import (
     GlobalAvgPool,
     GlobalMaxPool,
     HardSwish,
+    Identity,
     Layer,
     LeakyReLU,
     LocalResponseNorm,
@@ -44,6 +44,8 @@ __all__ = [
     "AvgPool",
     "BatchNorm",
     "CNNClassifier",
+    "CNNFeatures",
+    "CNNRegressor",
     "Concat",
     "Conv",
     "Conv1x1",
@@ -55,6 +57,7 @@ __all__ = [
     "GlobalMaxPool",
     "Graph",
     "HardSwish",
+    "Identity",
     "Input",
     "Layer",
     "LeakyReLU",
@@ -75,10 +78,14 @@ __all__ = [
     "UpSample",
     "augmentation",
     "blocks",
+    "callbacks",
     "display",
+    "fc_head",
     "functional",
+    "gap_head",
     "io",
     "load",
+    "lr_find",
     "models",
     "num_threads",
     "save",
@@ -88,14 +95,27 @@ __all__ = [
 ]
 
 
+_HOMES = {  # imported when first asked for: they bring more of scikit-learn
+    "CNNClassifier": "estimators",
+    "CNNFeatures": "estimators",
+    "CNNRegressor": "estimators",
+    "fc_head": "heads",
+    "gap_head": "heads",
+    "load": "io",
+    "lr_find": "rate_range",
+    "save": "io",
+}
+_MODULES = ("augmentation", "blocks", "callbacks", "display", "io", "models", "schedules")
+
+
 def __getattr__(name):
-    """Import modules that `import cnnkit` leaves out when they are first asked for."""
-    if name in ("augmentation", "blocks", "display", "io", "models", "schedules"):
-        import importlib
+    """Import what is not needed by everybody when it is first asked for."""
+    import importlib
 
+    if name in _MODULES:
         return importlib.import_module(f"cnnkit.{name}")
-    if name in ("load", "save"):
-        from cnnkit import io
-
-        return getattr(io, name)
+    if name in _HOMES:
+        found = getattr(importlib.import_module(f"cnnkit.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'cnnkit' has no attribute {name!r}")

@@ -4,6 +4,7 @@ import heapq
 from typing import NamedTuple
 
 from cnnkit.layers.base import Layer, count_weights
+from cnnkit.layers.dense import Identity
 from cnnkit.layers.merge import Add
 from cnnkit.summary import Row, Summary
 
@@ -213,7 +214,8 @@ class Sequential(Graph):
     ----------
     layers : list of Layer or (name, Layer)
         Layers without a name are called by their class and a count: ``conv1``, ``relu1``,
-        ``conv2``. Graphs nest; their layers' paths then read ``sequential1/conv1``.
+        ``conv2``. Graphs nest; their layers' paths then read ``sequential1/conv1``. The text
+        ``"passthrough"`` stands for a layer that does nothing.
 
     Examples
     --------
@@ -342,9 +344,15 @@ def name_layers(layers, owner):
 
 
 def check_nodes(nodes):
-    """Return `nodes`, each after those it reads; names are unique, inputs known, no cycle."""
+    """Return `nodes`, each after those it reads; names are unique, inputs known, no cycle.
+
+    ``"passthrough"`` in the place of a layer is an `Identity`.
+    """
     if not nodes:
         raise ValueError("Graph: nodes must hold at least one node, got none.")
+    nodes = [
+        node._replace(layer=Identity()) if is_passthrough(node.layer) else node for node in nodes
+    ]
     known = {INPUT}
     for name, layer, _ in nodes:
         if not isinstance(name, str) or not name or "/" in name:
@@ -370,6 +378,11 @@ def check_nodes(nodes):
                 f"got {inputs}."
             )
     return in_order(nodes)
+
+
+def is_passthrough(layer):
+    """Say whether `layer` is the word that stands for no layer, as in scikit-learn's Pipeline."""
+    return isinstance(layer, str) and layer == "passthrough"
 
 
 def in_order(nodes):

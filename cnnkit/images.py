@@ -36,13 +36,13 @@ def input_shape(X, image_shape, owner):
     return wanted
 
 
-def check_input_shape(X, wanted, owner):
+def check_input_shape(X, wanted, owner, name="X", reason="as in fit"):
     """Raise unless `X` holds images of the shape `wanted`, flat or not."""
     found = X.shape[1:]
     allowed = [wanted, (prod(wanted),)] + ([wanted[:2]] if wanted[2] == 1 else [])
     if found not in allowed:
         raise ValueError(
-            f"{owner}: X must hold images of shape {wanted}, as in fit, got shape {X.shape}."
+            f"{owner}: {name} must hold images of shape {wanted}, {reason}, got shape {X.shape}."
         )
 
 

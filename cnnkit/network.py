@@ -41,6 +41,9 @@ class Network:
         To share with another network; made, and zero, when None.
     rng : numpy.random.Generator, default=None
         Where dropout draws from.
+    frozen : tuple of str, default=()
+        Paths of layers that training leaves alone: their weights count as not trained, and nothing
+        is computed below the first layer that is. A frozen batch norm works as at inference.
 
     Attributes
     ----------
@@ -81,6 +84,7 @@ class Network:
         algorithm="auto",
         weights=None,
         rng=None,
+        frozen=(),
     ):
         self.graph = graph
         self.input_shape = tuple(input_shape)
@@ -90,11 +94,15 @@ class Network:
         self.training = training
         self.algorithm = algorithm
         self.rng = rng
+        self.frozen = tuple(frozen)
         self.packed = False
         self._nodes = graph.flattened(n_outputs)
         self._outputs = graph.output_paths()
         self._shapes = infer_shapes(self._nodes, self.input_shape)
-        specs = network_specs(self._nodes, self._shapes)
+        specs = {
+            path: spec._replace(trained=False) if path.rpartition("/")[0] in self.frozen else spec
+            for path, spec in network_specs(self._nodes, self._shapes).items()
+        }
         self.weights = Weights(specs, self.dtype) if weights is None else weights
         if self.weights.specs != specs or self.weights.flat.dtype != self.dtype:
             raise ValueError(f"Network: weights must be those of {graph}, got {weights}.")
@@ -102,7 +110,7 @@ class Network:
         self._bind()
 
     def _bind(self):
-        plan = Plan(self._nodes, self._outputs, self._shapes, self.training)
+        plan = Plan(self._nodes, self._outputs, self._shapes, self.training, set(self.frozen))
         itemsize = self.batch_size * self.dtype.itemsize
         sizes = {}
         for name, shape in self._shapes.items():
@@ -126,6 +134,8 @@ class Network:
         self.outputs = [array(output) for output in plan.outputs]
         self.doutputs = [array(doutput) for doutput in plan.doutputs]
         self._forward, self._backward = [], []
+        trained = {step.node.name for step in plan.steps} if self.training else set()
+        trained -= set(self.frozen)
         for step in plan.steps:
             sums = [SumOp(array(into), array(term)) for into, term in step.sums]
             self._backward[:0] = sums
@@ -137,7 +147,7 @@ class Network:
                 dxs=[array(dx) for dx in step.dxs],
                 dy=array(step.dy),
                 weights=self.weights.of(step.node.name),
-                grads=self.grads.of(step.node.name) if self.training else {},
+                grads=self.grads.of(step.node.name) if step.node.name in trained else {},
                 rng=self.rng,
                 algorithm=self.algorithm,
                 relu=step.fused_relu,
@@ -162,7 +172,7 @@ class Network:
         weights = self.weights.of(norm.name)
         return FoldOp(norm.layer, weights, slots.weights.get("b"), slots.scale, slots.shift)
 
-    def resized(self, batch_size, outputs=None, *, packed=False):
+    def resized(self, batch_size, outputs=None, weights=None, *, packed=False):
         """Return a network for inference of up to `batch_size` samples, with the same weights.
 
         Parameters
@@ -171,6 +181,8 @@ class Network:
         outputs : tuple of str, default=None
             Paths of the nodes whose outputs are wanted, if not those of the graph; what they do
             not need is left out.
+        weights : Weights, default=None
+            Others of the same layout to use in the place of this network's.
         packed : bool, default=False
             Take the weights as they are now: batch norms are folded and convolutions packed once,
             here, rather than in every `forward`. Weights must not change while such a network is
@@ -180,6 +192,8 @@ class Network:
         vars(other).update(
             vars(self), batch_size=batch_size, training=False, grads=None, rng=None, packed=packed
         )
+        if weights is not None:
+            other.weights = weights
         if outputs is not None:
             other._outputs = tuple(outputs)
             other._nodes = needed(self._nodes, outputs)
@@ -271,6 +285,7 @@ class Network:
             "algorithm": self.algorithm,
             "weights": self.weights,
             "rng": self.rng,
+            "frozen": self.frozen,
             "outputs": self._outputs,
             "packed": self.packed,
         }

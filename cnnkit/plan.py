@@ -58,6 +58,8 @@ class Plan:
     shapes : dict of tuple
         Output shape of every node, and of the input, by name.
     training : bool
+    frozen : set of str, default=()
+        Nodes whose weights get no gradient.
 
     Attributes
     ----------
@@ -68,9 +70,10 @@ class Plan:
         Empty without training.
     """
 
-    def __init__(self, nodes, outputs, shapes, training):
+    def __init__(self, nodes, outputs, shapes, training, frozen=()):
         self.nodes = nodes
         self.training = training
+        self._frozen = frozen
         self._shapes = shapes
         self.loss_step = len(nodes)
         self._uses = {}  # place -> [(array name, step)]
@@ -151,7 +154,8 @@ class Plan:
         wanted = {INPUT: False}
         for node in self.nodes:
             specs = node.layer.weight_specs(*map(self._shapes.get, node.inputs))
-            wanted[node.name] = bool(specs) or any(map(wanted.get, node.inputs))
+            trained = bool(specs) and node.name not in self._frozen
+            wanted[node.name] = trained or any(map(wanted.get, node.inputs))
         gradients = {
             name: self._array(name, self.loss_step, f"gradient of {name}") for name in outputs
         }

@@ -1,8 +1,12 @@
 """The training loop."""
 
+from math import isfinite
+from time import perf_counter
+
 import numpy as np
 
 from cnnkit.images import load_batch
+from cnnkit.watch import Watch
 
 
 class Training:
@@ -12,10 +16,17 @@ class Training:
     ----------
     network : Network
         Made with ``training=True``; its capacity is the batch size.
-    loss : SoftmaxCrossEntropy
+    loss : Loss
     optimizer : Optimizer
     rng : numpy.random.Generator or None
         Draws the order of the samples of every epoch; None keeps the order they have.
+    rates : object, default=None
+        What a schedule's `bind` returns: ``rate(step)`` gives the learning rate of every step.
+    augment : Augment, default=None
+    clip_norm : float, default=None
+        Longest that the gradient of the loss may be.
+    ema_decay : float, default=None
+        Predict with an average of the weights: see `Average`.
 
     Attributes
     ----------
@@ -23,15 +34,35 @@ class Training:
         Mean loss of the samples in every epoch so far.
     """
 
-    def __init__(self, network, loss, optimizer, rng):
+    def __init__(
+        self,
+        network,
+        loss,
+        optimizer,
+        rng,
+        *,
+        rates=None,
+        augment=None,
+        clip_norm=None,
+        ema_decay=None,
+    ):
         self.network = network
         self.loss = loss
         self.optimizer = optimizer
         self.rng = rng
+        self.rates = rates
+        self.augment = augment
+        self.clip_norm = clip_norm
+        self.average = None if ema_decay is None else Average(network.weights, ema_decay)
         self.loss_curve = []
 
-    def run(self, X, targets, *, epochs, tol=0.0, patience=None, verbose=False):
-        """Train for `epochs` epochs, or until the loss has not fallen for `patience` of them.
+    @property
+    def weights(self):
+        """What prediction uses."""
+        return self.network.weights if self.average is None else self.average.weights
+
+    def run(self, X, targets, *, epochs, rows=None, weights=None, watch=None):
+        """Train for `epochs` epochs, or until `watch` ends it.
 
         Parameters
         ----------
@@ -39,49 +70,131 @@ class Training:
             Images in any real dtype; see `cnnkit.images.load_batch`.
         targets : array of shape (n, ...)
         epochs : int
-        tol : float, default=0
-            What counts as falling.
-        patience : int, default=None
-        verbose : bool, default=False
-            Print the loss of every epoch.
+        rows : array of indices, default=None
+            Which samples to train on; all, when None.
+        weights : array of shape (n,), default=None
+            Of the samples. A batch's loss is divided by the samples of the batch times the mean
+            weight of all, so that a step is an unbiased guess at that over all samples.
+        watch : Watch, default=None
         """
-        best, waited = np.inf, 0
+        watch = Watch() if watch is None else watch
+        watch.start(self.network, self.weights)
         for _ in range(epochs):
-            mean = self._epoch(X, targets)
+            watch.begin()
+            mean = self._epoch(X, targets, rows, weights, watch.deadline)
             self.loss_curve.append(mean)
-            if verbose:
-                print(f"Epoch {len(self.loss_curve)}, loss = {mean:.6f}")
-            waited = waited + 1 if mean > best - tol else 0
-            best = min(best, mean)
-            if patience is not None and waited >= patience:
+            rate = self.optimizer.learning_rate
+            stop = watch.end(len(self.loss_curve), mean, rate)
+            if self.rates is not None:
+                self.rates.report(watch.losses[-1] if watch.losses else mean)
+            if stop:
                 break
+        watch.restore()
 
-    def _epoch(self, X, targets):
+    def _epoch(self, X, targets, rows, weights, deadline):
         """Take one step for every batch; return the mean loss of the samples."""
-        network = self.network
-        order = np.arange(len(X)) if self.rng is None else self.rng.permutation(len(X))
-        total = 0.0
-        for start in range(0, len(X), network.batch_size):
-            rows = order[start : start + network.batch_size]
-            n = load_batch(X, rows, network.x)
-            outputs = network.forward(n)
-            mean = self.loss(outputs, targets[rows], network.doutput[:n])
-            if not np.isfinite(mean):
-                raise ValueError(
-                    f"Training diverged in epoch {len(self.loss_curve) + 1}: the loss is {mean}. "
-                    f"Scale X or lower learning_rate_init, now {self.optimizer.learning_rate}."
-                )
-            network.backward(n)
-            self.optimizer.step(network.grads, n)
-            total += n * mean
-        return total / len(X)
+        count = len(X) if rows is None else len(rows)
+        order = np.arange(count) if self.rng is None else self.rng.permutation(count)
+        order = order if rows is None else rows[order]
+        unit = 1.0 if weights is None else float(weights[order].mean())
+        total = seen = 0.0
+        for start in range(0, count, self.network.batch_size):
+            batch = order[start : start + self.network.batch_size]
+            mass = len(batch) * unit
+            total += mass * self.step(X, targets, batch, weights, mass)
+            seen += mass
+            if deadline is not None and perf_counter() >= deadline:
+                break
+        return total / seen
+
+    def step(self, X, targets, batch, weights, mass):
+        """Change the weights by one batch, given by rows; return its loss, divided by `mass`."""
+        network, optimizer = self.network, self.optimizer
+        n = load_batch(X, batch, network.x)
+        wanted = targets[batch]
+        if self.augment is not None:
+            wanted = self.augment(network.x[:n], wanted)
+        share = None if weights is None else weights[batch]
+        loss = self.loss(network.forward(n), wanted, network.doutput[:n], share, mass)
+        if not isfinite(loss):
+            raise DivergenceError(
+                f"Training diverged in epoch {len(self.loss_curve) + 1}: the loss is {loss}. "
+                f"Scale X or lower learning_rate_init, now {optimizer.learning_rate}."
+            )
+        network.backward(n)
+        if self.clip_norm is not None:
+            clip(network.grads, self.clip_norm)
+        if self.rates is not None:
+            optimizer.learning_rate = self.rates.rate(optimizer.steps)
+        optimizer.step(network.grads, mass)
+        if self.average is not None:
+            self.average.update(network.weights)
+        return loss
 
 
-def predict(network, X):
-    """Return the network's outputs for every sample of `X`, a batch at a time."""
-    outputs = np.empty((len(X), *network.output.shape[1:]), network.dtype)
-    for start in range(0, len(X), network.batch_size):
-        rows = slice(start, start + network.batch_size)
-        n = load_batch(X, rows, network.x)
-        outputs[rows] = network.forward(n)
-    return outputs
+class DivergenceError(ValueError):
+    """The loss is no finite number any more."""
+
+
+class Augment:
+    """Augmentations of a batch, one after another.
+
+    Parameters
+    ----------
+    augmentations : list of Augmentation
+    loss : Loss
+        Makes the targets dense where an augmentation mixes them.
+    rng : numpy.random.Generator
+    """
+
+    def __init__(self, augmentations, loss, rng):
+        self.augmentations = augmentations
+        self.loss = loss
+        self.rng = rng
+        self.mixes = any(entry.mixes_targets for entry in augmentations)
+
+    def __call__(self, images, targets):
+        """Change `images` in place; return their targets."""
+        if self.mixes:
+            targets = self.loss.dense(targets)
+        for entry in self.augmentations:
+            entry.apply(images, targets, self.rng)
+        return targets
+
+
+class Average:
+    """Exponential moving average of weights (Polyak & Juditsky, 1992).
+
+    ``average += (1 - d) (weights - average)`` after every step t = 1, 2, ..., for
+    ``d = min(decay, (1 + t) / (10 + t))``: the first, hardly trained weights are forgotten soon.
+    Running statistics are not averaged again.
+
+    Parameters
+    ----------
+    weights : Weights
+    decay : float
+    """
+
+    def __init__(self, weights, decay):
+        self.weights = weights.copy()
+        self.decay = decay
+        self.steps = 0
+
+    def update(self, weights):
+        """Take the weights of one step in."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        trained, average = weights.trained, self.weights.flat
+        change = weights.flat[:trained] - average[:trained]
+        change *= change.dtype.type(1 - decay)
+        average[:trained] += change
+        average[trained:] = weights.flat[trained:]
+
+
+def clip(grads, norm):
+    """Shorten the gradient of what is trained to `norm`, if it is longer (Pascanu et al., 2013)."""
+    trained = grads.flat[: grads.trained]
+    # not np.linalg.norm: BLAS may sum in another order on another number of threads
+    found = float(np.sqrt(np.square(trained, dtype=np.float64).sum()))
+    if found > norm:
+        trained *= trained.dtype.type(norm / found)

@@ -53,6 +53,19 @@ class Weights(Mapping):
                 self[path] = spec.start
         return self
 
+    def copy(self):
+        """Return the same numbers in memory of their own."""
+        other = self.like()
+        other.flat[:] = self.flat
+        return other
+
+    def take(self, source, owner):
+        """Copy in all arrays of the mapping `source`, whose paths must be these."""
+        if set(source) != set(self):
+            raise ValueError(f"{owner}: weights must be those of {list(self)}, got {list(source)}.")
+        for path in self:
+            self[path] = source[path]
+
     def like(self):
         """Return zeros laid out the same way: for gradients."""
         return Weights(self.specs, self.flat.dtype)

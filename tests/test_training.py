@@ -7,7 +7,9 @@ from oracles import assert_same_bits, normals
 from cnnkit import Dense, Dropout, Flatten, Network, Sequential
 from cnnkit.losses import SoftmaxCrossEntropy
 from cnnkit.optimizers import SGD
-from cnnkit.training import Training, predict
+from cnnkit.prediction import predict
+from cnnkit.training import Training
+from cnnkit.watch import Watch
 
 X, TARGETS = normals(11, 2, 3, 1), np.random.default_rng(0).integers(0, 3, 11)
 
@@ -33,7 +35,7 @@ class Script:
         self.values = list(values)
         self.seen = []
 
-    def __call__(self, outputs, targets, dlogits):
+    def __call__(self, outputs, targets, dlogits, weights=None, total=None):
         assert len(outputs) == len(targets) == len(dlogits)
         self.seen.append(targets.tolist())
         dlogits[...] = 0
@@ -63,9 +65,9 @@ def test_rows_and_targets_stay_together():
     seen = []
     inner = run.loss
 
-    def loss(outputs, targets, dlogits):
+    def loss(outputs, targets, dlogits, *weights):
         seen.extend(zip(run.network.x[:, 0, 0, 0].tolist(), targets.tolist(), strict=False))
-        return inner(outputs, targets, dlogits)
+        return inner(outputs, targets, dlogits, *weights)
 
     run.loss = loss
     run.run(X, TARGETS, epochs=2)
@@ -105,7 +107,7 @@ def test_an_epoch_is_one_step_for_every_batch():
 )
 def test_patience(losses, tol, patience, epochs):
     run = training(Script(*map(float, losses)), batch_size=11)
-    run.run(X, TARGETS, epochs=5, tol=tol, patience=patience)
+    run.run(X, TARGETS, epochs=5, watch=Watch(tol=tol, patience=patience))
     assert run.loss_curve == losses[:epochs]
 
 
@@ -117,13 +119,6 @@ def test_epochs_of_two_runs_are_those_of_one():
     assert one.loss_curve == two.loss_curve
     assert_same_bits(one.network.weights.flat, two.network.weights.flat)
     assert one.loss_curve[-1] < one.loss_curve[0]
-
-
-def test_verbose_prints_every_epoch(capsys):
-    run = training(Script(0.5, 0.25), batch_size=11)
-    run.run(X, TARGETS, epochs=1, verbose=True)
-    run.run(X, TARGETS, epochs=1, verbose=True)
-    assert capsys.readouterr().out == "Epoch 1, loss = 0.500000\nEpoch 2, loss = 0.250000\n"
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

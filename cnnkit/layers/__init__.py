@@ -12,7 +12,7 @@ from cnnkit.layers.activation import (
 )
 from cnnkit.layers.base import Layer
 from cnnkit.layers.conv import Conv, Conv1x1, DepthwiseConv
-from cnnkit.layers.dense import Dense, Flatten
+from cnnkit.layers.dense import Dense, Flatten, Identity
 from cnnkit.layers.dropout import Dropout
 from cnnkit.layers.merge import Add, Concat, Multiply
 from cnnkit.layers.norm import BatchNorm, LocalResponseNorm
@@ -33,6 +33,7 @@ __all__ = [
     "GlobalAvgPool",
     "GlobalMaxPool",
     "HardSwish",
+    "Identity",
     "Layer",
     "LeakyReLU",
     "LocalResponseNorm",

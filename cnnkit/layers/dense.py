@@ -96,3 +96,16 @@ class Flatten(Layer):
 
     def output_shape(self, input_shape):
         return (prod(input_shape),)
+
+
+class Identity(Layer):
+    """What it is given, unchanged; costs nothing. ``"passthrough"`` in a graph is short for it.
+
+    Examples
+    --------
+    >>> from cnnkit import Identity
+    >>> Identity().output_shape((4, 4, 32))
+    (4, 4, 32)
+    """
+
+    reshapes = True

@@ -87,7 +87,7 @@ class BatchNorm(Layer):
 
 
 class ScaleOp:
-    """Batch normalisation at inference."""
+    """Batch normalisation at inference, and in training where the layer is frozen."""
 
     def __init__(self, layer, slots):
         from cnnkit._native.norm import AffineOp
@@ -100,6 +100,11 @@ class ScaleOp:
     def forward(self, n):
         self.scale[:], self.shift[:] = self.layer.scale_and_shift(self.weights)
         self.affine.forward(n)
+
+    def backward(self, n):
+        if self.slots.dx is not None:
+            scale, _ = self.layer.scale_and_shift(self.slots.weights)
+            np.multiply(self.slots.dy[:n], scale, out=self.slots.dx[:n])
 
 
 class FoldOp:

@@ -1,0 +1,255 @@
+"""What can listen to training: give them to ``estimator.set_callbacks(...)``.
+
+Write your own as a subclass of `Callback`. From scikit-learn 1.9 on they stand beside those of
+`sklearn.callback`, such as its nested progress bars, and `clone` hands them on by reference.
+"""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+
+class Callback:
+    """Base class: three moments of `fit`, each to be overridden or not.
+
+    Examples
+    --------
+    >>> from cnnkit.callbacks import Callback
+    >>> class StopAt(Callback):
+    ...     def __init__(self, loss):
+    ...         self.loss = loss
+    ...
+    ...     def on_epoch_end(self, estimator, epoch):
+    ...         return epoch.loss < self.loss
+    """
+
+    def on_fit_begin(self, estimator):
+        """Hear that `estimator` begins to train."""
+
+    def on_epoch_end(self, estimator, epoch):
+        """Hear of an epoch, a `cnnkit.watch.Epoch`; return True to end training."""
+
+    def on_fit_end(self, estimator):
+        """Hear that training has ended, also by an error."""
+
+    # scikit-learn's protocol (sklearn.callback.FitCallback), in which an epoch is a task
+
+    def setup(self, estimator, context):
+        """Call `on_fit_begin`."""
+        self.on_fit_begin(estimator)
+
+    def on_fit_task_begin(self, estimator, context):
+        """Do nothing: `on_epoch_end` is called with more than scikit-learn passes on."""
+
+    def on_fit_task_end(self, estimator, context):
+        """Do nothing: `on_epoch_end` is called with more than scikit-learn passes on."""
+
+    def teardown(self, estimator, context):
+        """Call `on_fit_end`."""
+        self.on_fit_end(estimator)
+
+
+class Checkpoint(Callback):
+    """Write the weights to a file after every epoch, or after every best one.
+
+    The file is a NumPy archive of the arrays by path, ``conv1/w`` and so on, complete at any
+    moment; ``initial_weights=dict(np.load(path))`` starts from it.
+
+    Parameters
+    ----------
+    path : str or path-like
+    monitor : {"loss", "validation_loss", "validation_score"}, default="loss"
+        What decides which epoch is best.
+    best_only : bool, default=False
+        Write only when `monitor` is better than before.
+
+    Examples
+    --------
+    >>> from cnnkit.callbacks import Checkpoint
+    >>> checkpoint = Checkpoint("weights.npz", monitor="validation_score", best_only=True)
+    """
+
+    MONITORS = ("loss", "validation_loss", "validation_score")
+
+    def __init__(self, path, *, monitor="loss", best_only=False):
+        self.path = path
+        self.monitor = monitor
+        self.best_only = best_only
+
+    def on_fit_begin(self, estimator):
+        if self.monitor not in self.MONITORS:
+            raise ValueError(
+                f"Checkpoint: monitor must be one of {self.MONITORS}, got {self.monitor!r}."
+            )
+        self._best = -np.inf
+
+    def on_epoch_end(self, estimator, epoch):
+        found = getattr(epoch, self.monitor)
+        if found is None:
+            raise ValueError(
+                f"Checkpoint: monitor {self.monitor!r} must be known, give "
+                f"{type(estimator).__name__} early_stopping=True or fit X_val and y_val."
+            )
+        found = found if self.monitor == "validation_score" else -found
+        if self.best_only and not found > self._best:
+            return
+        self._best = max(self._best, found)
+        path = Path(self.path)
+        partial = path.with_name(path.name + ".partial")
+        with open(partial, "wb") as file:
+            np.savez(file, **epoch.weights)
+        os.replace(partial, path)
+
+
+class _Log(Callback):
+    """One line a record in a text file, begun anew by every `fit` unless told to append."""
+
+    def __init__(self, path, *, append=False):
+        self.path = path
+        self.append = append
+
+    def on_fit_begin(self, estimator):
+        self._fresh = not (self.append and Path(self.path).exists())
+        if self._fresh:
+            Path(self.path).write_text("")
+
+    def on_epoch_end(self, estimator, epoch):
+        text = self._line(epoch.figures(), self._fresh)
+        self._fresh = False
+        with open(self.path, "a") as file:  # opened for every line: what is written is safe
+            file.write(text)
+
+
+class CSVLog(_Log):
+    """Write the figures of every epoch as a line of a CSV file.
+
+    Columns: number, loss, learning_rate, seconds, validation_loss, validation_score; empty where
+    there is none.
+
+    Parameters
+    ----------
+    path : str or path-like
+    append : bool, default=False
+        Go on with the file there is.
+
+    Examples
+    --------
+    >>> from cnnkit.callbacks import CSVLog
+    >>> log = CSVLog("training.csv")
+    """
+
+    def _line(self, figures, fresh):
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(figures), lineterminator="\n")
+        if fresh:
+            writer.writeheader()
+        writer.writerow(figures)
+        return text.getvalue()
+
+
+class JSONLog(_Log):
+    """Write the figures of every epoch as a JSON object on a line of its own.
+
+    Parameters
+    ----------
+    path : str or path-like
+    append : bool, default=False
+        Go on with the file there is.
+
+    Examples
+    --------
+    >>> from cnnkit.callbacks import JSONLog
+    >>> log = JSONLog("training.jsonl", append=True)
+    """
+
+    def _line(self, figures, fresh):
+        return json.dumps(figures) + "\n"
+
+
+class Timer(Callback):
+    """Take the time of training.
+
+    Attributes
+    ----------
+    epochs : list of float
+        Seconds of every epoch of the last `fit`, without validation.
+    total : float
+        Seconds of that `fit`, with everything.
+
+    Examples
+    --------
+    >>> from cnnkit.callbacks import Timer
+    >>> timer = Timer()
+    """
+
+    def on_fit_begin(self, estimator):
+        self.epochs = []
+        self._began = perf_counter()
+
+    def on_epoch_end(self, estimator, epoch):
+        self.epochs.append(epoch.seconds)
+
+    def on_fit_end(self, estimator):
+        self.total = perf_counter() - self._began
+
+
+class Lines(Callback):
+    """Print a line for every epoch: ``verbose=1``."""
+
+    def on_epoch_end(self, estimator, epoch):
+        print(f"Epoch {epoch.number}, {describe(epoch)}")
+
+
+class Bar(Callback):
+    """Show a progress bar with the time left: ``verbose=2``.
+
+    Parameters
+    ----------
+    epochs : int
+        How many there will be at most.
+    """
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_fit_begin(self, estimator):
+        try:
+            from rich import progress
+        except ImportError:
+            raise ImportError(
+                f"{type(estimator).__name__}: verbose=2 needs rich, pip install 'cnnkit[progress]'."
+            ) from None
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.fields[figures]}"),
+        )
+        self._task = self._progress.add_task(
+            type(estimator).__name__, total=self.epochs, figures=""
+        )
+        self._progress.start()
+
+    def on_epoch_end(self, estimator, epoch):
+        self._progress.update(self._task, advance=1, figures=describe(epoch))
+
+    def on_fit_end(self, estimator):
+        # no bar where rich is missing
+        if hasattr(self, "_progress"):
+            self._progress.stop()
+
+
+def describe(epoch):
+    """Return the loss, and the validation loss and score where there are, as text."""
+    text = f"loss = {epoch.loss:.6f}"
+    if epoch.validation_loss is not None:
+        text += f", validation loss = {epoch.validation_loss:.6f}"
+        text += f", validation score = {epoch.validation_score:.6f}"
+    return text

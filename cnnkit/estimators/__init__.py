@@ -1,0 +1,7 @@
+"""The estimators: the only package that knows scikit-learn's contract."""
+
+from cnnkit.estimators.classifier import CNNClassifier
+from cnnkit.estimators.features import CNNFeatures
+from cnnkit.estimators.regressor import CNNRegressor
+
+__all__ = ["CNNClassifier", "CNNFeatures", "CNNRegressor"]

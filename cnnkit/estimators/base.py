@@ -1,0 +1,377 @@
+"""What the classifier and the regressor share: scikit-learn's contract around a training run."""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from cnnkit.callbacks import Bar, Lines
+from cnnkit.estimators import hooks
+from cnnkit.estimators.data import TrainingData, check_images, check_training_data
+from cnnkit.estimators.named import NamedLayers
+from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
+from cnnkit.estimators.start import begin, generators
+from cnnkit.graph import Graph
+from cnnkit.prediction import inference_network, predict
+from cnnkit.training import Augment
+from cnnkit.watch import Validation, Watch
+
+ALGORITHMS = ("auto", "direct", "im2col")
+
+
+class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
+    """Base of the estimators.
+
+    Parameters
+    ----------
+    layers : list of Layer or (name, Layer), or Graph, default=None
+        The network; it must end in one number per output, which ``filters=None`` and
+        ``units=None`` stand for. None is two 3x3 convolutions (1x1 for images of one pixel), a
+        1x1 convolution with one filter per output, and global average pooling. The layers of a
+        list are hyper-parameters by name: ``conv1`` (or ``"passthrough"`` in its place) and
+        ``conv1__filters``; those of a Graph are ``layers__conv1__filters``.
+    image_shape : tuple (H, W, C) or (H, W), default=None
+        Shape of one image, needed where X has flat rows. Without it a flat row is one pixel with
+        as many channels as features.
+    solver : {"adam", "adamw", "sgd", "lbfgs"}, default="adam"
+        "lbfgs" takes all samples at once and needs no learning rate: good for small data.
+    alpha : float, default=1e-4
+        L2 regularisation of weights, not of biases. It is divided by the samples of the batch (the
+        sum of their weights), as in MLPClassifier; for "adamw" it is the decoupled decay rate.
+    batch_size : int, default=32
+        Samples of one step; all of them where there are fewer, and for "lbfgs".
+    learning_rate : "constant" or schedule, default="constant"
+        How the learning rate changes from `learning_rate_init`: see `cnnkit.schedules`.
+    learning_rate_init : float, default=0.001
+    max_iter : int, default=30
+        Most epochs, or iterations of "lbfgs". A budget: reaching it is no warning.
+    max_time : float, default=None
+        Most seconds; training ends in the midst of an epoch if need be.
+    shuffle : bool, default=True
+        Draw a new order of the samples for every epoch.
+    random_state : int, RandomState instance or None, default=None
+        Initial weights, order of the samples, dropout, augmentation and validation split.
+    tol : float, default=1e-4
+        For "lbfgs" also the gradient's largest component at which training ends.
+    n_iter_no_change : int, default=10
+        Training stops early once the loss has not fallen by `tol` for so many epochs in a row.
+    early_stopping : bool, default=False
+        Watch the score on validation samples in the place of the training loss, and end with the
+        weights that did best.
+    validation_fraction : float, default=0.1
+        Share of the samples set aside by `early_stopping` where `fit` is given no `X_val`.
+    warm_start : bool, default=False
+        `fit` goes on from the weights of the last one.
+    initial_weights : mapping of path to array, or fitted estimator, default=None
+        Where training starts for the paths it has, such as ``"conv1/w"``. Of an estimator, the
+        layers with one filter or unit per output are left out if it has another number of them.
+    frozen : list of str, default=None
+        Names of layers, or of graphs of them, that training leaves as they are.
+    augmentation : Augmentation or list of them, default=None
+        Changes to training images, drawn anew in every epoch: see `cnnkit.augmentation`.
+    test_time_augmentation : int, default=0
+        Predict the mean output over every image and so many augmented copies of it.
+    clip_norm : float, default=None
+        Longest that the gradient of the loss may be in a step.
+    ema_decay : float, default=None
+        Predict with an exponential moving average of the weights over the steps.
+    momentum : float, default=0.9
+    nesterovs_momentum : bool, default=True
+        For "sgd" only.
+    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
+        For "adam" and "adamw" only.
+    algorithm : {"auto", "direct", "im2col"}, default="auto"
+        How convolutions are computed; see `cnnkit.functional.conv2d`.
+    verbose : int, default=0
+        1 prints a line for every epoch, 2 shows a progress bar with the time left (needs rich).
+
+    Attributes
+    ----------
+    network_ : Network
+        ``network_.weights["conv1/w"]`` is an array that can be read, changed and assigned.
+    loss_ : float
+        Mean loss of the last epoch.
+    loss_curve_ : list of float
+        Mean loss of every epoch, without the regularisation.
+    validation_loss_curve_, validation_scores_ : list of float or None
+        Of every epoch of the last fit, where there were validation samples.
+    best_validation_score_ : float or None
+        With `early_stopping`: of the weights that were kept.
+    n_iter_ : int
+        Epochs trained.
+    input_shape_ : tuple
+        (H, W, C) of one image.
+    n_features_in_ : int
+        Numbers of one image, H * W * C.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Where X was a data frame.
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "layers": [None, list, tuple, Graph],
+        "image_shape": [None, list, tuple],
+        "solver": [StrOptions({"adam", "adamw", "sgd", "lbfgs"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant"}), SCHEDULE],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [None, Interval(Real, 0, None, closed="neither")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "warm_start": ["boolean"],
+        "initial_weights": [None, Mapping, ESTIMATOR],
+        "frozen": [None, list, tuple],
+        "augmentation": [None, list, tuple, AUGMENTATION],
+        "test_time_augmentation": [Interval(Integral, 0, None, closed="left")],
+        "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "ema_decay": [None, Interval(Real, 0, 1, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "algorithm": [StrOptions(set(ALGORITHMS))],
+        "verbose": ["boolean", Interval(Integral, 0, 2, closed="both")],
+    }
+
+    def __init__(
+        self,
+        layers=None,
+        *,
+        image_shape=None,
+        solver="adam",
+        alpha=1e-4,
+        batch_size=32,
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        max_iter=30,
+        max_time=None,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        warm_start=False,
+        initial_weights=None,
+        frozen=None,
+        augmentation=None,
+        test_time_augmentation=0,
+        clip_norm=None,
+        ema_decay=None,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        algorithm="auto",
+        verbose=0,
+    ):
+        self.layers = layers
+        self.image_shape = image_shape
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.initial_weights = initial_weights
+        self.frozen = frozen
+        self.augmentation = augmentation
+        self.test_time_augmentation = test_time_augmentation
+        self.clip_norm = clip_norm
+        self.ema_decay = ema_decay
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.algorithm = algorithm
+        self.verbose = verbose
+
+    # Training
+
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+        """Train a network: a new one, unless `warm_start`.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+        y : array of shape (n,) or (n, n_outputs)
+        sample_weight : array of shape (n,), default=None
+            Not negative. A weight of zero is as if the sample were not there.
+        X_val, y_val : arrays, default=None
+            Validation samples: their loss and score are recorded after every epoch.
+
+        Returns
+        -------
+        self : estimator
+        """
+        self._validate_params()
+        again = self.warm_start and hasattr(self, "network_")
+        X, y, shape = check_training_data(self, X, y, self.input_shape_ if again else None)
+        data = TrainingData(self, X, y, sample_weight)
+        learnt = self._learn(data.y_used)
+        if again:
+            self._check_learnt(learnt)
+        data.encode(self, learnt)
+        rngs = generators(self.random_state)
+        validation = data.validation(self, learnt, shape, X_val, y_val, rngs["split"])
+        start = self.network_.weights if again else None
+        run = begin(self, data, shape, learnt, min(self.batch_size, data.count), rngs, start)
+        if again:
+            run.loss_curve += self.loss_curve_
+        if validation is not None:
+            validation = Validation(loss=run.loss, **validation)
+        watch = Watch(
+            tol=self.tol,
+            patience=None
+            if self.solver == "lbfgs" and not self.early_stopping
+            else self.n_iter_no_change,
+            validation=validation,
+            early_stopping=self.early_stopping,
+            max_time=self.max_time,
+        )
+
+        def go():
+            run.run(
+                data.X,
+                data.targets,
+                epochs=self.max_iter,
+                rows=data.rows,
+                weights=data.weights,
+                watch=watch,
+            )
+
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        hooks.train(
+            self,
+            go,
+            watch,
+            display=[[], [Lines()], [Bar(self.max_iter)]][int(self.verbose)],
+            epochs=self.max_iter,
+            given={"X": X, "y": y, "metadata": metadata},
+            fitted=lambda: self._fitted(run, watch, shape, learnt),
+        )
+        vars(self).pop("_training", None)
+        vars(self).update(self._fitted(run, watch, shape, learnt))
+        return self
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        """Train for one epoch over the samples given, starting from the weights there are."""
+        self._validate_params()
+        first = not hasattr(self, "network_")
+        X, y, shape = check_training_data(self, X, y, None if first else self.input_shape_)
+        data = TrainingData(self, X, y, sample_weight)
+        learnt = self._learn(data.y_used, classes, partial=True)
+        if not first:
+            self._check_learnt(learnt)
+        data.encode(self, learnt)
+        run = getattr(self, "_training", None)
+        if run is None:
+            start = None if first else self.network_.weights
+            rngs = generators(self.random_state)
+            run = begin(self, data, shape, learnt, self.batch_size, rngs, start)
+            run.loss_curve += getattr(self, "loss_curve_", [])
+        watch = Watch()
+
+        def go():
+            run.run(
+                data.X, data.targets, epochs=1, rows=data.rows, weights=data.weights, watch=watch
+            )
+
+        display = [Lines()] if self.verbose else []
+        if display:
+            watch.listeners.append(hooks.Ours(self, display))
+        go()
+        self._training = run
+        vars(self).update(self._fitted(run, watch, shape, learnt))
+        return self
+
+    def _fitted(self, run, watch, shape, learnt):
+        """Return the attributes that prediction needs."""
+        return {
+            **learnt,
+            "input_shape_": shape,
+            "network_": run.network.resized(1, weights=run.weights),
+            "loss_curve_": run.loss_curve,
+            "loss_": run.loss_curve[-1],
+            "n_iter_": len(run.loss_curve),
+            "validation_loss_curve_": watch.losses if watch.validation else None,
+            "validation_scores_": watch.scores if watch.validation else None,
+            "best_validation_score_": watch.best_score,
+        }
+
+    # Prediction
+
+    def _outputs(self, X):
+        """Return what the network gives for every sample, an array of shape (n, n_outputs)."""
+        check_is_fitted(self)
+        X = check_images(self, X)
+        network = inference_network(self.network_, len(X))
+        outputs = predict(network, X)
+        if not self.test_time_augmentation:
+            return outputs
+        augment = self._test_augment()
+        for _ in range(self.test_time_augmentation):
+            outputs += predict(network, X, augment=augment)
+        outputs /= outputs.dtype.type(1 + self.test_time_augmentation)
+        return outputs
+
+    def _test_augment(self):
+        """Return the augmentations of prediction: those that leave targets alone."""
+        found = self._augmentations()
+        found = [entry for entry in found if not entry.mixes_targets]
+        if not found:
+            raise ValueError(
+                f"{type(self).__name__}: test_time_augmentation must be 0 without an augmentation "
+                f"that leaves targets alone, got {self.test_time_augmentation} and "
+                f"augmentation={self.augmentation!r}."
+            )
+        return Augment(found, None, generators(self.random_state)["augmentation"])
+
+    def _augmentations(self):
+        """Return `augmentation` as a list."""
+        found = self.augmentation
+        if found is None:
+            return []
+        found = list(found) if isinstance(found, (list, tuple)) else [found]
+        for entry in found:
+            if not AUGMENTATION.is_satisfied_by(entry):
+                raise ValueError(
+                    f"{type(self).__name__}: augmentation must be {AUGMENTATION}, or a list of "
+                    f"them, got {entry!r}."
+                )
+        return found
+
+    def summary(self):
+        """Return a table of name, layer, output shape, weights and multiply-adds.
+
+        Returns
+        -------
+        summary : cnnkit.summary.Summary
+            Prints as a table; rows and totals are attributes.
+        """
+        check_is_fitted(self)
+        return self.network_.summary()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,253 @@
+"""CNNClassifier."""
+
+from numbers import Real
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from cnnkit.estimators.base import BaseCNN
+from cnnkit.estimators.options import extends
+from cnnkit.functional import softmax
+from cnnkit.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
+
+
+def takes_steps(estimator):
+    """Say whether the solver takes steps, so that training can go on; raise if not."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit is not there with solver='lbfgs', which needs all data.")
+    return True
+
+
+@extends(BaseCNN)
+class CNNClassifier(ClassifierMixin, BaseCNN):
+    """Convolutional network classifier: one class of several, or several labels, for every image.
+
+    Trains on softmax cross-entropy, or for a multilabel indicator y on the cross-entropy of every
+    label on its own. The words for hyper-parameters are those of scikit-learn's MLPClassifier.
+
+    Parameters
+    ----------
+    {parameters}
+    class_weight : dict of class to weight, "balanced" or None, default=None
+        Multiplies the weights of a class's samples; "balanced" makes all classes weigh the same.
+    label_smoothing : float, default=0
+        Share of every target that is spread over all classes.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+    multilabel_ : bool
+        Whether y was an indicator of labels.
+    n_outputs_ : int
+        Classes or labels.
+    {attributes}
+
+    Notes
+    -----
+    X may be (n, H, W, C), (n, H, W) or flat rows, in any real dtype. uint8 is scaled from 0..255
+    to 0..1, a batch at a time; other dtypes are taken as they are. Weights and arithmetic are
+    float64 if X is, else float32. The same `random_state` gives the same bits on any number of
+    threads.
+
+    Data that does not fit in memory comes in parts, from any iterable:
+    ``for images, labels in parts: clf.partial_fit(images, labels, classes=classes)``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from cnnkit import CNNClassifier, Conv, Conv1x1, GlobalAvgPool, MaxPool, ReLU
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CNNClassifier(
+    ...     [Conv(16, 3), ReLU(), Conv(32, 3), ReLU(), MaxPool(2), Conv1x1(None), GlobalAvgPool()],
+    ...     image_shape=(8, 8, 1),
+    ...     learning_rate_init=0.005,
+    ...     max_iter=8,
+    ...     random_state=0,
+    ... )
+    >>> clf.fit(X[:1400] / 16, y[:1400]).score(X[1400:] / 16, y[1400:]) > 0.85
+    True
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        **BaseCNN._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+    _target_options = {"multi_output": True}  # noqa: RUF012
+    _output_word = "class"
+
+    def __init__(self, layers=None, *, class_weight=None, label_smoothing=0.0, **shared):
+        super().__init__(layers, **shared)
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+
+    @available_if(takes_steps)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch over the samples given, starting from the weights there are.
+
+        Parameters
+        ----------
+        X, y :
+            As in `fit`.
+        classes : array of shape (n_classes,), default=None
+            All classes there will ever be; needed in the first call on a new estimator.
+        sample_weight : array of shape (n,), default=None
+
+        Returns
+        -------
+        self : CNNClassifier
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNClassifier
+        >>> rng = np.random.default_rng(0)
+        >>> parts = ((rng.random((20, 8, 8)), rng.integers(0, 3, 20)) for _ in range(4))
+        >>> clf = CNNClassifier(random_state=0)
+        >>> for images, labels in parts:
+        ...     clf = clf.partial_fit(images, labels, classes=[0, 1, 2])
+        >>> clf.n_iter_
+        4
+        """
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    # Targets
+
+    def _check_y(self, y):
+        """Return y as a vector of classes or an indicator of labels."""
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "CNNClassifier: y must hold one class a sample or be a multilabel indicator, "
+                "got multiclass-multioutput: put the estimator in "
+                "sklearn.multioutput.MultiOutputClassifier."
+            )
+        if kind == "multilabel-indicator":
+            return np.asarray(y.toarray() if hasattr(y, "toarray") else y) != 0
+        return column_or_1d(y, warn=True)
+
+    def _learn(self, y, classes=None, partial=False):
+        """Return what y, or all the classes there will be, teach about the outputs."""
+        multilabel = y.ndim == 2
+        if multilabel:
+            known = np.arange(y.shape[1])
+        elif partial:
+            first = not hasattr(self, "classes_")
+            if first and classes is None:
+                raise ValueError("CNNClassifier: classes must be given in the first partial_fit.")
+            known = np.unique(classes) if first else self.classes_
+        else:
+            known = np.unique(y)
+        if classes is not None and not np.array_equal(np.unique(classes), known):
+            raise ValueError(
+                f"CNNClassifier: classes must be {known}, as in the first call, got {classes!r}."
+            )
+        return {"classes_": known, "multilabel_": multilabel, "n_outputs_": len(known)}
+
+    def _check_learnt(self, learnt):
+        """Raise unless the outputs are those there are."""
+        same = learnt["multilabel_"] == self.multilabel_
+        if not same or not np.array_equal(learnt["classes_"], self.classes_):
+            raise ValueError(
+                f"CNNClassifier: y must be of the classes {self.classes_}, as before, "
+                f"got {learnt['classes_']}."
+            )
+
+    def _encode(self, y, learnt, name="y"):
+        """Return y as a loss takes it."""
+        if y.ndim == 2 or learnt["multilabel_"]:
+            if y.shape[1:] != (learnt["n_outputs_"],) or not learnt["multilabel_"]:
+                raise ValueError(
+                    f"CNNClassifier: {name} must have {learnt['n_outputs_']} columns of labels "
+                    f"or classes as y has, got shape {y.shape}."
+                )
+            return y
+        known = learnt["classes_"]
+        strange = np.setdiff1d(y, known)
+        if len(strange):
+            raise ValueError(
+                f"CNNClassifier: {name} must be of the classes {known}, got {strange}."
+            )
+        return np.searchsorted(known, y)
+
+    def _class_weights(self, y, targets, learnt, weights):
+        """Return a factor for every sample, or None."""
+        if self.class_weight is None:
+            return None
+        if learnt["multilabel_"]:
+            raise ValueError(
+                f"CNNClassifier: class_weight must be None for a multilabel y, "
+                f"got {self.class_weight!r}."
+            )
+        if self.class_weight == "balanced":
+            # as compute_class_weight, which learnt of sample weights in 1.8 only
+            counts = np.bincount(targets, weights, len(learnt["classes_"]))
+            present = counts > 0
+            shares = np.where(present, counts.sum() / np.where(present, counts, 1), 0)
+            return (shares / present.sum())[targets]
+        factors = compute_class_weight(self.class_weight, classes=learnt["classes_"], y=y)
+        if (factors < 0).any():
+            raise ValueError(
+                f"CNNClassifier: class_weight must not be negative, got {self.class_weight!r}."
+            )
+        return factors[targets]
+
+    def _loss(self, learnt):
+        if learnt["multilabel_"]:
+            return SigmoidCrossEntropy(self.label_smoothing)
+        return SoftmaxCrossEntropy(learnt["n_outputs_"], self.label_smoothing)
+
+    # Prediction
+
+    def decision_function(self, X):
+        """Return a number for every class, before softmax; the larger, the more probable.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images of the shape given to `fit`.
+
+        Returns
+        -------
+        decision : array of shape (n, n_classes)
+            Of two classes, shape (n,): positive where the second is the more probable.
+        """
+        outputs = self._outputs(X)
+        if self.multilabel_ or outputs.shape[1] != 2:
+            return outputs
+        return outputs[:, 1] - outputs[:, 0]
+
+    def predict_proba(self, X):
+        """Return the probability of every class or label, an array of shape (n, n_classes).
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images of the shape given to `fit`.
+        """
+        outputs = self._outputs(X)
+        return expit(outputs) if self.multilabel_ else softmax(outputs)
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of `predict_proba`, finite where the probability underflows."""
+        outputs = self._outputs(X)
+        return log_expit(outputs) if self.multilabel_ else log_softmax(outputs, axis=1)
+
+    def predict(self, X):
+        """Return the most probable class of every sample, shape (n,), or its labels as 0 and 1."""
+        outputs = self._outputs(X)
+        if self.multilabel_:
+            return (outputs > 0).astype(int)
+        return self.classes_[outputs.argmax(axis=1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,164 @@
+"""What an estimator is given, checked: images stay where they are, rows say which are used."""
+
+from math import prod
+
+import numpy as np
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_X_y,
+    validate_data,
+)
+
+from cnnkit import images
+from cnnkit.arrays import real_dtype
+
+
+def dimensions(X):
+    """Return how many dimensions X has, without asking a foreign array type for more."""
+    if isinstance(X, (list, tuple)):
+        return np.ndim(X)
+    return getattr(X, "ndim", 2)
+
+
+def check_training_data(estimator, X, y, fitted_shape=None):
+    """Return X, y and the shape of one image; the shape must be `fitted_shape` if given."""
+    owner = type(estimator).__name__
+    options = estimator._target_options
+    if dimensions(X) > 2:
+        X, y = check_X_y(X, y, allow_nd=True, estimator=estimator, **options)
+        vars(estimator).pop("feature_names_in_", None)
+    else:
+        X, y = validate_data(estimator, X, y, reset=fitted_shape is None, **options)
+    real_dtype(X.dtype, "X", owner)
+    y = estimator._check_y(y)
+    if fitted_shape is None:
+        shape = images.input_shape(X, estimator.image_shape, owner)
+        estimator.n_features_in_ = prod(shape)
+        return X, y, shape
+    images.check_input_shape(X, fitted_shape, owner)
+    return X, y, fitted_shape
+
+
+def check_images(estimator, X):
+    """Return X of the shape the estimator was fitted to."""
+    owner = type(estimator).__name__
+    if dimensions(X) > 2:
+        X = check_array(X, allow_nd=True, estimator=estimator, input_name="X")
+    else:
+        X = validate_data(estimator, X, reset=False)
+    real_dtype(X.dtype, "X", owner)
+    images.check_input_shape(X, estimator.input_shape_, owner)
+    return X
+
+
+class TrainingData:
+    """Samples, targets and weights of one call of `fit`.
+
+    Attributes
+    ----------
+    X : array
+        As it was given.
+    rows : array of indices or None
+        Samples to train on: those of positive weight that are not set aside; None for all.
+    y_used : array
+        `y` of the samples of positive weight.
+    targets, weights : arrays of shape (n, ...)
+        As a loss takes them, after `encode`; weights may be None.
+    """
+
+    def __init__(self, estimator, X, y, sample_weight):
+        self.X = X
+        self.y = y
+        self.weights = self.rows = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+            if (weights < 0).any():
+                raise ValueError(
+                    f"{type(estimator).__name__}: sample_weight must not be negative, "
+                    f"got {weights.min()}."
+                )
+            if not weights.any():
+                raise ValueError(
+                    f"{type(estimator).__name__}: sample_weight must have one that is not zero, "
+                    f"got all zero."
+                )
+            self.weights = weights
+            if not weights.all():
+                self.rows = np.flatnonzero(weights)
+        self.y_used = y if self.rows is None else y[self.rows]
+
+    @property
+    def count(self):
+        """How many samples training uses."""
+        return len(self.X) if self.rows is None else len(self.rows)
+
+    def encode(self, estimator, learnt):
+        """Fill `targets`, and multiply the weights by those of the classes."""
+        used = estimator._encode(self.y_used, learnt)
+        factors = estimator._class_weights(self.y_used, used, learnt, self._used_weights())
+        if self.rows is None:
+            self.targets = used
+        else:
+            self.targets = np.zeros((len(self.y), *used.shape[1:]), used.dtype)
+            self.targets[self.rows] = used
+        if factors is not None:
+            if self.weights is None:
+                self.weights = np.ones(len(self.y))
+            self.weights[slice(None) if self.rows is None else self.rows] *= factors
+            if not self.weights.all():  # a class may weigh nothing
+                self.rows = np.flatnonzero(self.weights)
+            if not self.weights.any():
+                raise ValueError(
+                    f"{type(estimator).__name__}: class_weight must leave a sample whose weight "
+                    f"is not zero, got {estimator.class_weight!r}."
+                )
+
+    def _used_weights(self):
+        return self.weights if self.rows is None else self.weights[self.rows]
+
+    def validation(self, estimator, learnt, shape, X_val, y_val, rng):
+        """Return the arguments of a `Validation`, or None; take split samples from `rows`."""
+        owner = type(estimator).__name__
+        if (X_val is None) != (y_val is None):
+            given = "X_val" if y_val is None else "y_val"
+            raise ValueError(f"{owner}: X_val and y_val must be given together, got {given} alone.")
+        if X_val is not None:
+            return self._given_validation(estimator, learnt, shape, X_val, y_val)
+        if not estimator.early_stopping:
+            return None
+        rows = np.arange(len(self.X)) if self.rows is None else self.rows
+        self.rows, kept = split(estimator, rows, self.targets, rng)
+        return {"X": self.X, "targets": self.targets, "rows": kept, "weights": self.weights}
+
+    def _given_validation(self, estimator, learnt, shape, X_val, y_val):
+        owner = type(estimator).__name__
+        X_val = check_array(X_val, allow_nd=True, estimator=estimator, input_name="X_val")
+        real_dtype(X_val.dtype, "X_val", owner)
+        images.check_input_shape(X_val, shape, owner, "X_val", "as X does")
+        y_val = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val")
+        check_consistent_length(X_val, y_val)
+        y_val = estimator._check_y(y_val)
+        targets = estimator._encode(y_val, learnt, "y_val")
+        weights = estimator._class_weights(y_val, targets, learnt, None)
+        return {"X": X_val, "targets": targets, "weights": weights}
+
+
+def split(estimator, rows, targets, rng):
+    """Return rows to train on and rows for validation, classes in equal shares."""
+    from sklearn.model_selection import train_test_split
+
+    try:
+        train, kept = train_test_split(
+            rows,
+            test_size=estimator.validation_fraction,
+            random_state=int(rng.integers(2**31)),
+            stratify=targets[rows] if targets.ndim == 1 else None,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"{type(estimator).__name__}: validation_fraction must leave samples of every class "
+            f"on both sides, got {estimator.validation_fraction}: {error}"
+        ) from None
+    return np.sort(train), np.sort(kept)

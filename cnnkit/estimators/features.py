@@ -1,0 +1,156 @@
+"""CNNFeatures."""
+
+from math import prod
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from cnnkit.estimators.base import BaseCNN
+from cnnkit.estimators.classifier import CNNClassifier
+from cnnkit.estimators.data import check_images
+from cnnkit.prediction import inference_network, predict
+
+
+class CNNFeatures(TransformerMixin, BaseEstimator):
+    """Features of images: what a layer of a trained network gives, as flat rows.
+
+    Parameters
+    ----------
+    estimator : CNNClassifier, CNNRegressor or FrozenEstimator of one, default=None
+        `fit` trains a clone of it; in `sklearn.frozen.FrozenEstimator` it is already fitted, and
+        used as it is. None is ``CNNClassifier()``.
+    node : str, default=None
+        Name of a layer, as `summary` shows it. None is the layer that the last one with weights
+        reads: the features that the head of the network sees.
+    random_state : int, RandomState instance or None, default=None
+        Given to the estimator that `fit` trains, unless None.
+
+    Attributes
+    ----------
+    estimator_ : CNNClassifier or CNNRegressor
+        The fitted one.
+    node_ : str
+    feature_shape_ : tuple
+        Shape of the layer's output for one image: (H, W, C), or (units,).
+    n_features_in_ : int
+        Numbers of one image.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Where X was a data frame.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from cnnkit import CNNClassifier, CNNFeatures
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CNNClassifier(image_shape=(8, 8), max_iter=2, random_state=0).fit(X / 16, y)
+    >>> features = CNNFeatures(FrozenEstimator(clf), node="maxpool1")
+    >>> model = make_pipeline(features, LogisticRegression(max_iter=500))
+    >>> model.fit(X[:200] / 16, y[:200]).score(X[200:] / 16, y[200:]) > 0.8
+    True
+    """
+
+    def __init__(self, estimator=None, *, node=None, random_state=None):
+        self.estimator = estimator
+        self.node = node
+        self.random_state = random_state
+
+    def fit(self, X, y, sample_weight=None):
+        """Train the network, unless it is frozen.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+        y : array of shape (n,) or (n, n_outputs)
+            Not read where the estimator is frozen.
+        sample_weight : array of shape (n,), default=None
+
+        Returns
+        -------
+        self : CNNFeatures
+        """
+        estimator = CNNClassifier() if self.estimator is None else self.estimator
+        inner = getattr(estimator, "estimator", estimator)
+        if not isinstance(inner, BaseCNN):
+            raise ValueError(
+                f"CNNFeatures: estimator must be a CNNClassifier, a CNNRegressor, or a "
+                f"FrozenEstimator of one, got {self.estimator!r}."
+            )
+        if inner is estimator:
+            weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
+            inner = clone(estimator)
+            if self.random_state is not None:
+                inner.set_params(random_state=self.random_state)
+            inner.fit(X, y, **weighted)
+        else:
+            check_is_fitted(inner)
+            check_images(inner, X)
+        self.node_ = self._find_node(inner.network_)
+        self.estimator_ = inner
+        row = next(row for row in inner.summary().rows if row.name == self.node_)
+        self.feature_shape_ = tuple(row.output_shape)
+        self.n_features_in_ = inner.n_features_in_
+        vars(self).pop("feature_names_in_", None)
+        if hasattr(inner, "feature_names_in_"):
+            self.feature_names_in_ = inner.feature_names_in_
+        return self
+
+    def transform(self, X):
+        """Return the features of every image, an array of shape (n, n_features_out).
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images of the shape given to `fit`.
+        """
+        check_is_fitted(self)
+        X = check_images(self, X)
+        network = inference_network(self.estimator_.network_, len(X), node=self.node_)
+        return predict(network, X).reshape(len(X), -1)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return names such as ``maxpool1_0_3_15``: layer, row, column and channel.
+
+        Parameters
+        ----------
+        input_features : array of str, default=None
+            Not used; if given, must be the names of X's columns.
+
+        Returns
+        -------
+        names : array of str, shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
+        indices = np.ndindex(*self.feature_shape_)
+        return np.array([f"{self.node_}_{'_'.join(map(str, at))}" for at in indices], object)
+
+    @property
+    def _n_features_out(self):
+        return prod(self.feature_shape_)
+
+    @property
+    def input_shape_(self):
+        """(H, W, C) of one image."""
+        return self.estimator_.input_shape_
+
+    def _find_node(self, network):
+        nodes = network.graph.flattened(network.n_outputs)
+        names = [node.name for node in nodes]
+        if self.node is not None:
+            if self.node not in names:
+                raise ValueError(f"CNNFeatures: node must be one of {names}, got {self.node!r}.")
+            return self.node
+        heavy = [n for n in nodes if any(path.startswith(n.name + "/") for path in network.weights)]
+        source = heavy[-1].inputs[0] if heavy else "input"
+        return source if source in names else names[0]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,133 @@
+"""The one place that knows `sklearn.callback`, which scikit-learn has from 1.9 on.
+
+It is imported only when an estimator with callbacks trains: it brings rich where that is installed.
+"""
+
+from functools import partial
+
+from cnnkit.callbacks import Callback
+
+HOOKS = ("setup", "on_fit_task_begin", "on_fit_task_end", "teardown")
+
+
+class CallbackSupport:
+    """Mixin: what `sklearn.callback.CallbackSupportMixin` is, for every scikit-learn."""
+
+    def set_callbacks(self, *callbacks):
+        """Set what listens to `fit`: of `cnnkit.callbacks`, or from 1.9 on `sklearn.callback`.
+
+        Parameters
+        ----------
+        *callbacks : Callback or sklearn.callback.FitCallback
+            None at all takes away those there are. They are no hyper-parameters: `clone` hands
+            them on by reference, from scikit-learn 1.9 on.
+
+        Returns
+        -------
+        self : estimator
+        """
+        for callback in callbacks:
+            if isinstance(callback, type) or not all(hasattr(callback, hook) for hook in HOOKS):
+                raise TypeError(
+                    f"{type(self).__name__}.set_callbacks: callbacks must be instances of "
+                    f"cnnkit.callbacks.Callback or follow sklearn.callback.FitCallback, "
+                    f"got {callback!r}."
+                )
+        if callbacks:
+            self._skl_callbacks = list(callbacks)
+        else:
+            vars(self).pop("_skl_callbacks", None)
+        return self
+
+
+def train(estimator, run, watch, *, display, epochs, given, fitted):
+    """Call `run` while the estimator's callbacks listen to `watch`.
+
+    Parameters
+    ----------
+    estimator : estimator
+    run : callable
+        Trains.
+    watch : Watch
+    display : list of Callback
+        What `verbose` asks for.
+    epochs : int
+        Most there can be.
+    given : dict
+        X, y and metadata of `fit`.
+    fitted : callable
+        Returns the attributes that would make a copy of the estimator fitted now.
+    """
+    callbacks = getattr(estimator, "_skl_callbacks", [])
+    ours = display + [callback for callback in callbacks if isinstance(callback, Callback)]
+    if ours:
+        watch.listeners.append(Ours(estimator, ours))
+    if display:
+        run = partial(run_alone, estimator, run, display)
+    if not callbacks:
+        return run()
+    try:
+        from sklearn.callback import with_callbacks
+    except ImportError:
+        return run_alone(estimator, run, callbacks)
+
+    def run_in_context(estimator):
+        from sklearn.callback import CallbackSupportMixin
+
+        context = CallbackSupportMixin._init_callback_context(estimator, max_subtasks=epochs)
+        context.call_on_fit_task_begin(estimator=estimator, **given)
+        watch.listeners.append(Tasks(estimator, context, given, fitted))
+        run()
+        context.call_on_fit_task_end(estimator=estimator, **given, reconstruction_attributes=fitted)
+
+    return with_callbacks(run_in_context)(estimator)
+
+
+def run_alone(estimator, run, callbacks):
+    """Train under callbacks where scikit-learn has no contexts for them."""
+    begun = []
+    try:
+        for callback in callbacks:
+            begun.append(callback)
+            callback.setup(estimator, None)
+        run()
+    finally:
+        for callback in begun:
+            callback.teardown(estimator, None)
+
+
+class Ours:
+    """A listener of `Watch` that tells cnnkit's own callbacks."""
+
+    def __init__(self, estimator, callbacks):
+        self.estimator = estimator
+        self.callbacks = callbacks
+
+    def begin(self):
+        """Nobody asked."""
+
+    def end(self, epoch):
+        """Tell all of them, and say whether one wants to stop."""
+        told = [callback.on_epoch_end(self.estimator, epoch) for callback in self.callbacks]
+        return any(answer is not None and bool(answer) for answer in told)
+
+
+class Tasks:
+    """A listener of `Watch` that makes every epoch a task of scikit-learn's."""
+
+    def __init__(self, estimator, context, given, fitted):
+        self.estimator = estimator
+        self.context = context
+        self.given = given
+        self.fitted = fitted
+
+    def begin(self):
+        """Open the task of an epoch."""
+        self.task = self.context.subcontext(task_name="epoch")
+        self.task.call_on_fit_task_begin(estimator=self.estimator, **self.given)
+
+    def end(self, epoch):
+        """Close it, and say whether a callback wants to stop."""
+        return self.task.call_on_fit_task_end(
+            estimator=self.estimator, **self.given, reconstruction_attributes=self.fitted
+        )

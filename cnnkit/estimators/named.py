@@ -1,0 +1,49 @@
+"""The layers of an estimator's list as hyper-parameters by name, as in a Pipeline."""
+
+from cnnkit.graph import Sequential
+from cnnkit.parameters import deep_params, parts
+from cnnkit.parameters import set_params as set_layer_params
+
+
+class NamedLayers:
+    """Mixin for estimators with a hyper-parameter `layers` that may be a list."""
+
+    def get_params(self, deep=True):
+        """Return the hyper-parameters; if `deep`, those of a list's layers by name, too.
+
+        Examples
+        --------
+        >>> from cnnkit import CNNClassifier, Conv, GlobalAvgPool
+        >>> clf = CNNClassifier([("first", Conv(16)), GlobalAvgPool()])
+        >>> clf.get_params()["first__filters"]
+        16
+        >>> clf.set_params(globalavgpool1="passthrough", first__filters=8).layers
+        [('first', Conv(filters=8)), ('globalavgpool1', 'passthrough')]
+        """
+        found = super().get_params(deep=deep)
+        if deep and isinstance(self.layers, (list, tuple)):
+            own = self._get_param_names()
+            for key, value in deep_params(Sequential(self.layers)).items():
+                if key.partition("__")[0] not in own:
+                    found[key] = value
+        return found
+
+    def set_params(self, **params):
+        """Set hyper-parameters by the names of `get_params`.
+
+        As in a Pipeline, `layers` comes first, then whole layers, then what is theirs. The list of
+        layers is replaced by a changed copy: other estimators may hold it too.
+
+        Returns
+        -------
+        self : estimator
+        """
+        if "layers" in params:
+            self.layers = params.pop("layers")
+        if isinstance(self.layers, (list, tuple)):
+            names = parts(Sequential(self.layers)).keys() - set(self._get_param_names())
+            inner = {key for key in params if key.partition("__")[0] in names}
+            if inner:
+                changed = {key: params.pop(key) for key in list(params) if key in inner}
+                self.layers = set_layer_params(Sequential(self.layers), changed).layers
+        return super().set_params(**params)

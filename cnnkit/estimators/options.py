@@ -1,0 +1,51 @@
+"""How the estimators share hyper-parameters: names, rules and documentation are written once."""
+
+import inspect
+
+from sklearn.utils._param_validation import HasMethods
+
+
+class Like(HasMethods):
+    """A constraint on hyper-parameters: an object with some methods, described in words."""
+
+    def __init__(self, methods, words):
+        super().__init__(methods)
+        self.words = words
+
+    def is_satisfied_by(self, value):
+        return not isinstance(value, type) and super().is_satisfied_by(value)
+
+    def __str__(self):
+        return self.words
+
+
+SCHEDULE = Like(["bind"], "a schedule such as cnnkit.schedules.Cosine()")
+AUGMENTATION = Like(["check", "apply"], "an augmentation such as cnnkit.augmentation.Flip()")
+ESTIMATOR = Like(["fit", "predict"], "a fitted estimator")
+
+
+def extends(base):
+    """Return a decorator that gives a subclass the hyper-parameters of `base`, and their text.
+
+    The subclass's ``__init__(self, layers=None, *, own=default, **shared)`` passes ``shared`` on;
+    the signature that scikit-learn, help() and completion see has all names. ``{parameters}`` and
+    ``{attributes}`` in the docstring become those sections of the docstring of `base`.
+    """
+
+    def decorate(cls):
+        own = inspect.signature(cls.__init__).parameters
+        shared = inspect.signature(base.__init__).parameters
+        own_last = [
+            entry for entry in own.values() if entry.kind is entry.KEYWORD_ONLY
+        ]  # after those of the base
+        cls.__init__.__signature__ = inspect.Signature([*shared.values(), *own_last])
+        if cls.__doc__ is not None:  # None under -OO
+            text = inspect.cleandoc(base.__doc__)
+            for title in ("Parameters", "Attributes"):
+                section = text.partition(f"{title}\n{'-' * len(title)}\n")[2].partition("\n\n")[0]
+                mark = "{" + title.lower() + "}"
+                indented = section.replace("\n", "\n    ")
+                cls.__doc__ = cls.__doc__.replace(mark, indented)
+        return cls
+
+    return decorate

@@ -1,0 +1,190 @@
+"""From an estimator's hyper-parameters to a training run."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from cnnkit import optimizers
+from cnnkit.arrays import real_dtype
+from cnnkit.graph import Graph, Sequential
+from cnnkit.layers import Conv, Conv1x1, Dropout, GlobalAvgPool, MaxPool, ReLU
+from cnnkit.lbfgs import BatchTraining
+from cnnkit.network import Network
+from cnnkit.prediction import PREDICT_BATCH
+from cnnkit.training import Augment, Training
+
+
+def generators(random_state):
+    """Return a generator for everything that is drawn, by name."""
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    names = ("weights", "order", "dropout", "augmentation", "split")
+    return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
+
+
+def begin(estimator, data, shape, learnt, batch_size, rngs, start=None):
+    """Return a run of a new network, or of one that starts from the weights `start`."""
+    owner = type(estimator).__name__
+    graph = make_graph(estimator.layers, shape)
+    full_batch = estimator.solver == "lbfgs"
+    if full_batch:
+        check_full_batch(estimator, graph)
+        batch_size = min(data.count, PREDICT_BATCH)
+    augmentations = estimator._augmentations()
+    for entry in augmentations:
+        entry.check(shape)
+    n_outputs = learnt["n_outputs_"]
+    network = Network(
+        graph,
+        shape,
+        n_outputs,
+        batch_size=batch_size,
+        dtype=real_dtype(data.X.dtype, "X", owner) if start is None else start.flat.dtype,
+        training=True,
+        algorithm=estimator.algorithm,
+        rng=rngs["dropout"],
+        frozen=frozen_paths(estimator.frozen, graph, owner),
+    )
+    if network.output.shape[1:] != (n_outputs,):
+        raise ValueError(
+            f"{owner}: layers must end in {n_outputs} numbers, one per {estimator._output_word}, "
+            f"got an output of shape {network.output.shape[1:]}."
+        )
+    if network.frozen and not network.weights.trained:
+        raise ValueError(f"{owner}: frozen must leave a layer to train, got {estimator.frozen!r}.")
+    if start is not None:
+        network.weights.take(start, owner)
+    else:
+        network.weights.initialise(rngs["weights"])
+        set_initial(network, estimator.initial_weights, owner)
+    loss = estimator._loss(learnt)
+    if full_batch:
+        return BatchTraining(network, loss, estimator.alpha, estimator.tol)
+    steps = -(-data.count // batch_size)
+    rates = None
+    if estimator.learning_rate != "constant":
+        rates = estimator.learning_rate.bind(
+            estimator.learning_rate_init, steps, estimator.max_iter
+        )
+    return Training(
+        network,
+        loss,
+        make_optimizer(estimator, network.weights),
+        rngs["order"] if estimator.shuffle else None,
+        rates=rates,
+        augment=Augment(augmentations, loss, rngs["augmentation"]) if augmentations else None,
+        clip_norm=estimator.clip_norm,
+        ema_decay=estimator.ema_decay,
+    )
+
+
+def make_graph(layers, shape):
+    """Return `layers` as a graph of its own."""
+    layers = default_layers(shape) if layers is None else layers
+    graph = layers if isinstance(layers, Graph) else Sequential(layers)
+    graph.flattened()  # what is not a layer is refused before scikit-learn tries to clone it
+    return clone(graph)
+
+
+def default_layers(shape):
+    """Return the layers `layers=None` stands for, for images of `shape` (H, W, C)."""
+    kernel = 1 if shape[:2] == (1, 1) else 3
+    pool = [MaxPool(2)] if min(shape[:2]) >= 4 else []
+    return [
+        Conv(16, kernel),
+        ReLU(),
+        Conv(32, kernel),
+        ReLU(),
+        *pool,
+        Conv1x1(),
+        GlobalAvgPool(),
+    ]
+
+
+def check_full_batch(estimator, graph):
+    """Raise where L-BFGS would meet chance, or an option it has no step for."""
+    owner = type(estimator).__name__
+    for name in ("learning_rate", "augmentation", "clip_norm", "ema_decay"):
+        value, allowed = getattr(estimator, name), "constant" if name == "learning_rate" else None
+        if value != allowed:
+            raise ValueError(
+                f"{owner}: {name} must be {allowed!r} with solver='lbfgs', got {value!r}."
+            )
+    dropping = [name for name, layer, _ in graph.flattened() if isinstance(layer, Dropout)]
+    if dropping:
+        raise ValueError(
+            f"{owner}: layers must hold no Dropout with solver='lbfgs', got {dropping}."
+        )
+
+
+def frozen_paths(frozen, graph, owner):
+    """Return the paths of the layers that `frozen` names, directly or by a graph they are in."""
+    paths = [node.name for node in graph.flattened()]
+    known = {"/".join(path.split("/")[:i]) for path in paths for i in range(1, path.count("/") + 2)}
+    strange = [name for name in frozen or () if name not in known]
+    if strange:
+        raise ValueError(f"{owner}: frozen must be names of layers {paths}, got {strange}.")
+    return [path for path in paths if any((path + "/").startswith(n + "/") for n in frozen or ())]
+
+
+def set_initial(network, source, owner):
+    """Set the weights that `source`, a mapping or a fitted estimator, has."""
+    if source is None:
+        return
+    if not isinstance(source, Mapping):
+        source = getattr(source, "estimator", source)  # scikit-learn's FrozenEstimator
+        other = getattr(source, "network_", None)
+        if other is None:
+            raise ValueError(
+                f"{owner}: initial_weights must be of a fitted estimator, got {source!r}, not "
+                f"fitted: put it in sklearn.frozen.FrozenEstimator, which clone leaves fitted."
+            )
+        heads = per_output_layers(network.graph) if other.n_outputs != network.n_outputs else ()
+        source = {
+            path: array
+            for path, array in other.weights.items()
+            if path.rpartition("/")[0] not in heads
+        }
+    unknown = [path for path in source if path not in network.weights]
+    if unknown:
+        raise ValueError(
+            f"{owner}: initial_weights must be of {list(network.weights)}, got {unknown}."
+        )
+    for path, array in source.items():
+        found, wanted = np.shape(array), network.weights[path].shape
+        if found != wanted:
+            raise ValueError(
+                f"{owner}: initial_weights of {path!r} must have shape {wanted}, got {found}."
+            )
+        network.weights[path] = array
+
+
+def per_output_layers(graph):
+    """Return the paths of the layers that have one filter or unit per output."""
+    return {
+        name
+        for name, layer, _ in graph.flattened()
+        if layer.per_output is not None and getattr(layer, layer.per_output) is None
+    }
+
+
+def make_optimizer(estimator, weights):
+    """Return the optimizer `solver` names."""
+    if estimator.solver == "sgd":
+        return optimizers.SGD(
+            weights,
+            estimator.learning_rate_init,
+            estimator.alpha,
+            momentum=estimator.momentum,
+            nesterov=estimator.nesterovs_momentum,
+        )
+    solver = {"adam": optimizers.Adam, "adamw": optimizers.AdamW}[estimator.solver]
+    return solver(
+        weights,
+        estimator.learning_rate_init,
+        estimator.alpha,
+        beta_1=estimator.beta_1,
+        beta_2=estimator.beta_2,
+        epsilon=estimator.epsilon,
+    )

@@ -1,0 +1,60 @@
+"""The two usual ends of a network, to be swapped whole in a search."""
+
+from cnnkit.graph import Sequential
+from cnnkit.layers import Conv1x1, Dense, Dropout, Flatten, GlobalAvgPool, ReLU
+
+
+def fc_head(*units, dropout=0.0):
+    """Return a fully connected head: hidden layers with ReLU, and one unit per output.
+
+    Parameters
+    ----------
+    *units : int
+        Of the hidden layers; none at all is a linear head.
+    dropout : float, default=0
+        Share dropped after every hidden layer.
+
+    Returns
+    -------
+    block : Sequential
+
+    Examples
+    --------
+    >>> from cnnkit import fc_head
+    >>> fc_head(128, dropout=0.5)
+    Sequential(layers=[Flatten(), Dense(units=128), ReLU(), Dropout(), Dense()])
+    """
+    hidden = []
+    for width in units:
+        hidden += [Dense(width), ReLU()]
+        if dropout:
+            hidden.append(Dropout(dropout))
+    return Sequential([Flatten(), *hidden, Dense()])
+
+
+def gap_head(*filters, dropout=0.0):
+    """Return a head of 1x1 convolutions and global average pooling, one filter per output.
+
+    Lin et al. (2013), "Network in network", section 3.2.
+
+    Parameters
+    ----------
+    *filters : int
+        Of 1x1 convolutions with ReLU that come before.
+    dropout : float, default=0
+        Share dropped before the last convolution.
+
+    Returns
+    -------
+    block : Sequential
+
+    Examples
+    --------
+    >>> from cnnkit import gap_head
+    >>> gap_head(32)
+    Sequential(layers=[Conv1x1(filters=32), ReLU(), Conv1x1(), GlobalAvgPool()])
+    """
+    hidden = [layer for width in filters for layer in (Conv1x1(width), ReLU())]
+    if dropout:
+        hidden.append(Dropout(dropout))
+    return Sequential([*hidden, Conv1x1(), GlobalAvgPool()])

@@ -1,0 +1,120 @@
+"""Training by L-BFGS: for small data, exact and without a learning rate."""
+
+import numpy as np
+
+from cnnkit.images import load_batch
+from cnnkit.threads import one_blas_thread
+from cnnkit.training import DivergenceError
+from cnnkit.watch import Watch
+
+MAX_EVALUATIONS = 15_000  # of the loss, as in MLPClassifier
+
+
+class BatchTraining:
+    """A network on its way, over all samples at once (Liu & Nocedal, 1989).
+
+    The loss and its gradient add up in batches, always in the same order, in float64.
+
+    Parameters
+    ----------
+    network : Network
+        Made with ``training=True``, without a layer that draws random numbers.
+    loss : Loss
+    alpha : float
+        L2 regularisation ``alpha / 2 * ||w||^2``, divided by the sum of the samples' weights.
+    tol : float
+        Largest component of the gradient at which training ends.
+
+    Attributes
+    ----------
+    loss_curve : list of float
+        Mean loss after every iteration so far, without the regularisation.
+    """
+
+    def __init__(self, network, loss, alpha, tol):
+        self.network = network
+        self.loss = loss
+        self.alpha = alpha
+        self.tol = tol
+        self.loss_curve = []
+
+    @property
+    def weights(self):
+        """What prediction uses."""
+        return self.network.weights
+
+    def run(self, X, targets, *, epochs, rows=None, weights=None, watch=None):
+        """Train for `epochs` iterations, or until `watch` or the gradient ends it.
+
+        The parameters are those of `Training.run`.
+        """
+        from scipy.optimize import minimize
+
+        watch = Watch() if watch is None else watch
+        rows = np.arange(len(X)) if rows is None else rows
+        objective = Objective(self.network, self.loss, self.alpha, X, targets, rows, weights)
+        watch.start(self.network, self.network.weights)
+        trained = self.network.weights.flat[: self.network.weights.trained]
+        before = len(self.loss_curve)
+
+        def iterated(intermediate_result):
+            trained[:] = intermediate_result.x
+            watch.begin()
+            self.loss_curve.append(objective.data_loss(intermediate_result))
+            if watch.end(len(self.loss_curve), self.loss_curve[-1], None):
+                raise StopIteration
+
+        with one_blas_thread():  # its sums must not depend on the number of threads
+            found = minimize(
+                objective,
+                trained.astype(np.float64),
+                jac=True,
+                method="L-BFGS-B",
+                callback=iterated,
+                options={"maxiter": epochs, "maxfun": MAX_EVALUATIONS, "gtol": self.tol},
+            )
+        trained[:] = found.x
+        if len(self.loss_curve) == before:  # nothing to improve on
+            self.loss_curve.append(objective.data_loss(found))
+        watch.restore()
+
+
+class Objective:
+    """The regularised loss over all samples and its gradient, as functions of the flat weights."""
+
+    def __init__(self, network, loss, alpha, X, targets, rows, weights):
+        self.network = network
+        self.loss = loss
+        self.X = X
+        self.targets = targets
+        self.rows = rows
+        self.weights = weights
+        self.total = len(rows) if weights is None else float(weights[rows].sum())
+        self.l2 = alpha / self.total
+
+    def __call__(self, w):
+        network = self.network
+        flat = network.weights.flat[: network.weights.trained]
+        flat[:] = w
+        gradient = np.zeros(len(flat))
+        value = 0.0
+        for start in range(0, len(self.rows), network.batch_size):
+            batch = self.rows[start : start + network.batch_size]
+            n = load_batch(self.X, batch, network.x)
+            share = None if self.weights is None else self.weights[batch]
+            outputs = network.forward(n)
+            value += self.loss(outputs, self.targets[batch], network.doutput[:n], share, self.total)
+            network.backward(n)
+            gradient += network.grads.flat[: len(flat)]
+        if not np.isfinite(value):
+            raise DivergenceError(f"Training diverged: the loss is {value}. Scale X.")
+        decayed = w[: network.weights.decayed]
+        gradient[: len(decayed)] += self.l2 * decayed
+        return value + self._penalty(w), gradient
+
+    def data_loss(self, result):
+        """Return the loss without the regularisation, for a result of scipy's."""
+        return float(result.fun) - self._penalty(result.x)
+
+    def _penalty(self, w):
+        return self.l2 / 2 * float(np.square(w[: self.network.weights.decayed]).sum())

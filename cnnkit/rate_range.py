@@ -1,0 +1,105 @@
+"""Which learning rates a network can be trained with."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+
+from cnnkit.estimators.data import TrainingData, check_training_data
+from cnnkit.estimators.start import begin, generators
+from cnnkit.training import DivergenceError
+
+HOPELESS = 4  # times the lowest loss: no larger rate will do better
+SMOOTHING = 0.9  # of the losses, an exponential moving average
+
+
+class RateRange(NamedTuple):
+    """What `lr_find` found.
+
+    Attributes
+    ----------
+    learning_rates : array of shape (n_steps,)
+        Rising by a constant factor.
+    losses : array of shape (n_steps,)
+        Smoothed loss of the batches before the steps at those rates.
+    suggestion : float
+        A tenth of the rate at which the loss is lowest: there it still falls.
+    """
+
+    learning_rates: np.ndarray
+    losses: np.ndarray
+    suggestion: float
+
+
+def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=None):
+    """Train for some steps at ever larger learning rates, and see where the loss falls.
+
+    Smith (2017), "Cyclical learning rates for training neural networks", section 3.3. Ends before
+    `high` once the loss is beyond hope.
+
+    Parameters
+    ----------
+    estimator : CNNClassifier or CNNRegressor
+        Stays as it is; not with solver="lbfgs".
+    X, y, sample_weight :
+        As for its `fit`.
+    low, high : float, default=1e-5, 1.0
+        First and last learning rate.
+    steps : int, default=100
+        At least 2.
+
+    Returns
+    -------
+    found : RateRange
+        ``learning_rates``, ``losses`` and a ``suggestion``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from cnnkit import CNNClassifier, lr_find
+    >>> X, y = load_digits(return_X_y=True)
+    >>> found = lr_find(CNNClassifier(image_shape=(8, 8), random_state=0), X / 16, y)
+    >>> 1e-4 < found.suggestion < 0.1
+    True
+    """
+    if not 0 < low < high:
+        raise ValueError(f"lr_find: low must be above 0 and below high, got {low} and {high}.")
+    if steps < 2:
+        raise ValueError(f"lr_find: steps must be an int of at least 2, got {steps!r}.")
+    estimator = clone(estimator)
+    estimator._validate_params()
+    if estimator.solver == "lbfgs":
+        raise ValueError("lr_find: solver must be one with a learning rate, got 'lbfgs'.")
+    X, y, shape = check_training_data(estimator, X, y)
+    data = TrainingData(estimator, X, y, sample_weight)
+    learnt = estimator._learn(data.y_used)
+    data.encode(estimator, learnt)
+    rngs = generators(estimator.random_state)
+    run = begin(estimator, data, shape, learnt, min(estimator.batch_size, data.count), rngs)
+    run.rates = None
+    rates, losses = np.geomspace(low, high, steps), []
+    smooth = 0.0
+    rows = np.arange(len(X)) if data.rows is None else data.rows
+    unit = 1.0 if data.weights is None else float(data.weights[rows].mean())
+    for rate, batch in zip(rates, batches(rows, run.network.batch_size, run.rng), strict=False):
+        run.optimizer.learning_rate = float(rate)
+        try:
+            loss = run.step(X, data.targets, batch, data.weights, len(batch) * unit)
+        except DivergenceError:
+            break
+        smooth = SMOOTHING * smooth + (1 - SMOOTHING) * loss
+        losses.append(smooth / (1 - SMOOTHING ** (len(losses) + 1)))
+        if losses[-1] > HOPELESS * min(losses):
+            break
+    if len(losses) < 2:
+        raise ValueError(f"lr_find: low must be a rate that can be trained with, got {low}.")
+    tried, losses = rates[: len(losses)], np.array(losses)
+    return RateRange(tried, losses, float(tried[losses.argmin()]) / 10)
+
+
+def batches(rows, size, rng):
+    """Yield rows of one batch after another, epoch after epoch."""
+    while True:
+        order = rows if rng is None else rows[rng.permutation(len(rows))]
+        for start in range(0, len(rows), size):
+            yield order[start : start + size]
