@@ -4,8 +4,15 @@ import numpy as np
 import oracles
 import pytest
 from oracles import normals
+from sklearn.metrics import r2_score
 
-from cnnkit.losses import SoftmaxCrossEntropy
+from cnnkit.losses import (
+    AbsoluteError,
+    Huber,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SquaredError,
+)
 
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
@@ -62,3 +69,82 @@ def test_outputs_are_probabilities(dtype):
     SoftmaxCrossEntropy().outputs(logits, out)
     within = 1e-6 if dtype == "float32" else 1e-15
     np.testing.assert_allclose(out, oracles.softmax(logits), rtol=0, atol=within)
+
+
+# Dense targets, labels, regression
+
+LOSSES = [
+    SoftmaxCrossEntropy(4),
+    SoftmaxCrossEntropy(4, smoothing=0.2),
+    SigmoidCrossEntropy(),
+    SigmoidCrossEntropy(smoothing=0.1),
+    SquaredError(),
+    AbsoluteError(),
+    Huber(0.7),
+]
+
+
+def targets_of(loss, n):
+    rng = np.random.default_rng(5)
+    if isinstance(loss, SoftmaxCrossEntropy):
+        return rng.integers(0, 4, n)
+    if isinstance(loss, SigmoidCrossEntropy):
+        return rng.random((n, 4)) < 0.4
+    return rng.standard_normal((n, 4))
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{type(loss).__name__}{vars(loss)}")
+@pytest.mark.parametrize("weights", [None, np.array([0.5, 2.0, 1.25])], ids=["", "weighted"])
+@pytest.mark.parametrize("dense", [False, True])
+def test_gradients_are_slopes(loss, weights, dense):
+    outputs, targets = normals(3, 4), targets_of(loss, 3)
+    targets = loss.dense(targets) if dense else targets
+    total = None if weights is None else weights.sum()
+    slopes = oracles.numeric_gradient(lambda x: loss(x, targets, None, weights, total), outputs)
+    gradient = np.empty_like(outputs)
+    found = loss(outputs, targets, gradient, weights, total)
+    np.testing.assert_allclose(gradient, slopes, rtol=0, atol=1e-7)
+    narrow = np.empty((3, 4), "float32")
+    assert loss(outputs.astype("float32"), targets, narrow, weights, total) == pytest.approx(
+        found, rel=1e-5
+    )
+    np.testing.assert_allclose(narrow, gradient, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{type(loss).__name__}{vars(loss)}")
+def test_weights_are_repetitions(loss):
+    outputs, targets, weights = normals(3, 4), targets_of(loss, 3), np.array([2, 1, 3])
+    weighted = loss(outputs, targets, None, weights.astype(float), 6)
+    repeated = loss(outputs.repeat(weights, 0), targets.repeat(weights, 0), None)
+    assert weighted == pytest.approx(repeated, rel=1e-14)
+    assert loss.score(outputs, targets, weights) == pytest.approx(
+        loss.score(outputs.repeat(weights, 0), targets.repeat(weights, 0)), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{type(loss).__name__}{vars(loss)}")
+def test_dense_targets_may_be_changed(loss):
+    targets = targets_of(loss, 3)
+    before = targets.copy()
+    dense = loss.dense(targets)
+    assert (dense.shape, dense.dtype) == ((3, 4), np.dtype("float64"))
+    dense[...] = 0
+    assert (targets == before).all()
+
+
+def test_sizes_and_scores():
+    outputs, targets = np.array([[1.0, 4.0], [0.0, 2.0]]), np.array([[0.0, 1.0], [0.5, 2.0]])
+    assert SquaredError()(outputs, targets, None) == (1 + 9 + 0.25) / 2 / 4
+    assert AbsoluteError()(outputs, targets, None) == (1 + 3 + 0.5) / 4
+    assert Huber(1.0)(outputs, targets, None) == (0.5 + 2.5 + 0.125) / 4
+    expected = r2_score(targets, outputs)
+    assert SquaredError().score(outputs, targets) == pytest.approx(expected)
+    assert SquaredError().score(np.ones((3, 1)), np.ones((3, 1))) == 1
+    labels = np.array([[True, False], [False, True]])
+    logits = np.array([[2.0, -1.0], [1.0, 1.0]])
+    assert SigmoidCrossEntropy().score(logits, labels) == 0.5
+    expected = np.log1p(np.exp([-2.0, -1.0, 1.0, -1.0])).sum() / 2
+    assert SigmoidCrossEntropy()(logits, labels, None) == pytest.approx(expected)
+    big = np.array([[1e4, -1e4]])
+    assert SigmoidCrossEntropy()(big, np.array([[True, False]]), None) == 0
+    assert SoftmaxCrossEntropy().score(logits, np.array([0, 0])) == 1

@@ -79,11 +79,8 @@ class TrainingData:
                     f"{type(estimator).__name__}: sample_weight must not be negative, "
                     f"got {weights.min()}."
                 )
-            if not weights.any():
-                raise ValueError(
-                    f"{type(estimator).__name__}: sample_weight must have one that is not zero, "
-                    f"got all zero."
-                )
+            if not weights.any():  # as scikit-learn says it from 1.9 on
+                raise ValueError("Sample weights must contain at least one non-zero number.")
             self.weights = weights
             if not weights.all():
                 self.rows = np.flatnonzero(weights)
@@ -104,8 +101,7 @@ class TrainingData:
             self.targets = np.zeros((len(self.y), *used.shape[1:]), used.dtype)
             self.targets[self.rows] = used
         if factors is not None:
-            if self.weights is None:
-                self.weights = np.ones(len(self.y))
+            self.weights = np.ones(len(self.y)) if self.weights is None else self.weights.copy()
             self.weights[slice(None) if self.rows is None else self.rows] *= factors
             if not self.weights.all():  # a class may weigh nothing
                 self.rows = np.flatnonzero(self.weights)

@@ -1,0 +1,53 @@
+"""lr_find."""
+
+import numpy as np
+import pytest
+from estimator_data import NUMBERS, SMALL, Brighten, Halving, X, Y, regressor, small
+from oracles import assert_same_bits
+
+from cnnkit import lr_find
+
+
+def test_rates_and_losses():
+    found = lr_find(small(), X, Y, low=1e-4, high=1.0, steps=60)
+    rates, losses, suggestion = found
+    assert len(rates) == len(losses) <= 60
+    np.testing.assert_allclose(np.diff(np.log(rates)), np.log(1e4) / 59)
+    assert rates[0] == pytest.approx(1e-4)
+    assert losses.min() < losses[0]
+    assert suggestion == rates[losses.argmin()] / 10
+    assert_same_bits(lr_find(small(), X, Y, low=1e-4, steps=60).losses, losses)
+
+
+def test_it_ends_where_there_is_no_hope():
+    found = lr_find(regressor(solver="sgd"), X, NUMBERS * 50, low=1e-3, high=1e9)
+    assert found.learning_rates[-1] < 1e6
+    assert np.isfinite(found.losses).all()
+
+
+def test_the_estimator_stays_as_it_is():
+    schedule = Halving()
+    clf = small(SMALL, learning_rate=schedule, augmentation=Brighten(), class_weight="balanced")
+    before = dict(vars(clf))
+    weighted = lr_find(clf, X, Y, sample_weight=Y < 5, steps=5)
+    assert vars(clf) == before
+    assert len(weighted.losses) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"low": 0}, r"low must be above 0 and below high, got 0 and 1\.0"),
+        ({"low": 2}, r"low must be above 0 and below high, got 2 and 1\.0"),
+        ({"steps": 1}, "steps must be an int of at least 2, got 1"),
+        ({"low": 1e29, "high": 1e30}, r"low must be a rate that can be trained with, got 1e\+29"),
+    ],
+)
+def test_refusals(options, message):
+    with pytest.raises(ValueError, match=f"^lr_find: {message}"):
+        lr_find(small(solver="sgd"), X, Y, **options)
+
+
+def test_lbfgs_has_no_rate():
+    with pytest.raises(ValueError, match="^lr_find: solver must be one with a learning rate, got"):
+        lr_find(small(solver="lbfgs"), X, Y)

@@ -1,0 +1,127 @@
+"""Weights of samples and classes, and smoothed labels."""
+
+import numpy as np
+import pytest
+from estimator_data import NUMBERS, X, Y, regressor, small, weights
+from oracles import assert_same_bits
+from sklearn.utils.class_weight import compute_sample_weight
+
+COUNTS = np.random.default_rng(0).integers(0, 4, 120)
+ROWS = np.repeat(np.arange(120), COUNTS)
+both = pytest.mark.parametrize(("make", "y"), [(small, Y), (regressor, NUMBERS)], ids=["C", "R"])
+
+
+@both
+def test_weights_are_repetitions(make, y):
+    options = {"batch_size": 1000, "max_iter": 8}
+    weighted = make(**options).fit(X, y, sample_weight=COUNTS)
+    repeated = make(**options).fit(X[ROWS], y[ROWS])
+    np.testing.assert_allclose(weights(weighted), weights(repeated), rtol=0, atol=1e-11)
+    np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-10)
+
+
+@both
+def test_ones_change_nothing_but_rounding(make, y):
+    plain, ones = make().fit(X, y), make().fit(X, y, sample_weight=np.ones(120))
+    np.testing.assert_allclose(weights(ones), weights(plain), rtol=0, atol=1e-12)
+
+
+@both
+def test_the_unit_of_weights_counts_for_alpha_alone(make, y):
+    a, b = (make(alpha=0).fit(X, y, sample_weight=w) for w in (COUNTS, COUNTS * 1e3))
+    np.testing.assert_allclose(weights(a), weights(b), rtol=0, atol=1e-9)
+    a, b = (make(alpha=30.0).fit(X, y, sample_weight=w) for w in (COUNTS, COUNTS * 1e3))
+    assert abs(weights(a) - weights(b)).max() > 1e-4
+
+
+@both
+def test_samples_that_weigh_nothing_are_not_there(make, y):
+    keep = COUNTS > 0
+    weighted = make(batch_size=16).fit(X, y, sample_weight=keep)
+    without = make(batch_size=16).fit(X[keep], y[keep], sample_weight=np.ones(keep.sum()))
+    assert_same_bits(weights(weighted), weights(without))
+
+
+def test_classes_that_weigh_nothing_are_not_learnt():
+    clf = small().fit(X, Y, sample_weight=Y < 4)
+    assert clf.classes_.tolist() == [0, 1, 2, 3]
+
+
+@both
+def test_weights_stay_as_they_are(make, y):
+    given = COUNTS.astype(float)
+    given.flags.writeable = False
+    make().fit(X, y, sample_weight=given)
+    if make is small:
+        make(class_weight="balanced").fit(X, y, sample_weight=given)
+    assert (given == COUNTS).all()
+
+
+@both
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.zeros(120), "Sample weights must contain at least one non-zero number"),
+        (-np.ones(120), r"sample_weight must not be negative, got -1\.0"),
+        (np.ones(7), r"sample_weight.shape == \(7,\), expected \(120,\)"),
+        (np.full(120, np.nan), "Input sample_weight contains NaN"),
+    ],
+)
+def test_bad_weights(make, y, given, message):
+    with pytest.raises(ValueError, match=message):
+        make().fit(X, y, sample_weight=given)
+
+
+def test_partial_fit_with_weights():
+    whole, parts = small(max_iter=2), small()
+    whole.fit(X, Y, sample_weight=COUNTS)
+    for _ in range(2):
+        parts.partial_fit(X, Y, classes=range(10), sample_weight=COUNTS)
+    assert_same_bits(weights(parts), weights(whole))
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 3.0, 6: 0.5, 7: 1, 8: 1, 9: 2}])
+def test_class_weights_are_sample_weights(class_weight):
+    y = np.where(Y < 6, 0, Y)
+    expected = compute_sample_weight(class_weight, y)
+    a = small(class_weight=class_weight).fit(X, y)
+    b = small().fit(X, y, sample_weight=expected)
+    np.testing.assert_allclose(weights(a), weights(b), rtol=0, atol=1e-12)
+
+
+def test_balanced_knows_sample_weights():
+    options = {"class_weight": "balanced", "batch_size": 1000}
+    weighted = small(**options).fit(X, Y, sample_weight=COUNTS)
+    repeated = small(**options).fit(X[ROWS], Y[ROWS])
+    np.testing.assert_allclose(weights(weighted), weights(repeated), rtol=0, atol=1e-11)
+
+
+def test_class_weights_move_predictions():
+    y = (Y > 7).astype(int)
+    plain, rare = (small(class_weight=w, max_iter=4).fit(X, y) for w in (None, {0: 1, 1: 50}))
+    assert rare.predict(X).mean() > plain.predict(X).mean() + 0.5
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "y", "message"),
+    [
+        ({99: 2.0}, Y, r"The classes, \[.*\], are not in class_weight|99"),
+        ({0: -1.0}, Y, "CNNClassifier: class_weight must not be negative, got {0: -1"),
+        (dict.fromkeys(range(10), 0), Y, "class_weight must leave a sample whose weight"),
+        ("balanced", np.eye(10, dtype=int)[Y], "class_weight must be None for a multilabel y"),
+        ("even", Y, "The 'class_weight' parameter of CNNClassifier must be"),
+    ],
+)
+def test_bad_class_weights(class_weight, y, message):
+    with pytest.raises(ValueError, match=message):
+        small(class_weight=class_weight).fit(X, y)
+
+
+def test_smoothing_keeps_probabilities_from_the_ends():
+    sharp, smooth = (
+        small(max_iter=30, learning_rate_init=0.03, label_smoothing=s).fit(X, Y) for s in (0, 0.4)
+    )
+    assert smooth.predict_proba(X).max() < sharp.predict_proba(X).max()
+    assert smooth.loss_ > sharp.loss_
+    with pytest.raises(ValueError, match="'label_smoothing' parameter of CNNClassifier must be"):
+        small(label_smoothing=1.0).fit(X, Y)
