@@ -8,7 +8,6 @@ import joblib
 import numpy as np
 import pytest
 from estimator_data import FLAT, NUMBERS, SMALL, X, Y, flat, regressor, small, weights
-from joblib.externals import cloudpickle
 from oracles import assert_same_bits
 from sklearn import config_context
 from sklearn.calibration import CalibratedClassifierCV
@@ -39,9 +38,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from cnnkit import CNNClassifier, CNNFeatures, num_threads
+from cnnkit import CNNClassifier, CNNFeatures, Dense, Flatten, ReLU, num_threads
 
-IMAGES = {"flat": (flat(max_iter=1), FLAT), "images": (small(max_iter=1), X)}
+try:
+    import cloudpickle
+except ImportError:  # joblib had its own before 1.6
+    from joblib.externals import cloudpickle
+
+QUICK = {
+    "layers": [Flatten(), Dense(32), ReLU(), Dense()],
+    "max_iter": 12,
+    "learning_rate_init": 0.02,
+}
+IMAGES = {"flat": (flat(**QUICK), FLAT), "images": (small(**QUICK), X)}
 both_routes = pytest.mark.parametrize("route", IMAGES)
 
 SAME_ON_BOTH = {
@@ -77,7 +86,7 @@ def test_flat_and_four_dimensional_agree_inside(name):
         lambda e: BaggingClassifier(e, n_estimators=2, max_samples=0.7, random_state=0),
         lambda e: SelfTrainingClassifier(e, max_iter=2),
         lambda e: make_pipeline(MinMaxScaler(), e),
-        lambda e: make_pipeline(CNNFeatures(e, node="maxpool1"), LogisticRegression()),
+        lambda e: make_pipeline(CNNFeatures(e, node="relu1"), LogisticRegression()),
     ],
     ids=["Bagging", "SelfTraining", "scaler", "features"],
 )
@@ -85,7 +94,7 @@ def test_on_flat_rows(wrap):
     y = Y.copy()
     if isinstance(wrap(flat()), SelfTrainingClassifier):
         y[::7] = -1
-    model = wrap(flat(max_iter=15, learning_rate_init=0.02)).fit(FLAT, y)
+    model = wrap(flat(**QUICK)).fit(FLAT, y)
     assert model.score(FLAT, Y) > 0.5
 
 

@@ -35,7 +35,7 @@ def test_the_contract(estimator, check):
 )
 def test_as_many_checks_as_the_perceptrons_have(ours, theirs):
     counts = [len(list(checks(kind()).args[1])) for kind in (ours, theirs)]
-    assert counts[0] >= counts[1] >= 60
+    assert counts[0] >= counts[1] > 50
 
 
 @pytest.mark.parametrize("kind", [CNNClassifier, CNNRegressor, CNNFeatures])
