@@ -79,9 +79,12 @@ class Training:
         """
         watch = Watch() if watch is None else watch
         watch.start(self.network, self.weights)
+        unit = 1.0
+        if weights is not None:
+            unit = float(np.mean(weights if rows is None else weights[rows]))
         for _ in range(epochs):
             watch.begin()
-            mean = self._epoch(X, targets, rows, weights, watch.deadline)
+            mean = self._epoch(X, targets, rows, weights, unit, watch.deadline)
             self.loss_curve.append(mean)
             rate = self.optimizer.learning_rate
             stop = watch.end(len(self.loss_curve), mean, rate)
@@ -91,12 +94,11 @@ class Training:
                 break
         watch.restore()
 
-    def _epoch(self, X, targets, rows, weights, deadline):
+    def _epoch(self, X, targets, rows, weights, unit, deadline):
         """Take one step for every batch; return the mean loss of the samples."""
         count = len(X) if rows is None else len(rows)
         order = np.arange(count) if self.rng is None else self.rng.permutation(count)
         order = order if rows is None else rows[order]
-        unit = 1.0 if weights is None else float(weights[order].mean())
         total = seen = 0.0
         for start in range(0, count, self.network.batch_size):
             batch = order[start : start + self.network.batch_size]

@@ -53,7 +53,5 @@ def test_lbfgs_has_no_rate():
 
 
 def test_no_rate_is_low_enough():
-    with pytest.raises(
-        ValueError, match=r"low must be a rate that can be trained with, got 1e\+37"
-    ):
+    with pytest.raises(ValueError, match=r"low must be a rate that can be trained with, got 1e"):
         lr_find(regressor(solver="sgd"), X.astype("float32"), NUMBERS, low=1e37, high=1e38)

@@ -58,14 +58,14 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         self.node = node
         self.random_state = random_state
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Train the network, unless it is frozen.
 
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
         y : array of shape (n,) or (n, n_outputs)
-            Not read where the estimator is frozen.
+            Needed unless the estimator is frozen.
         sample_weight : array of shape (n,), default=None
 
         Returns
