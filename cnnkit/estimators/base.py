@@ -68,7 +68,9 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         Where training starts for the paths it has, such as ``"conv1/w"``. Of an estimator, the
         layers with one filter or unit per output are left out if it has another number of them.
     frozen : list of str, default=None
-        Names of layers, or of graphs of them, that training leaves as they are.
+        Names of layers, or of graphs of them, that training leaves as they are; nothing is
+        computed below the first layer that is trained. A frozen batch norm uses its running
+        statistics.
     augmentation : Augmentation or list of them, default=None
         Changes to training images, drawn anew in every epoch: see `cnnkit.augmentation`.
     test_time_augmentation : int, default=0
@@ -266,10 +268,10 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
             display=[[], [Lines()], [Bar(self.max_iter)]][int(self.verbose)],
             epochs=self.max_iter,
             given={"X": X, "y": y, "metadata": metadata},
-            fitted=lambda: self._fitted(run, watch, shape, learnt),
+            fitted=lambda: self._fitted(run, watch, shape, learnt, run.weights.copy()),
         )
         vars(self).pop("_training", None)
-        vars(self).update(self._fitted(run, watch, shape, learnt))
+        vars(self).update(self._fitted(run, watch, shape, learnt, run.weights))
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
@@ -300,16 +302,16 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
             watch.listeners.append(hooks.Ours(self, display))
         go()
         self._training = run
-        vars(self).update(self._fitted(run, watch, shape, learnt))
+        vars(self).update(self._fitted(run, watch, shape, learnt, run.weights))
         return self
 
-    def _fitted(self, run, watch, shape, learnt):
+    def _fitted(self, run, watch, shape, learnt, weights):
         """Return the attributes that prediction needs."""
         return {
             **learnt,
             "input_shape_": shape,
-            "network_": run.network.resized(1, weights=run.weights),
-            "loss_curve_": run.loss_curve,
+            "network_": run.network.resized(1, weights=weights),
+            "loss_curve_": list(run.loss_curve),
             "loss_": run.loss_curve[-1],
             "n_iter_": len(run.loss_curve),
             "validation_loss_curve_": watch.losses if watch.validation else None,
