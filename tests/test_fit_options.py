@@ -1,5 +1,6 @@
 """Options of fit: schedules, augmentation, clipping, averages, frozen layers, given weights."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from estimator_data import (
     FLAT,
     NUMBERS,
+    SMALL,
     Brighten,
     Halving,
     Shuffle,
@@ -21,7 +23,17 @@ from oracles import assert_same_bits, laid_out
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from cnnkit import BatchNorm, Conv, Dense, Flatten, Network, ReLU, Sequential, gap_head
+from cnnkit import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    Network,
+    ReLU,
+    Sequential,
+    gap_head,
+    set_num_threads,
+)
 from cnnkit.training import Average, clip
 from cnnkit.weights import Weights
 
@@ -302,3 +314,41 @@ def test_feature_names():
         warnings.simplefilter("error")
         clf.fit(X, Y).predict(FLAT)
     assert not hasattr(clf, "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ema_decay": 0.9, "clip_norm": 0.5},
+        {"class_weight": "balanced", "label_smoothing": 0.1},
+        {"augmentation": [Brighten(), Shuffle()]},
+        {"early_stopping": True, "frozen": ["conv1"]},
+    ],
+    ids=lambda options: " ".join(options),
+)
+def test_the_number_of_threads_does_not_change_a_bit(options):
+    found = []
+    try:
+        for n in (1, 2, 4):
+            set_num_threads(n)
+            clf = small([Conv(32), ReLU(), *SMALL], max_iter=3, **options).fit(X, Y)
+            found.append((weights(clf), clf.loss_curve_, clf.predict_proba(X)))
+    finally:
+        set_num_threads(None)
+    assert_same_bits(found[0], found[1])
+    assert_same_bits(found[0], found[2])
+
+
+def test_a_frozen_network_survives_pickling():
+    clf = small(BACKBONE, frozen=["block"]).fit(X, Y)
+    again, names = pickle.loads(pickle.dumps(clf)), ("conv", "batchnorm", "relu")
+    assert again.network_.frozen == clf.network_.frozen == tuple(f"block/{n}1" for n in names)
+    assert_same_bits(again.predict_proba(X), clf.predict_proba(X))
+
+
+def test_thawing_goes_on_from_frozen_weights():
+    clf = small(BACKBONE, frozen=["block"], warm_start=True).fit(X, Y)
+    before = clf.network_.weights["block/conv1/w"].copy()
+    clf.set_params(frozen=None).fit(X, Y)
+    assert (clf.network_.weights["block/conv1/w"] != before).any()
+    assert clf.n_iter_ == 4

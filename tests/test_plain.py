@@ -417,3 +417,8 @@ class TestEquality:
         graph = Graph.from_outputs(GlobalAvgPool()(Add()(Conv(3)(x), Conv1x1(3)(x, name="side"))))
         assert graph.set_params(side__filters=4).get_params()["side__filters"] == 4
         assert Graph.from_json(graph.to_json()) == clone(graph) == graph
+
+
+def test_a_layer_left_out():
+    net = Sequential([("conv", Conv(3)), ("relu", "passthrough")])
+    assert Graph.from_json(net.to_json()) == net

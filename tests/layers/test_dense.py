@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from oracles import assert_close, assert_same_bits, check_gradients, normals
 
-from cnnkit import Conv, Dense, Flatten, Network, ReLU, Sequential
+from cnnkit import Conv, Dense, Flatten, Identity, Network, ReLU, Sequential
 from cnnkit.layers.base import WeightSpec
 
 
@@ -74,3 +74,13 @@ def test_a_row_is_the_same_in_any_batch(features, units, dtype, packed):
     for n in (1, 2, 4, 5, 15, 30):
         network.x[:n] = x[:n]
         assert_same_bits(network.forward(n), want[:n])
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 3), (7,)], ids=str)
+def test_identity(shape):
+    assert Identity().output_shape(shape) == shape
+    assert Identity().weight_specs(shape) == {}
+    if len(shape) == 3:
+        check_gradients(
+            [Identity(), Conv(3, (2, 1)), Identity(), ReLU(), Flatten(), Dense()], shape
+        )
