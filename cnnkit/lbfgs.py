@@ -43,7 +43,7 @@ class BatchTraining:
         """What prediction uses."""
         return self.network.weights
 
-    def run(self, X, targets, *, epochs, rows=None, weights=None, watch=None):
+    def run(self, X, targets, rows=None, weights=None, *, epochs, watch=None):
         """Train for `epochs` iterations, or until `watch` or the gradient ends it.
 
         The parameters are those of `Training.run`.

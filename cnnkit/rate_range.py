@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 
-from cnnkit.estimators.data import TrainingData, check_training_data
+from cnnkit.estimators.data import prepare
 from cnnkit.estimators.start import begin, generators
 from cnnkit.training import DivergenceError
 
@@ -70,21 +70,19 @@ def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=Non
     estimator._validate_params()
     if estimator.solver == "lbfgs":
         raise ValueError("lr_find: solver must be one with a learning rate, got 'lbfgs'.")
-    X, y, shape = check_training_data(estimator, X, y)
-    data = TrainingData(estimator, X, y, sample_weight)
-    learnt = estimator._learn(data.y_used)
-    data.encode(estimator, learnt)
+    data = prepare(estimator, X, y, sample_weight)
     rngs = generators(estimator.random_state)
-    run = begin(estimator, data, shape, learnt, min(estimator.batch_size, data.count), rngs)
+    run = begin(estimator, data, min(estimator.batch_size, data.count), rngs)
     run.rates = None
     rates, losses = np.geomspace(low, high, steps), []
     smooth = 0.0
-    rows = np.arange(len(X)) if data.rows is None else data.rows
-    unit = 1.0 if data.weights is None else float(data.weights[rows].mean())
+    X, targets, rows, weights = data.samples
+    rows = np.arange(len(X)) if rows is None else rows
+    unit = 1.0 if weights is None else float(weights[rows].mean())
     for rate, batch in zip(rates, batches(rows, run.network.batch_size, run.rng), strict=False):
         run.optimizer.learning_rate = float(rate)
         try:
-            loss = run.step(X, data.targets, batch, data.weights, len(batch) * unit)
+            loss = run.step(X, targets, batch, weights, len(batch) * unit)
         except DivergenceError:
             break
         smooth = SMOOTHING * smooth + (1 - SMOOTHING) * loss

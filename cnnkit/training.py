@@ -61,7 +61,7 @@ class Training:
         """What prediction uses."""
         return self.network.weights if self.average is None else self.average.weights
 
-    def run(self, X, targets, *, epochs, rows=None, weights=None, watch=None):
+    def run(self, X, targets, rows=None, weights=None, *, epochs, watch=None):
         """Train for `epochs` epochs, or until `watch` ends it.
 
         Parameters
@@ -69,12 +69,12 @@ class Training:
         X : array of shape (n, ...)
             Images in any real dtype; see `cnnkit.images.load_batch`.
         targets : array of shape (n, ...)
-        epochs : int
         rows : array of indices, default=None
             Which samples to train on; all, when None.
         weights : array of shape (n,), default=None
             Of the samples. A batch's loss is divided by the samples of the batch times the mean
             weight of all, so that a step is an unbiased guess at that over all samples.
+        epochs : int
         watch : Watch, default=None
         """
         watch = Watch() if watch is None else watch

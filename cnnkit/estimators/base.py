@@ -1,6 +1,7 @@
 """What the classifier and the regressor share: scikit-learn's contract around a training run."""
 
 from collections.abc import Mapping
+from functools import partial
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator
@@ -9,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from cnnkit.callbacks import Bar, Lines
 from cnnkit.estimators import hooks
-from cnnkit.estimators.data import TrainingData, check_images, check_training_data
+from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
 from cnnkit.estimators.start import begin, generators
@@ -226,90 +227,57 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         """
         self._validate_params()
         again = self.warm_start and hasattr(self, "network_")
-        X, y, shape = check_training_data(self, X, y, self.input_shape_ if again else None)
-        data = TrainingData(self, X, y, sample_weight)
-        learnt = self._learn(data.y_used)
-        if again:
-            self._check_learnt(learnt)
-        data.encode(self, learnt)
+        data = prepare(self, X, y, sample_weight, again=again)
         rngs = generators(self.random_state)
-        validation = data.validation(self, learnt, shape, X_val, y_val, rngs["split"])
+        validation = data.validation(self, X_val, y_val, rngs["split"])
         start = self.network_.weights if again else None
-        run = begin(self, data, shape, learnt, min(self.batch_size, data.count), rngs, start)
+        run = begin(self, data, min(self.batch_size, data.count), rngs, start)
         if again:
             run.loss_curve += self.loss_curve_
-        if validation is not None:
-            validation = Validation(loss=run.loss, **validation)
+        # L-BFGS has a rule of its own for the training loss: the size of the gradient
+        waits = self.early_stopping or self.solver != "lbfgs"
         watch = Watch(
             tol=self.tol,
-            patience=None
-            if self.solver == "lbfgs" and not self.early_stopping
-            else self.n_iter_no_change,
-            validation=validation,
+            patience=self.n_iter_no_change if waits else None,
+            validation=validation and Validation(loss=run.loss, **validation),
             early_stopping=self.early_stopping,
             max_time=self.max_time,
         )
-
-        def go():
-            run.run(
-                data.X,
-                data.targets,
-                epochs=self.max_iter,
-                rows=data.rows,
-                weights=data.weights,
-                watch=watch,
-            )
-
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         hooks.train(
             self,
-            go,
+            partial(run.run, *data.samples, epochs=self.max_iter, watch=watch),
             watch,
             display=[[], [Lines()], [Bar(self.max_iter)]][int(self.verbose)],
             epochs=self.max_iter,
-            given={"X": X, "y": y, "metadata": metadata},
-            fitted=lambda: self._fitted(run, watch, shape, learnt, run.weights.copy()),
+            given={"X": data.X, "y": data.y, "metadata": metadata},
+            fitted=lambda: self._fitted(run, watch, data, run.weights.copy()),
         )
         vars(self).pop("_training", None)
-        vars(self).update(self._fitted(run, watch, shape, learnt, run.weights))
+        vars(self).update(self._fitted(run, watch, data, run.weights))
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         """Train for one epoch over the samples given, starting from the weights there are."""
         self._validate_params()
-        first = not hasattr(self, "network_")
-        X, y, shape = check_training_data(self, X, y, None if first else self.input_shape_)
-        data = TrainingData(self, X, y, sample_weight)
-        learnt = self._learn(data.y_used, classes, partial=True)
-        if not first:
-            self._check_learnt(learnt)
-        data.encode(self, learnt)
+        again = hasattr(self, "network_")
+        data = prepare(self, X, y, sample_weight, again=again, classes=classes, part=True)
         run = getattr(self, "_training", None)
         if run is None:
-            start = None if first else self.network_.weights
-            rngs = generators(self.random_state)
-            run = begin(self, data, shape, learnt, self.batch_size, rngs, start)
+            start = self.network_.weights if again else None
+            run = begin(self, data, self.batch_size, generators(self.random_state), start)
             run.loss_curve += getattr(self, "loss_curve_", [])
-        watch = Watch()
-
-        def go():
-            run.run(
-                data.X, data.targets, epochs=1, rows=data.rows, weights=data.weights, watch=watch
-            )
-
-        display = [Lines()] if self.verbose else []
-        if display:
-            watch.listeners.append(hooks.Ours(self, display))
-        go()
+        watch = Watch(listeners=[hooks.Ours(self, [Lines()])] if self.verbose else [])
+        run.run(*data.samples, epochs=1, watch=watch)
         self._training = run
-        vars(self).update(self._fitted(run, watch, shape, learnt, run.weights))
+        vars(self).update(self._fitted(run, watch, data, run.weights))
         return self
 
-    def _fitted(self, run, watch, shape, learnt, weights):
+    def _fitted(self, run, watch, data, weights):
         """Return the attributes that prediction needs."""
         return {
-            **learnt,
-            "input_shape_": shape,
+            **data.learnt,
+            "input_shape_": data.shape,
             "network_": run.network.resized(1, weights=weights),
             "loss_curve_": list(run.loss_curve),
             "loss_": run.loss_curve[-1],

@@ -133,12 +133,12 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
             return np.asarray(y.toarray() if hasattr(y, "toarray") else y) != 0
         return column_or_1d(y, warn=True)
 
-    def _learn(self, y, classes=None, partial=False):
+    def _learn(self, y, classes=None, part=False):
         """Return what y, or all the classes there will be, teach about the outputs."""
         multilabel = y.ndim == 2
         if multilabel:
             known = np.arange(y.shape[1])
-        elif partial:
+        elif part:
             first = not hasattr(self, "classes_")
             if first and classes is None:
                 raise ValueError("CNNClassifier: classes must be given in the first partial_fit.")

@@ -53,91 +53,113 @@ def check_images(estimator, X):
     return X
 
 
+def prepare(estimator, X, y, sample_weight, *, again=False, classes=None, part=False):
+    """Return the `TrainingData` of a call of `fit`, or of `partial_fit` if it is a `part`.
+
+    With `again`, images and targets must be as those the estimator was fitted to.
+    """
+    X, y, shape = check_training_data(estimator, X, y, estimator.input_shape_ if again else None)
+    return TrainingData(estimator, X, y, sample_weight, shape, again, classes, part)
+
+
 class TrainingData:
-    """Samples, targets and weights of one call of `fit`.
+    """Samples, targets and weights: see `prepare`.
 
     Attributes
     ----------
-    X : array
-        As it was given.
+    X, y : arrays
+        As they were given.
+    shape : tuple
+        (H, W, C) of one image.
+    learnt : dict
+        What the targets teach about the outputs: attributes of the fitted estimator.
     rows : array of indices or None
         Samples to train on: those of positive weight that are not set aside; None for all.
-    y_used : array
-        `y` of the samples of positive weight.
     targets, weights : arrays of shape (n, ...)
-        As a loss takes them, after `encode`; weights may be None.
+        As a loss takes them; weights may be None.
     """
 
-    def __init__(self, estimator, X, y, sample_weight):
+    def __init__(self, estimator, X, y, sample_weight, shape, again, classes, part):
         self.X = X
         self.y = y
+        self.shape = shape
         self.weights = self.rows = None
         if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
-            if (weights < 0).any():
-                raise ValueError(
-                    f"{type(estimator).__name__}: sample_weight must not be negative, "
-                    f"got {weights.min()}."
-                )
-            if not weights.any():  # as scikit-learn says it from 1.9 on
-                raise ValueError("Sample weights must contain at least one non-zero number.")
-            self.weights = weights
-            if not weights.all():
-                self.rows = np.flatnonzero(weights)
-        self.y_used = y if self.rows is None else y[self.rows]
+            self._weigh(sample_weight, type(estimator).__name__)
+        used = y if self.rows is None else y[self.rows]
+        self.learnt = estimator._learn(used, classes, part)
+        if again:
+            estimator._check_learnt(self.learnt)
+        self._encode(estimator, used)
 
     @property
     def count(self):
         """How many samples training uses."""
         return len(self.X) if self.rows is None else len(self.rows)
 
-    def encode(self, estimator, learnt):
+    @property
+    def samples(self):
+        """What `Training.run` takes first: X, targets, rows and weights."""
+        return self.X, self.targets, self.rows, self.weights
+
+    def _weigh(self, sample_weight, owner):
+        """Fill `weights`, and leave out samples that weigh nothing."""
+        weights = _check_sample_weight(sample_weight, self.X, dtype=np.float64)
+        if (weights < 0).any():
+            raise ValueError(f"{owner}: sample_weight must not be negative, got {weights.min()}.")
+        if not weights.any():  # as scikit-learn says it from 1.9 on
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        self.weights = weights
+        if not weights.all():
+            self.rows = np.flatnonzero(weights)
+
+    def _encode(self, estimator, used):
         """Fill `targets`, and multiply the weights by those of the classes."""
-        used = estimator._encode(self.y_used, learnt)
-        factors = estimator._class_weights(self.y_used, used, learnt, self._used_weights())
-        if self.rows is None:
-            self.targets = used
-        else:
-            self.targets = np.zeros((len(self.y), *used.shape[1:]), used.dtype)
-            self.targets[self.rows] = used
-        if factors is not None:
-            self.weights = np.ones(len(self.y)) if self.weights is None else self.weights.copy()
-            self.weights[slice(None) if self.rows is None else self.rows] *= factors
-            if not self.weights.all():  # a class may weigh nothing
-                self.rows = np.flatnonzero(self.weights)
-            if not self.weights.any():
-                raise ValueError(
-                    f"{type(estimator).__name__}: class_weight must leave a sample whose weight "
-                    f"is not zero, got {estimator.class_weight!r}."
-                )
+        targets = estimator._encode(used, self.learnt)
+        self.targets = targets
+        if self.rows is not None:
+            self.targets = np.zeros((len(self.y), *targets.shape[1:]), targets.dtype)
+            self.targets[self.rows] = targets
+        rows = slice(None) if self.rows is None else self.rows
+        weights = None if self.weights is None else self.weights[rows]
+        factors = estimator._class_weights(used, targets, self.learnt, weights)
+        if factors is None:
+            return
+        self.weights = np.ones(len(self.y)) if self.weights is None else self.weights.copy()
+        self.weights[rows] *= factors
+        if not self.weights.any():
+            raise ValueError(
+                f"{type(estimator).__name__}: class_weight must leave a sample whose weight "
+                f"is not zero, got {estimator.class_weight!r}."
+            )
+        if not self.weights.all():  # a class may weigh nothing
+            self.rows = np.flatnonzero(self.weights)
 
-    def _used_weights(self):
-        return self.weights if self.rows is None else self.weights[self.rows]
-
-    def validation(self, estimator, learnt, shape, X_val, y_val, rng):
+    def validation(self, estimator, X_val, y_val, rng):
         """Return the arguments of a `Validation`, or None; take split samples from `rows`."""
-        owner = type(estimator).__name__
         if (X_val is None) != (y_val is None):
-            given = "X_val" if y_val is None else "y_val"
-            raise ValueError(f"{owner}: X_val and y_val must be given together, got {given} alone.")
+            raise ValueError(
+                f"{type(estimator).__name__}: X_val and y_val must be given together, "
+                f"got {'X_val' if y_val is None else 'y_val'} alone."
+            )
         if X_val is not None:
-            return self._given_validation(estimator, learnt, shape, X_val, y_val)
+            return self._given_validation(estimator, X_val, y_val)
         if not estimator.early_stopping:
             return None
         rows = np.arange(len(self.X)) if self.rows is None else self.rows
         self.rows, kept = split(estimator, rows, self.targets, rng)
         return {"X": self.X, "targets": self.targets, "rows": kept, "weights": self.weights}
 
-    def _given_validation(self, estimator, learnt, shape, X_val, y_val):
+    def _given_validation(self, estimator, X_val, y_val):
         owner = type(estimator).__name__
         X_val = check_array(X_val, allow_nd=True, estimator=estimator, input_name="X_val")
         real_dtype(X_val.dtype, "X_val", owner)
-        images.check_input_shape(X_val, shape, owner, "X_val", "as X does")
+        images.check_input_shape(X_val, self.shape, owner, "X_val", "as X does")
         y_val = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val")
         check_consistent_length(X_val, y_val)
         y_val = estimator._check_y(y_val)
-        targets = estimator._encode(y_val, learnt, "y_val")
-        weights = estimator._class_weights(y_val, targets, learnt, None)
+        targets = estimator._encode(y_val, self.learnt, "y_val")
+        weights = estimator._class_weights(y_val, targets, self.learnt, None)
         return {"X": X_val, "targets": targets, "weights": weights}
 
 

@@ -99,7 +99,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         y = np.asarray(y)
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _learn(self, y, classes=None, partial=False):
+    def _learn(self, y, classes=None, part=False):
         """Return what y teaches about the outputs."""
         return {"n_outputs_": 1 if y.ndim == 1 else y.shape[1], "_one_target": y.ndim == 1}
 

@@ -23,21 +23,21 @@ def generators(random_state):
     return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
 
 
-def begin(estimator, data, shape, learnt, batch_size, rngs, start=None):
+def begin(estimator, data, batch_size, rngs, start=None):
     """Return a run of a new network, or of one that starts from the weights `start`."""
     owner = type(estimator).__name__
-    graph = make_graph(estimator.layers, shape)
+    graph = make_graph(estimator.layers, data.shape)
     full_batch = estimator.solver == "lbfgs"
     if full_batch:
         check_full_batch(estimator, graph)
         batch_size = min(data.count, PREDICT_BATCH)
     augmentations = estimator._augmentations()
     for entry in augmentations:
-        entry.check(shape)
-    n_outputs = learnt["n_outputs_"]
+        entry.check(data.shape)
+    n_outputs = data.learnt["n_outputs_"]
     network = Network(
         graph,
-        shape,
+        data.shape,
         n_outputs,
         batch_size=batch_size,
         dtype=real_dtype(data.X.dtype, "X", owner) if start is None else start.flat.dtype,
@@ -58,7 +58,7 @@ def begin(estimator, data, shape, learnt, batch_size, rngs, start=None):
     else:
         network.weights.initialise(rngs["weights"])
         set_initial(network, estimator.initial_weights, owner)
-    loss = estimator._loss(learnt)
+    loss = estimator._loss(data.learnt)
     if full_batch:
         return BatchTraining(network, loss, estimator.alpha, estimator.tol)
     steps = -(-data.count // batch_size)
