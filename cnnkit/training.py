@@ -22,7 +22,7 @@ class Training:
         Draws the order of the samples of every epoch; None keeps the order they have.
     rates : object, default=None
         What a schedule's `bind` returns: ``rate(step)`` gives the learning rate of every step.
-    augment : Augment, default=None
+    augment : Augmenter, default=None
     clip_norm : float, default=None
         Longest that the gradient of the loss may be.
     ema_decay : float, default=None
@@ -138,7 +138,7 @@ class DivergenceError(ValueError):
     """The loss is no finite number any more."""
 
 
-class Augment:
+class Augmenter:
     """Augmentations of a batch, one after another.
 
     Parameters

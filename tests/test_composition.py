@@ -133,6 +133,15 @@ def test_tools(route):
     assert np.isfinite(done["test_score"]).all()
 
 
+def test_halving_over_epochs():
+    search = HalvingGridSearchCV(
+        flat(**QUICK), {"alpha": [0, 1, 2]}, resource="max_iter", max_resources=9, min_resources=1,
+        cv=2, random_state=0, error_score="raise",
+    ).fit(FLAT, Y)  # fmt: skip
+    assert search.n_resources_ == [1, 3]
+    assert search.best_estimator_.n_iter_ <= 9
+
+
 def test_permutation_importance():
     clf = flat(max_iter=15, learning_rate_init=0.02).fit(FLAT, Y)
     found = permutation_importance(clf, FLAT, Y, n_repeats=2, random_state=0)

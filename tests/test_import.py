@@ -28,6 +28,17 @@ def test_import_writes_nothing_and_brings_no_extras():
     assert (done.stdout, done.stderr) == ("[]\n[]\nTrue\n", "")
 
 
+def test_training_brings_no_extras():
+    code = """if True:
+    import sys
+    from cnnkit import CNNClassifier, CNNRegressor, CNNFeatures, lr_find
+    CNNClassifier(max_iter=1).fit([[0.0], [1.0]], [0, 1]).predict([[0.0]])
+    print(sorted({"matplotlib", "rich", "dask", "sklearn.callback"} & set(sys.modules)))
+    """
+    done = python(code)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 def test_star_import_is_the_public_names():
     code = "before = set(dir()); from cnnkit import *; print(sorted(set(dir()) - before))"
     done = python(code)

@@ -16,7 +16,7 @@ from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
 from cnnkit.estimators.start import begin, generators
 from cnnkit.graph import Graph
 from cnnkit.prediction import inference_network, predict
-from cnnkit.training import Augment
+from cnnkit.training import Augmenter
 from cnnkit.watch import Validation, Watch
 
 ALGORITHMS = ("auto", "direct", "im2col")
@@ -313,7 +313,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
                 f"that leaves targets alone, got {self.test_time_augmentation} and "
                 f"augmentation={self.augmentation!r}."
             )
-        return Augment(found, None, generators(self.random_state)["augmentation"])
+        return Augmenter(found, None, generators(self.random_state)["augmentation"])
 
     def _augmentations(self):
         """Return `augmentation` as a list."""

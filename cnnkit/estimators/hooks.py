@@ -109,7 +109,7 @@ class Ours:
     def end(self, epoch):
         """Tell all of them, and say whether one wants to stop."""
         told = [callback.on_epoch_end(self.estimator, epoch) for callback in self.callbacks]
-        return any(answer is not None and bool(answer) for answer in told)
+        return any(told)
 
 
 class Tasks:

@@ -13,7 +13,7 @@ from cnnkit.layers import Conv, Conv1x1, Dropout, GlobalAvgPool, MaxPool, ReLU
 from cnnkit.lbfgs import BatchTraining
 from cnnkit.network import Network
 from cnnkit.prediction import PREDICT_BATCH
-from cnnkit.training import Augment, Training
+from cnnkit.training import Augmenter, Training
 
 
 def generators(random_state):
@@ -73,7 +73,7 @@ def begin(estimator, data, batch_size, rngs, start=None):
         make_optimizer(estimator, network.weights),
         rngs["order"] if estimator.shuffle else None,
         rates=rates,
-        augment=Augment(augmentations, loss, rngs["augmentation"]) if augmentations else None,
+        augment=Augmenter(augmentations, loss, rngs["augmentation"]) if augmentations else None,
         clip_norm=estimator.clip_norm,
         ema_decay=estimator.ema_decay,
     )
