@@ -7,7 +7,7 @@ them) have the shape of the outputs.
 """
 
 import numpy as np
-from scipy.special import expit, log_softmax
+from scipy.special import expit
 
 from cnnkit._native.loss import cross_entropy, softmax
 
@@ -55,14 +55,28 @@ class SoftmaxCrossEntropy(Loss):
         self.smoothing = smoothing
 
     def __call__(self, logits, targets, doutputs, weights=None, total=None):
-        if targets.ndim > 1 or self.smoothing:
-            targets = targets if targets.ndim > 1 else self.dense(targets)
+        if targets.ndim > 1:
             return super().__call__(logits, targets, doutputs, weights, total)
         total = len(logits) if total is None else total
         loss = cross_entropy(logits, targets, weights, doutputs)
+        if self.smoothing:
+            loss += self._soften(logits, targets, doutputs, weights)
         if doutputs is not None:
             doutputs *= doutputs.dtype.type(1 / total)
         return loss / total
+
+    def _soften(self, logits, targets, doutputs, weights):
+        """Return what a share s of the targets, spread over K classes, adds to the loss.
+
+        That is ``s (l_t - mean of l)`` for every sample, as the log of softmax's sum cancels; its
+        gradient, ``s (1 for t) - s / K``, is added to `doutputs`.
+        """
+        rows = np.arange(len(targets))
+        share = self.smoothing if weights is None else self.smoothing * weights
+        if doutputs is not None:
+            doutputs[rows, targets] += share
+            doutputs -= np.reshape(share, (-1, 1)) / self.n_classes
+        return float((share * (logits[rows, targets] - logits.mean(axis=1))).sum())
 
     def dense(self, targets):
         found = np.full((len(targets), self.n_classes), self.smoothing / self.n_classes)
@@ -70,10 +84,12 @@ class SoftmaxCrossEntropy(Loss):
         return found
 
     def _elements(self, logits, targets):
-        logs = log_softmax(logits, axis=1)
-        # 0 * -inf is 0 here: an impossible class nobody asked for costs nothing
-        costs = np.where(targets == 0, 0, -targets * logs)
-        return costs, targets.sum(axis=1, keepdims=True) * np.exp(logs) - targets
+        # not scipy's log_softmax: for a small batch its wrappers take longer than the numbers
+        logs = logits - logits.max(axis=1, keepdims=True)
+        shares = np.exp(logs)
+        total = shares.sum(axis=1, keepdims=True)
+        logs -= np.log(total)
+        return -targets * logs, targets.sum(axis=1, keepdims=True) * (shares / total) - targets
 
     def outputs(self, logits, out):
         """Write the probabilities the logits stand for to `out`."""
