@@ -1,10 +1,12 @@
 """Which learning rates a network can be trained with."""
 
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import clone
 
+from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.data import prepare
 from cnnkit.estimators.start import begin, generators
 from cnnkit.training import DivergenceError
@@ -64,8 +66,12 @@ def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=Non
     """
     if not 0 < low < high:
         raise ValueError(f"lr_find: low must be above 0 and below high, got {low} and {high}.")
-    if steps < 2:
+    if not isinstance(steps, Integral) or steps < 2:
         raise ValueError(f"lr_find: steps must be an int of at least 2, got {steps!r}.")
+    if not isinstance(estimator, BaseCNN):
+        raise TypeError(
+            f"lr_find: estimator must be a CNNClassifier or a CNNRegressor, got {estimator!r}."
+        )
     estimator = clone(estimator)
     estimator._validate_params()
     if estimator.solver == "lbfgs":

@@ -222,11 +222,12 @@ def test_workers_share_the_cores():
         assert max(found) * workers <= max(cores, workers)
 
 
-def test_a_parallel_search_is_the_serial_one():
-    searches = [
-        GridSearchCV(flat(), {"alpha": [0, 1]}, cv=2, n_jobs=n, error_score="raise").fit(FLAT, Y)
-        for n in (1, 2)
-    ]
-    scores = [search.cv_results_["mean_test_score"] for search in searches]
-    assert_same_bits(scores[0], scores[1])
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_a_parallel_search_is_the_serial_one(backend):
+    searches = []
+    for n in (1, 2):
+        with joblib.parallel_config(backend, n_jobs=n):
+            search = GridSearchCV(flat(), {"alpha": [0, 1]}, cv=2, error_score="raise")
+            searches.append(search.fit(FLAT, Y))
+    assert_same_bits(*(search.cv_results_["mean_test_score"] for search in searches))
     assert_same_bits(*(weights(search.best_estimator_) for search in searches))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from estimator_data import NUMBERS, SMALL, Brighten, Halving, X, Y, regressor, small
 from oracles import assert_same_bits
+from sklearn.linear_model import Ridge
 
 from cnnkit import lr_find
 
@@ -40,11 +41,17 @@ def test_the_estimator_stays_as_it_is():
         ({"low": 0}, r"low must be above 0 and below high, got 0 and 1\.0"),
         ({"low": 2}, r"low must be above 0 and below high, got 2 and 1\.0"),
         ({"steps": 1}, "steps must be an int of at least 2, got 1"),
+        ({"steps": 9.5}, r"steps must be an int of at least 2, got 9\.5"),
     ],
 )
 def test_refusals(options, message):
     with pytest.raises(ValueError, match=f"^lr_find: {message}"):
         lr_find(small(solver="sgd"), X, Y, **options)
+
+
+def test_other_estimators():
+    with pytest.raises(TypeError, match=r"^lr_find: estimator must be a CNNClassifier or .*Ridge"):
+        lr_find(Ridge(), X, NUMBERS)
 
 
 def test_lbfgs_has_no_rate():

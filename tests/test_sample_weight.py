@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from estimator_data import NUMBERS, X, Y, regressor, small, weights
 from oracles import assert_same_bits
+from sklearn.base import clone
 from sklearn.utils.class_weight import compute_sample_weight
 
 COUNTS = np.random.default_rng(0).integers(0, 4, 120)
@@ -115,6 +116,15 @@ def test_class_weights_move_predictions():
 def test_bad_class_weights(class_weight, y, message):
     with pytest.raises(ValueError, match=message):
         small(class_weight=class_weight).fit(X, y)
+
+
+def test_parts_cannot_be_balanced():
+    with pytest.raises(ValueError, match="class_weight must be a dict or None for partial_fit, wh"):
+        small(class_weight="balanced").partial_fit(X, Y, classes=range(10))
+    weighted = small(class_weight={c: 1 + c for c in range(10)})
+    for _ in range(2):
+        weighted.partial_fit(X, Y, classes=range(10))
+    assert_same_bits(weights(weighted), weights(clone(weighted).fit(X, Y)))
 
 
 def test_smoothing_keeps_probabilities_from_the_ends():

@@ -19,7 +19,7 @@ from cnnkit.prediction import inference_network, predict
 from cnnkit.training import Augmenter
 from cnnkit.watch import Validation, Watch
 
-ALGORITHMS = ("auto", "direct", "im2col")
+ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 
 
 class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):

@@ -91,6 +91,8 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch over the samples given, starting from the weights there are.
 
+        What ends training early (`early_stopping`, `tol`, `max_time`) and callbacks are for `fit`.
+
         Parameters
         ----------
         X, y :
@@ -115,6 +117,11 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         >>> clf.n_iter_
         4
         """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"CNNClassifier: class_weight must be a dict or None for partial_fit, which does "
+                f"not see all samples, got {self.class_weight!r}."
+            )
         return self._partial_fit(X, y, sample_weight, classes)
 
     # Targets

@@ -65,6 +65,8 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch over the samples given, starting from the weights there are.
 
+        What ends training early (`early_stopping`, `tol`, `max_time`) and callbacks are for `fit`.
+
         Parameters
         ----------
         X, y :
