@@ -114,8 +114,9 @@ def test_test_time_augmentation_is_a_mean():
     assert_same_bits(d, clf.decision_function(X))
     for augmentation in (None, Shuffle()):
         clf.augmentation = augmentation
-        with pytest.raises(ValueError, match="test_time_augmentation must be 0 without an augm"):
-            clf.predict(X)
+        for use in (lambda: clf.predict(X), lambda: clone(clf).fit(X, Y)):
+            with pytest.raises(ValueError, match="test_time_augmentation must be 0 without an au"):
+                use()
 
 
 # Clipping and averaging

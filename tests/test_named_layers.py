@@ -75,6 +75,15 @@ def test_unknown_names(layers):
         small(layers).set_params(conv9__filters=3)
 
 
+def test_an_unknown_name_is_told_the_known_ones_and_changes_nothing():
+    clf = small(NAMED)
+    with pytest.raises(
+        ValueError, match=r"(?s)'steam' .*Valid parameters are: .*'stem', 'relu1', 'he"
+    ):
+        clf.set_params(stem__filters=9, steam__filters=3)
+    assert clf.layers is NAMED
+
+
 def test_unknown_parameters_of_a_layer():
     with pytest.raises(ValueError, match=r"^Invalid parameter 'fliters' for estimator Conv"):
         small(NAMED).set_params(stem__fliters=3)

@@ -297,23 +297,23 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         outputs = predict(network, X)
         if not self.test_time_augmentation:
             return outputs
-        augment = self._test_augment()
+        rng = generators(self.random_state)["augmentation"]
+        augment = Augmenter(self._test_augmentations(), None, rng)
         for _ in range(self.test_time_augmentation):
             outputs += predict(network, X, augment=augment)
         outputs /= outputs.dtype.type(1 + self.test_time_augmentation)
         return outputs
 
-    def _test_augment(self):
+    def _test_augmentations(self):
         """Return the augmentations of prediction: those that leave targets alone."""
-        found = self._augmentations()
-        found = [entry for entry in found if not entry.mixes_targets]
-        if not found:
+        found = [entry for entry in self._augmentations() if not entry.mixes_targets]
+        if self.test_time_augmentation and not found:
             raise ValueError(
                 f"{type(self).__name__}: test_time_augmentation must be 0 without an augmentation "
                 f"that leaves targets alone, got {self.test_time_augmentation} and "
                 f"augmentation={self.augmentation!r}."
             )
-        return Augmenter(found, None, generators(self.random_state)["augmentation"])
+        return found
 
     def _augmentations(self):
         """Return `augmentation` as a list."""

@@ -38,12 +38,19 @@ class NamedLayers:
         -------
         self : estimator
         """
-        if "layers" in params:
-            self.layers = params.pop("layers")
-        if isinstance(self.layers, (list, tuple)):
-            names = parts(Sequential(self.layers)).keys() - set(self._get_param_names())
-            inner = {key for key in params if key.partition("__")[0] in names}
-            if inner:
-                changed = {key: params.pop(key) for key in list(params) if key in inner}
-                self.layers = set_layer_params(Sequential(self.layers), changed).layers
+        layers = params.get("layers", self.layers)
+        if not isinstance(layers, (list, tuple)):
+            return super().set_params(**params)
+        own = self._get_param_names()
+        names = [name for name in parts(Sequential(layers)) if name not in own]
+        roots = {key: key.partition("__")[0] for key in params}
+        unknown = sorted(set(roots.values()) - {*own, *names})
+        if unknown:
+            raise ValueError(
+                f"Invalid parameter {unknown[0]!r} for estimator {self}. "
+                f"Valid parameters are: {[*own, *names]!r}."
+            )
+        inner = {key: params.pop(key) for key, root in roots.items() if root in names}
+        if inner:
+            params["layers"] = set_layer_params(Sequential(layers), inner).layers
         return super().set_params(**params)

@@ -32,6 +32,7 @@ def begin(estimator, data, batch_size, rngs, start=None):
         check_full_batch(estimator, graph)
         batch_size = min(data.count, PREDICT_BATCH)
     augmentations = estimator._augmentations()
+    estimator._test_augmentations()  # raises where prediction would
     for entry in augmentations:
         entry.check(data.shape)
     n_outputs = data.learnt["n_outputs_"]
