@@ -77,9 +77,7 @@ def test_unknown_names(layers):
 
 def test_an_unknown_name_is_told_the_known_ones_and_changes_nothing():
     clf = small(NAMED)
-    with pytest.raises(
-        ValueError, match=r"(?s)'steam' .*Valid parameters are: .*'stem', 'relu1', 'he"
-    ):
+    with pytest.raises(ValueError, match=r"(?s)'steam' .*Valid param.*'stem', 'relu1', 'head'"):
         clf.set_params(stem__filters=9, steam__filters=3)
     assert clf.layers is NAMED
 
