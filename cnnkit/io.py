@@ -9,29 +9,28 @@ and runs nothing.
 import importlib.metadata
 import json
 import os
-from math import prod
-from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
+from sklearn.base import is_classifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from cnnkit import augmentation, estimators, plain, schedules
+from cnnkit import augmentation, learned, plain, schedules
 from cnnkit.atomic import replacing
+from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
+from cnnkit.estimators.base import ALGORITHMS, BaseCNN
 from cnnkit.graph import Graph, infer_shapes, network_specs
 from cnnkit.network import Network
 
 FORMAT = "cnnkit model 1"
 KEY = "cnnkit"  # of the metadata
 MAX_HEADER = 8 << 20  # bytes of names, shapes and metadata
-WEIGHT, LEARNED = "weight:", "learned:"  # what names of tensors start with
-DTYPES = {"F32": np.float32, "F64": np.float64}
+WEIGHT = "weight:"  # what names of tensors start with
+DTYPES = {"F32": "float32", "F64": "float64"}
 
-ESTIMATORS = {
-    name: getattr(estimators, name)
-    for name in ("CNNClassifier", "CNNRegressor", "CNNFeatures")
-    if hasattr(estimators, name)
-}
+TRAINED = {"CNNClassifier": CNNClassifier, "CNNRegressor": CNNRegressor}
+ESTIMATORS = TRAINED | {"CNNFeatures": CNNFeatures}
 KINDS = plain.GRAPHS | {
     "schedule": {
         name: kind
@@ -45,8 +44,9 @@ KINDS = plain.GRAPHS | {
 }
 PARTS = {
     *("format", "version", "estimator", "params", "graph", "input_shape", "n_outputs"),
-    *("algorithm", "dtype", "learned"),
+    *("algorithm", "dtype", "frozen", "learned", "features"),
 }
+FROZEN = {"frozen": True}  # in the place of a FrozenEstimator of what the file holds
 
 
 class ModelFormatError(ValueError):
@@ -56,21 +56,22 @@ class ModelFormatError(ValueError):
 def save(estimator, path):
     """Write a fitted estimator to a file.
 
-    The file takes the place of the one there is only when it is whole and on the disk. What
-    `partial_fit` would go on with besides the weights, such as the optimizer's averages, is not
-    kept.
+    The file takes the place of the one there is only when it is whole and on the disk. Kept are
+    hyper-parameters, weights and learned attributes. Not kept is what `partial_fit` would go on
+    with besides (the optimizer's averages, the place in a schedule), nor what `set_callbacks`,
+    `set_output` and `set_fit_request` were told.
 
     Parameters
     ----------
-    estimator : CNNClassifier or another of cnnkit's, fitted
+    estimator : CNNClassifier, CNNRegressor or CNNFeatures, fitted
     path : str or Path
         By custom ``.safetensors``.
 
     Raises
     ------
     ValueError
-        If a hyper-parameter is not of cnnkit's own classes or plain data: a RandomState, say, or
-        a layer of one's own.
+        If a hyper-parameter is not of cnnkit's own classes or plain data: a RandomState, say, a
+        layer of one's own, or `initial_weights`.
     OSError
         If the file cannot be written.
     ImportError
@@ -89,30 +90,28 @@ def save(estimator, path):
     True
     """
     safetensors = _import_safetensors()
-    kind = type(estimator).__name__
-    if ESTIMATORS.get(kind) is not type(estimator):
-        raise TypeError(f"save: estimator must be one of {sorted(ESTIMATORS)}, got {kind}.")
+    _check_kind(estimator, ESTIMATORS)
     check_is_fitted(estimator)
-    network = estimator.network_
+    trained, features = estimator, None
+    if isinstance(estimator, CNNFeatures):
+        trained = estimator.estimator_
+        _check_kind(trained, TRAINED)
+        features = {"params": _params(estimator, trained), "node": estimator.node_}
+    network = trained.network_
     tensors = {WEIGHT + name: array for name, array in network.weights.items()}
     model = {
         "format": FORMAT,
         "version": _version(),
-        "estimator": kind,
-        "params": {
-            name: plain.encode(value, name, "save", KINDS)
-            for name, value in estimator.get_params(deep=False).items()
-        },
+        "estimator": type(trained).__name__,
+        "params": _params(trained),
         "graph": plain.encode(network.graph, "network_.graph", "save"),
         "input_shape": list(network.input_shape),
         "n_outputs": int(network.n_outputs),
         "algorithm": network.algorithm,
         "dtype": network.dtype.name,
-        "learned": {
-            name: _encode_learned(name, value, tensors)
-            for name, value in vars(estimator).items()
-            if name.endswith("_") and name[0] != "_" and name != "network_"
-        },
+        "frozen": list(network.frozen),
+        "learned": learned.encode(trained, tensors),
+        "features": features,
     }
     text = json.dumps(model, allow_nan=False)
     if len(text) > plain.MAX_CHARACTERS:
@@ -138,7 +137,7 @@ def load(path):
 
     Returns
     -------
-    estimator : CNNClassifier or another of cnnkit's
+    estimator : CNNClassifier, CNNRegressor or CNNFeatures
 
     Raises
     ------
@@ -200,6 +199,27 @@ def _check_size(path):
         )
 
 
+def _check_kind(estimator, kinds):
+    """Raise unless `estimator` is of the classes `kinds`, not of a subclass."""
+    kind = type(estimator).__name__
+    if kinds.get(kind) is not type(estimator):
+        raise TypeError(f"save: estimator must be one of {sorted(kinds)}, got {kind}.")
+
+
+def _params(estimator, fitted=None):
+    """Return the hyper-parameters as JSON; `fitted` is what a FrozenEstimator may hold."""
+    found, kinds = {}, KINDS if fitted is None else {"estimator": TRAINED} | KINDS
+    for name, value in estimator.get_params(deep=False).items():
+        if name == "initial_weights" and value is not None:
+            raise ValueError(
+                f"save: initial_weights must be None, got a {type(value).__name__}: training is "
+                f"done with them, so set_params(initial_weights=None) loses nothing learnt."
+            )
+        is_frozen = fitted is not None and getattr(value, "estimator", None) is fitted
+        found[name] = FROZEN if is_frozen else plain.encode(value, name, "save", kinds)
+    return found
+
+
 def _read(file):
     """Return the estimator of an open safetensors file; raise if anything is wrong."""
     text = (file.metadata() or {}).get(KEY)
@@ -211,36 +231,66 @@ def _read(file):
         raise ModelFormatError(f"load: format must be {FORMAT!r}, got {str(found)[:80]!r}.")
     if model.keys() != PARTS:
         raise ModelFormatError(f"load: a model must have {sorted(PARTS)}, got {sorted(model)}.")
-    if not isinstance(model["estimator"], str) or model["estimator"] not in ESTIMATORS:
+    if not isinstance(model["estimator"], str) or model["estimator"] not in TRAINED:
         raise ModelFormatError(
-            f"load: estimator must be one of {sorted(ESTIMATORS)}, got {model['estimator']!r}."
+            f"load: estimator must be one of {sorted(TRAINED)}, got {model['estimator']!r}."
         )
-    for name in ("params", "learned"):
-        if not isinstance(model[name], dict):
-            raise ModelFormatError(f"load: {name} must be an object, got {model[name]!r}.")
-    kind = ESTIMATORS[model["estimator"]]
-    unknown = sorted(model["params"].keys() - set(kind._get_param_names()))
-    if unknown:
-        raise ModelFormatError(f"load: params must be those of {kind.__name__}, got {unknown}.")
-    estimator = kind(
-        **{key: plain.decode(value, key, "load", KINDS) for key, value in model["params"].items()}
-    )
-    estimator._validate_params()
-    network, names = _network(model, file)
-    learned = {
-        name: _decode_learned(name, value, file, names) for name, value in model["learned"].items()
-    }
+    if not isinstance(model["learned"], dict):
+        raise ModelFormatError(f"load: learned must be an object, got {model['learned']!r}.")
+    estimator = _estimator(TRAINED[model["estimator"]], model["params"])
+    names = set(file.keys())
+    network = _network(model, file, names)
+
+    def take(name, tensor):
+        if tensor != learned.PREFIX + name or tensor not in names:
+            raise ModelFormatError(f"load: a tensor must hold {name}, got {str(tensor)[:80]!r}.")
+        names.remove(tensor)
+        return file.get_tensor(tensor)
+
+    attributes = learned.decode(model["learned"], network, is_classifier(estimator), take)
     if names:
         raise ModelFormatError(f"load: every tensor must be used, got {sorted(names)[:5]} besides.")
-    _check_learned(learned, network, kind)
     for name in network.weights:
         network.weights[name] = file.get_tensor(WEIGHT + name)
-    vars(estimator).update(learned, network_=network)
+    vars(estimator).update(attributes, network_=network)
+    return estimator if model["features"] is None else _features(model["features"], estimator)
+
+
+def _estimator(kind, params, fitted=None):
+    """Return an estimator of a class with the hyper-parameters `params`."""
+    if not isinstance(params, dict):
+        raise ModelFormatError(f"load: params must be an object, got {params!r}.")
+    unknown = sorted(params.keys() - set(kind._get_param_names()))
+    if unknown:
+        raise ModelFormatError(f"load: params must be those of {kind.__name__}, got {unknown}.")
+    kinds = KINDS if fitted is None else {"estimator": TRAINED} | KINDS
+    found = {}
+    for name, value in params.items():
+        if fitted is not None and value == FROZEN:
+            found[name] = FrozenEstimator(fitted)
+            continue
+        found[name] = plain.decode(value, name, "load", kinds)
+        if isinstance(found[name], BaseCNN):
+            found[name]._validate_params()
+    estimator = kind(**found)
+    estimator._validate_params()
     return estimator
 
 
-def _network(model, file):
-    """Return the network of a model, its weights still zero, and the names of other tensors."""
+def _features(data, trained):
+    """Return the `CNNFeatures` of a node of the network of `trained`."""
+    if not isinstance(data, dict) or data.keys() != {"params", "node"}:
+        raise ModelFormatError(f"load: features must have params and node, got {str(data)[:80]}.")
+    names = [node.name for node in trained.network_.graph.flattened(trained.n_outputs_)]
+    if data["node"] not in names:
+        raise ModelFormatError(
+            f"load: node must be one of {names}, got {str(data['node'])[:80]!r}."
+        )
+    return _estimator(CNNFeatures, data["params"], trained)._adopt(trained, data["node"])
+
+
+def _network(model, file, names):
+    """Return the network of a model, its weights still zero; strike theirs off `names`."""
     graph = plain.decode(model["graph"], "graph", "load")
     if not isinstance(graph, Graph):
         raise ModelFormatError(f"load: graph must be a graph, got {graph!r}.")
@@ -249,101 +299,39 @@ def _network(model, file):
         raise ModelFormatError(f"load: input_shape must be three positive ints, got {shape!r}.")
     if not _is_size(model["n_outputs"]):
         raise ModelFormatError(f"load: n_outputs must be an int, got {model['n_outputs']!r}.")
-    if model["algorithm"] not in estimators.ALGORITHMS:
-        raise ModelFormatError(
-            f"load: algorithm must be one of {estimators.ALGORITHMS}, got {model['algorithm']!r}."
-        )
+    for name, allowed in (("algorithm", ALGORITHMS), ("dtype", tuple(DTYPES.values()))):
+        if model[name] not in allowed:
+            raise ModelFormatError(f"load: {name} must be one of {allowed}, got {model[name]!r}.")
     nodes = graph.flattened(model["n_outputs"])
-    specs = network_specs(nodes, infer_shapes(nodes, shape))
-    names = set(file.keys())
-    for name, spec in specs.items():
+    frozen, paths = model["frozen"], [node.name for node in nodes]
+    if not isinstance(frozen, list) or not all(path in paths for path in frozen):
+        raise ModelFormatError(f"load: frozen must be names of layers {paths}, got {frozen!r}.")
+    output_shapes = infer_shapes(nodes, shape)
+    for name, spec in network_specs(nodes, output_shapes).items():
         if WEIGHT + name not in names:
             raise ModelFormatError(f"load: a tensor must hold the weights {name!r}, got none.")
         names.remove(WEIGHT + name)
         tensor = file.get_slice(WEIGHT + name)
         found = tuple(tensor.get_shape())
-        dtype = DTYPES.get(tensor.get_dtype())
-        if found != tuple(spec.shape) or dtype is None or np.dtype(dtype).name != model["dtype"]:
+        if found != tuple(spec.shape) or DTYPES.get(tensor.get_dtype()) != model["dtype"]:
             raise ModelFormatError(
                 f"load: {name} must be of {model['dtype']} and shape {tuple(spec.shape)}, "
                 f"got {tensor.get_dtype()} and {found}."
             )
-    if model["dtype"] not in ("float32", "float64"):
-        raise ModelFormatError(f"load: dtype must be float32 or float64, got {model['dtype']!r}.")
-    network = Network(
+    output = [tuple(output_shapes[path]) for path in graph.output_paths()]
+    if output != [(model["n_outputs"],)]:
+        raise ModelFormatError(
+            f"load: graph must end in {model['n_outputs']} numbers, got outputs of {output}."
+        )
+    return Network(
         graph,
         tuple(shape),
         model["n_outputs"],
         dtype=np.dtype(model["dtype"]),
         algorithm=model["algorithm"],
+        frozen=tuple(frozen),
     )
-    return network, names
 
 
 def _is_size(value):
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 31
-
-
-def _encode_learned(name, value, tensors):
-    """Return a learned attribute as JSON, or put its numbers into `tensors`."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        tensors[LEARNED + name] = np.array(value, order="C").astype(
-            value.dtype.newbyteorder("="), copy=False
-        )
-        return {"array": LEARNED + name}
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        labels = value.tolist()
-        if value.dtype.kind == "U" or all(type(label) is str for label in labels):
-            return {"labels": labels, "dtype": "str" if value.dtype.kind == "U" else "object"}
-    is_number = [isinstance(x, Real) and not isinstance(x, (bool, Integral)) for x in _items(value)]
-    if is_number and all(is_number):  # may be NaN, which JSON has no word for
-        tensors[LEARNED + name] = np.array(value, np.float64)
-        return {"floats": LEARNED + name}
-    return {"value": plain.encode(value, name, "save", KINDS)}
-
-
-def _items(value):
-    return value if isinstance(value, list) else []
-
-
-def _decode_learned(name, data, file, names):
-    """Return a learned attribute, and strike the tensor it is in off `names`."""
-    if not name.isidentifier() or not name.endswith("_") or name[0] == "_" or name == "network_":
-        raise ModelFormatError(f"load: learned must be attributes such as classes_, got {name!r}.")
-    form = data if isinstance(data, dict) else {}
-    for tag in ("array", "floats"):
-        if form.keys() == {tag}:
-            if form[tag] != LEARNED + name or form[tag] not in names:
-                raise ModelFormatError(f"load: a tensor must hold {name}, got {form[tag]!r}.")
-            names.remove(form[tag])
-            found = file.get_tensor(form[tag])
-            return found if tag == "array" else [float(x) for x in found.ravel()]
-    if form.keys() == {"labels", "dtype"}:
-        labels = form["labels"]
-        if isinstance(labels, list) and labels and all(isinstance(x, str) for x in labels):
-            return np.array(labels, object if form["dtype"] == "object" else np.str_)
-    if form.keys() == {"value"}:
-        return plain.decode(form["value"], name, "load", KINDS)
-    raise ModelFormatError(
-        f"load: {name} must be a value, an array or labels, got {str(data)[:80]}."
-    )
-
-
-def _check_learned(learned, network, kind):
-    """Raise unless what was learned fits the network."""
-    shape = network.input_shape
-    expected = {"input_shape_": shape, "n_features_in_": prod(shape)}
-    for name, value in expected.items():
-        if learned.get(name) != value:
-            raise ModelFormatError(f"load: {name} must be {value}, got {learned.get(name)!r}.")
-    classes = learned.get("classes_")
-    if classes is not None or hasattr(kind, "predict_proba"):
-        outputs = network.output.shape[1:]
-        fits = np.ndim(classes) == 1 and (
-            outputs == (len(classes),) or (len(classes) == 2 and outputs == (1,))
-        )
-        if not fits or len(np.unique(classes)) < len(classes):
-            raise ModelFormatError(
-                f"load: classes_ must be one for each of the outputs {outputs}, "
-                f"got {str(np.array(classes).tolist())[:80]}."
-            )

@@ -53,6 +53,12 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
     True
     """
 
+    _parameter_constraints = {  # noqa: RUF012
+        "estimator": "no_validation",  # `fit` says what it must be
+        "node": [None, str],
+        "random_state": ["random_state"],
+    }
+
     def __init__(self, estimator=None, *, node=None, random_state=None):
         self.estimator = estimator
         self.node = node
@@ -72,6 +78,7 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         -------
         self : CNNFeatures
         """
+        self._validate_params()
         estimator = CNNClassifier() if self.estimator is None else self.estimator
         inner = getattr(estimator, "estimator", estimator)
         if not isinstance(inner, BaseCNN):
@@ -88,8 +95,12 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         else:
             check_is_fitted(inner)
             check_images(inner, X)
-        self.node_ = self._find_node(inner.network_)
+        return self._adopt(inner, self._find_node(inner.network_))
+
+    def _adopt(self, inner, node):
+        """Become fitted: give what `node` of a fitted estimator gives."""
         self.estimator_ = inner
+        self.node_ = node
         row = next(row for row in inner.summary().rows if row.name == self.node_)
         self.feature_shape_ = tuple(row.output_shape)
         self.n_features_in_ = inner.n_features_in_

@@ -92,7 +92,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         y : array of shape (n,) or (n, n_outputs), as it was in `fit`
         """
         outputs = self._outputs(X)
-        return outputs[:, 0] if self._one_target else outputs
+        return outputs[:, 0] if self.n_outputs_ == 1 else outputs
 
     # Targets
 
@@ -103,7 +103,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
 
     def _learn(self, y, classes=None, part=False):
         """Return what y teaches about the outputs."""
-        return {"n_outputs_": 1 if y.ndim == 1 else y.shape[1], "_one_target": y.ndim == 1}
+        return {"n_outputs_": 1 if y.ndim == 1 else y.shape[1]}
 
     def _check_learnt(self, learnt):
         """Raise unless the outputs are those there are."""

@@ -1,0 +1,130 @@
+"""What an estimator has learnt besides weights: as JSON and tensors, and back.
+
+Attributes that follow from others are not kept but made again.
+"""
+
+from math import prod
+
+import numpy as np
+
+from cnnkit import plain
+
+PREFIX = "learned:"  # of names of tensors
+LABELS = ("classes_", "feature_names_in_")
+CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
+VALUES = ("multilabel_", "best_validation_score_")
+
+
+def encode(estimator, tensors):
+    """Return learnt attributes as JSON; what is an array of numbers goes to `tensors`.
+
+    That is ``{"tensor": name}`` in the JSON, an array of texts ``{"labels": list, "dtype": name}``.
+    """
+    found = {}
+    for name in LABELS + CURVES + VALUES:
+        value = getattr(estimator, name, None)
+        if value is None or name in VALUES:
+            found[name] = plain.encode(value, name, "save")
+        elif name in CURVES:
+            tensors[PREFIX + name] = np.array(value, np.float64)
+            found[name] = {"tensor": PREFIX + name}
+        elif value.dtype.kind in "biuf":
+            native = value.dtype.newbyteorder("=")
+            tensors[PREFIX + name] = np.ascontiguousarray(value, native)
+            found[name] = {"tensor": PREFIX + name}
+        elif all(isinstance(label, str) for label in value.tolist()):
+            dtype = "str" if value.dtype.kind == "U" else "object"
+            found[name] = {"labels": value.tolist(), "dtype": dtype}
+        else:
+            raise ValueError(f"save: {name} must be numbers or text, got {value!r}.")
+    return found
+
+
+def decode(data, network, is_classifier, take):
+    """Return the attributes that `encode` was given, and those that follow; check all of them.
+
+    `take` returns a tensor by its name. Anything wrong is a ValueError.
+    """
+    names = LABELS + CURVES + VALUES
+    if data.keys() != set(names):
+        raise ValueError(f"load: learned must have {sorted(names)}, got {sorted(data)}.")
+    found = {name: _labels(name, data[name], take) for name in LABELS}
+    found |= {name: _curve(name, data[name], take) for name in CURVES}
+    found |= {name: plain.decode(data[name], name, "load") for name in VALUES}
+    shape = network.input_shape
+    found |= {
+        "input_shape_": shape,
+        "n_features_in_": prod(shape),
+        "n_outputs_": network.n_outputs,
+    }
+    if not found["loss_curve_"]:
+        raise ValueError("load: loss_curve_ must have a loss for every epoch, got none.")
+    found |= {"loss_": found["loss_curve_"][-1], "n_iter_": len(found["loss_curve_"])}
+    best = found["best_validation_score_"]
+    if best is not None and not isinstance(best, float):
+        raise ValueError(f"load: best_validation_score_ must be a float or None, got {best!r}.")
+    _check_classes(found, network.n_outputs, is_classifier)
+    columns = found["feature_names_in_"]
+    if columns is None:
+        del found["feature_names_in_"]
+    elif columns.dtype != object or len(columns) != prod(shape):
+        raise ValueError(
+            f"load: feature_names_in_ must be {prod(shape)} texts, got {len(columns)} of "
+            f"{columns.dtype}."
+        )
+    return found
+
+
+def _labels(name, data, take):
+    """Return an array of labels, or None."""
+    if data is None:
+        return None
+    if isinstance(data, dict) and data.keys() == {"tensor"}:
+        labels = take(name, data["tensor"])
+        if labels.ndim == 1 and labels.dtype.kind in "biuf":
+            return labels
+        raise ValueError(f"load: {name} must be of one dimension, got {labels.shape}.")
+    if isinstance(data, dict) and data.keys() == {"labels", "dtype"}:
+        labels, dtype = data["labels"], {"str": np.str_, "object": object}.get(str(data["dtype"]))
+        if (
+            isinstance(labels, list)
+            and labels
+            and all(isinstance(x, str) for x in labels)
+            and dtype
+        ):
+            return np.array(labels, dtype)
+    raise ValueError(f"load: {name} must be labels, got {str(data)[:80]}.")
+
+
+def _curve(name, data, take):
+    """Return a list of floats, or None."""
+    if data is None:
+        return None
+    if isinstance(data, dict) and data.keys() == {"tensor"}:
+        curve = take(name, data["tensor"])
+        if curve.dtype == np.float64 and curve.ndim == 1:
+            return curve.tolist()
+    raise ValueError(f"load: {name} must be a tensor of float64, got {str(data)[:80]}.")
+
+
+def _check_classes(found, n_outputs, is_classifier):
+    """Raise unless classes are those of `n_outputs` outputs; a regressor has none."""
+    classes, multilabel = found["classes_"], found["multilabel_"]
+    if not is_classifier:
+        if classes is not None or multilabel is not None:
+            raise ValueError(f"load: classes_ must be None for a regressor, got {classes!r}.")
+        del found["classes_"], found["multilabel_"]
+        return
+    if not isinstance(multilabel, bool):
+        raise ValueError(f"load: multilabel_ must be true or false, got {multilabel!r}.")
+    wanted = classes
+    if multilabel:
+        wanted = np.arange(n_outputs)
+    elif classes is not None:
+        wanted = np.unique(classes)  # sorted: labels are looked up by bisection
+    if classes is None or len(classes) != n_outputs or not np.array_equal(classes, wanted):
+        got = None if classes is None else classes.tolist()
+        raise ValueError(
+            f"load: classes_ must be one for each of the {n_outputs} outputs, in order, "
+            f"got {str(got)[:80]}."
+        )
