@@ -49,6 +49,29 @@ PARTS = {
 FROZEN = {"frozen": True}  # in the place of a FrozenEstimator of what the file holds
 
 
+def _trusted_types():
+    """Return the names of the classes that estimators of cnnkit's own parts consist of.
+
+    skops looks at names alone: unlike `load`, it does not check what a file holds of them.
+    """
+    from cnnkit import losses, optimizers, schedules, training
+    from cnnkit.layers.base import WeightSpec
+    from cnnkit.weights import Weights
+
+    kinds = {*ESTIMATORS.values(), Network, Weights, WeightSpec, np.dtype}
+    kinds |= {kind for known in KINDS.values() for kind in known.values()}
+    for module in (losses, optimizers, schedules, training):  # what partial_fit goes on with
+        kinds |= {kind for kind in vars(module).values() if _is_of(kind, module)}
+    return sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+
+
+def _is_of(kind, module):
+    return isinstance(kind, type) and kind.__module__ == module.__name__
+
+
+TRUSTED_TYPES = _trusted_types()  # for skops: ``skops.io.load(path, trusted=TRUSTED_TYPES)``
+
+
 class ModelFormatError(ValueError):
     """A file that is no model file, or not one that this version can read."""
 

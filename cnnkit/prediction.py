@@ -8,11 +8,28 @@ PREDICT_BATCH = 256  # most samples of one batch, and most memory of its activat
 PREDICT_BYTES = 64 << 20
 
 
-def inference_network(network, samples, weights=None, node=None):
-    """Return a network for inference of `samples`, a few at a time; of one node, if given."""
+def inference_network(network, samples, weights=None, node=None, *, passes=1, changing=False):
+    """Return a network for inference of `samples`, a few at a time.
+
+    Parameters
+    ----------
+    network : Network
+    samples : int
+        How many there are.
+    weights : Weights, default=None
+        In the place of the network's.
+    node : str, default=None
+        The node whose output is wanted, if not the network's.
+    passes : int, default=1
+        How often the samples are predicted.
+    changing : bool, default=False
+        Whether the weights change while the network is in use. If not, they are packed once for
+        all batches, where there are more than one.
+    """
     each = max(1, network.activation_bytes // network.batch_size)
     size = max(1, min(samples, PREDICT_BATCH, PREDICT_BYTES // each))
-    return network.resized(size, None if node is None else (node,), weights)
+    packed = not changing and samples * passes > size
+    return network.resized(size, None if node is None else (node,), weights, packed=packed)
 
 
 def predict(network, X, rows=None, augment=None):

@@ -139,28 +139,26 @@ class DivergenceError(ValueError):
 
 
 class Augmenter:
-    """Augmentations of a batch, one after another.
+    """An augmentation of training batches, and what it draws from.
 
     Parameters
     ----------
-    augmentations : list of Augmentation
+    augmentation : Augmentation
     loss : Loss
-        Makes the targets dense where an augmentation mixes them.
+        Makes the targets dense where the augmentation mixes them.
     rng : numpy.random.Generator
     """
 
-    def __init__(self, augmentations, loss, rng):
-        self.augmentations = augmentations
+    def __init__(self, augmentation, loss, rng):
+        self.augmentation = augmentation
         self.loss = loss
         self.rng = rng
-        self.mixes = any(entry.mixes_targets for entry in augmentations)
 
     def __call__(self, images, targets):
         """Change `images` in place; return their targets."""
-        if self.mixes:
+        if self.augmentation.mixes_targets:
             targets = self.loss.dense(targets)
-        for entry in self.augmentations:
-            entry.apply(images, targets, self.rng)
+        self.augmentation.apply(images, targets, self.rng)
         return targets
 
 

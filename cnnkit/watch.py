@@ -155,7 +155,7 @@ class Validation:
 
     def start(self, network, weights):
         """Bind `network` for inference with `weights`."""
-        self._network = inference_network(network, len(self.targets), weights)
+        self._network = inference_network(network, len(self.targets), weights, changing=True)
 
     def measure(self):
         """Return the loss and the score of the weights as they are now."""

@@ -3,6 +3,7 @@
 from sklearn.datasets import load_digits
 
 from cnnkit import CNNClassifier, CNNRegressor, Conv, Conv1x1, GlobalAvgPool, MaxPool, ReLU
+from cnnkit.augmentation import Augmentation
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 X, Y = (DIGITS[:120] / 16).reshape(-1, 8, 8, 1), LABELS[:120]
@@ -45,7 +46,7 @@ class Halving:
         self.heard.append(loss)
 
 
-class Shuffle:
+class Shuffle(Augmentation):
     """An augmentation that swaps pairs of images, half and half, and their targets with them."""
 
     mixes_targets = True
@@ -53,7 +54,7 @@ class Shuffle:
     def check(self, input_shape):
         self.shape = input_shape
 
-    def apply(self, images, targets, rng):
+    def change(self, images, targets, rng):
         other = rng.permutation(len(images))
         images += images[other]
         images /= 2
@@ -61,7 +62,7 @@ class Shuffle:
         targets /= 2
 
 
-class Brighten:
+class Brighten(Augmentation):
     """An augmentation that adds a random constant."""
 
     mixes_targets = False
@@ -73,5 +74,5 @@ class Brighten:
         if input_shape[-1] != 1:
             raise ValueError(f"Brighten: images must have one channel, got {input_shape}.")
 
-    def apply(self, images, targets, rng):
+    def change(self, images, targets, rng):
         images += rng.uniform(0, self.most, (len(images), 1, 1, 1)).astype(images.dtype)

@@ -72,6 +72,17 @@ class Augmentation(BaseEstimator):
         if images.size:
             self.change(images, targets, rng)
 
+    def without_mixing(self):
+        """Return what of it leaves targets alone, for use in prediction; None if that is nothing.
+
+        Examples
+        --------
+        >>> from cnnkit.augmentation import Augment, Flip, Mixup
+        >>> Augment([Flip(), Mixup()]).without_mixing()
+        Augment(steps=[Flip()])
+        """
+        return None if self.mixes_targets else self
+
     def change(self, images, targets, rng):
         """Do what `apply` does, with at least one image, after its checks."""
         raise NotImplementedError(f"{type(self).__name__} has no change")

@@ -45,6 +45,11 @@ class Augment(Augmentation):
                 )
             step.check(input_shape)
 
+    def without_mixing(self):
+        kept = [step.without_mixing() for step in self.steps]
+        kept = [step for step in kept if step is not None]
+        return Augment(kept) if kept else None
+
     def change(self, images, targets, rng):
         for fill, neighbours in groupby(self.steps, _fill_of):
             steps = list(neighbours)

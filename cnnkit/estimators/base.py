@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from cnnkit.augmentation import Augment
 from cnnkit.callbacks import Bar, Lines
 from cnnkit.estimators import hooks
 from cnnkit.estimators.data import check_images, prepare
@@ -16,7 +17,6 @@ from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
 from cnnkit.estimators.start import begin, generators
 from cnnkit.graph import Graph
 from cnnkit.prediction import inference_network, predict
-from cnnkit.training import Augmenter
 from cnnkit.watch import Validation, Watch
 
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
@@ -73,9 +73,11 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         computed below the first layer that is trained. A frozen batch norm uses its running
         statistics.
     augmentation : Augmentation or list of them, default=None
-        Changes to training images, drawn anew in every epoch: see `cnnkit.augmentation`.
+        Changes to training images, drawn anew in every epoch: see `cnnkit.augmentation`. A list
+        is ``Augment(list)``.
     test_time_augmentation : int, default=0
-        Predict the mean output over every image and so many augmented copies of it.
+        Predict the mean output over every image and so many augmented copies of it; what mixes
+        targets is left out.
     clip_norm : float, default=None
         Longest that the gradient of the loss may be in a step.
     ema_decay : float, default=None
@@ -293,21 +295,24 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         """Return what the network gives for every sample, an array of shape (n, n_outputs)."""
         check_is_fitted(self)
         X = check_images(self, X)
-        network = inference_network(self.network_, len(X))
+        copies = self.test_time_augmentation
+        network = inference_network(self.network_, len(X), passes=1 + copies)
         outputs = predict(network, X)
-        if not self.test_time_augmentation:
+        if not copies:
             return outputs
+        augmentation = self._test_augmentation()
+        augmentation.check(self.input_shape_)
         rng = generators(self.random_state)["augmentation"]
-        augment = Augmenter(self._test_augmentations(), None, rng)
-        for _ in range(self.test_time_augmentation):
-            outputs += predict(network, X, augment=augment)
-        outputs /= outputs.dtype.type(1 + self.test_time_augmentation)
+        for _ in range(copies):
+            outputs += predict(network, X, augment=partial(augmentation.apply, rng=rng))
+        outputs /= outputs.dtype.type(1 + copies)
         return outputs
 
-    def _test_augmentations(self):
-        """Return the augmentations of prediction: those that leave targets alone."""
-        found = [entry for entry in self._augmentations() if not entry.mixes_targets]
-        if self.test_time_augmentation and not found:
+    def _test_augmentation(self):
+        """Return the augmentation of prediction: what leaves targets alone."""
+        found = self._augmentation()
+        found = None if found is None else found.without_mixing()
+        if self.test_time_augmentation and found is None:
             raise ValueError(
                 f"{type(self).__name__}: test_time_augmentation must be 0 without an augmentation "
                 f"that leaves targets alone, got {self.test_time_augmentation} and "
@@ -315,19 +320,18 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
             )
         return found
 
-    def _augmentations(self):
-        """Return `augmentation` as a list."""
+    def _augmentation(self):
+        """Return `augmentation` as one, or None."""
         found = self.augmentation
-        if found is None:
-            return []
-        found = list(found) if isinstance(found, (list, tuple)) else [found]
+        if not isinstance(found, (list, tuple)):
+            return found
         for entry in found:
             if not AUGMENTATION.is_satisfied_by(entry):
                 raise ValueError(
                     f"{type(self).__name__}: augmentation must be {AUGMENTATION}, or a list of "
                     f"them, got {entry!r}."
                 )
-        return found
+        return Augment(found) if found else None
 
     def summary(self):
         """Return a table of name, layer, output shape, weights and multiply-adds.

@@ -20,7 +20,9 @@ class Like(HasMethods):
 
 
 SCHEDULE = Like(["bind"], "a schedule such as cnnkit.schedules.Cosine()")
-AUGMENTATION = Like(["check", "apply"], "an augmentation such as cnnkit.augmentation.Flip()")
+AUGMENTATION = Like(
+    ["check", "apply", "without_mixing"], "an augmentation such as cnnkit.augmentation.Flip()"
+)
 ESTIMATOR = Like(["fit", "predict"], "a fitted estimator")
 
 

@@ -31,10 +31,10 @@ def begin(estimator, data, batch_size, rngs, start=None):
     if full_batch:
         check_full_batch(estimator, graph)
         batch_size = min(data.count, PREDICT_BATCH)
-    augmentations = estimator._augmentations()
-    estimator._test_augmentations()  # raises where prediction would
-    for entry in augmentations:
-        entry.check(data.shape)
+    augmentation = estimator._augmentation()
+    if augmentation is not None:
+        augmentation.check(data.shape)
+    estimator._test_augmentation()  # raises where prediction would
     n_outputs = data.learnt["n_outputs_"]
     network = Network(
         graph,
@@ -74,7 +74,7 @@ def begin(estimator, data, batch_size, rngs, start=None):
         make_optimizer(estimator, network.weights),
         rngs["order"] if estimator.shuffle else None,
         rates=rates,
-        augment=Augmenter(augmentations, loss, rngs["augmentation"]) if augmentations else None,
+        augment=augmentation and Augmenter(augmentation, loss, rngs["augmentation"]),
         clip_norm=estimator.clip_norm,
         ema_decay=estimator.ema_decay,
     )
