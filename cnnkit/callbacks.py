@@ -7,11 +7,12 @@ Write your own as a subclass of `Callback`. From scikit-learn 1.9 on they stand 
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+
+from cnnkit.atomic import replacing
 
 
 class Callback:
@@ -57,8 +58,9 @@ class Callback:
 class Checkpoint(Callback):
     """Write the weights to a file after every epoch, or after every best one.
 
-    The file is a NumPy archive of the arrays by path, ``conv1/w`` and so on, complete at any
-    moment; ``initial_weights=dict(np.load(path))`` starts from it.
+    The file is a NumPy archive of the arrays by path, ``conv1/w`` and so on;
+    ``initial_weights=dict(np.load(path))`` starts from it. Whatever happens while it is written,
+    the old file or the new one is there, whole.
 
     Parameters
     ----------
@@ -99,11 +101,8 @@ class Checkpoint(Callback):
         if self.best_only and not found > self._best:
             return
         self._best = max(self._best, found)
-        path = Path(self.path)
-        partial = path.with_name(path.name + ".partial")
-        with open(partial, "wb") as file:
+        with replacing(self.path) as beside, open(beside, "wb") as file:
             np.savez(file, **epoch.weights)
-        os.replace(partial, path)
 
 
 class _Log(Callback):

@@ -105,6 +105,23 @@ def test_the_best_checkpoint(monitor, tmp_path):
     np.testing.assert_array_equal(np.sort(found), np.sort(kept[best]))
 
 
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path, monkeypatch):
+    path = tmp_path / "weights.npz"
+    small(max_iter=1).set_callbacks(Checkpoint(path)).fit(X, Y)
+    before = path.read_bytes()
+    inner = np.savez
+
+    def full_disk(file, **arrays):
+        inner(file, **arrays)
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        small(max_iter=1).set_callbacks(Checkpoint(path)).fit(X, Y)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["weights.npz"]
+
+
 def test_bad_checkpoints(tmp_path):
     for options, message in (
         ({"monitor": "accuracy"}, r"Checkpoint: monitor must be one of \('loss', .*got 'accuracy'"),

@@ -11,10 +11,12 @@ import time
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
-from cnnkit import load
+from cnnkit import CNNClassifier, CNNFeatures, CNNRegressor, load, save
 from cnnkit.cli import main
 from cnnkit.cli.progress import Progress, duration
+from cnnkit.schedules import OneCycle
 
 pytest.importorskip("safetensors")
 
@@ -160,8 +162,88 @@ class TestTrain:
         image.fromarray(np.zeros((9, 5, 3), np.uint8)).save(tmp_path / "colour.jpg")
         assert run("predict", tmp_path / "model", tmp_path / "colour.jpg")[0] == 0
 
+    def test_schedules_and_early_stopping(self, run, tmp_path):
+        words = ("--epochs", 40, "--learning-rate", 0.05, "--schedule", "one-cycle")
+        words += ("--early-stopping", "--output", tmp_path / "model")
+        code, out, _ = run("train", self.few_digits(tmp_path), *words)
+        clf = load(tmp_path / "model")
+        assert code == 0
+        assert out.splitlines()[-3] == (
+            f"validation accuracy of the weights kept: {clf.best_validation_score_:.4f}"
+        )
+        assert len(re.findall("^epoch ", out, re.M)) == clf.n_iter_ <= 40
+        assert (clf.learning_rate, clf.early_stopping) == (OneCycle(), True)
+
+    def few_digits(self, tmp_path):
+        X, y = load_digits(return_X_y=True)
+        np.savez(tmp_path / "digits.npz", X=X[:100].reshape(100, 8, 8) / 16, y=y[:100])
+        return tmp_path / "digits.npz"
+
+    def test_training_ends_once_the_loss_has_stopped_falling(self, run, tmp_path):
+        np.savez(tmp_path / "same.npz", X=np.zeros((20, 4, 4)), y=[0, 1] * 10)
+        words = ("--epochs", 500, "--output", tmp_path / "model")
+        assert run("train", tmp_path / "same.npz", *words)[0] == 0
+        assert load(tmp_path / "model").n_iter_ < 30
+
+    def test_a_class_of_one_image_is_trained_on(self, run, tmp_path):
+        np.savez(
+            tmp_path / "few.npz", X=np.random.default_rng(0).random((9, 4, 4)), y=[*"aaaabbbbc"]
+        )
+        words = ("--epochs", 1, "--output", tmp_path / "model", "--validation-fraction")
+        for seed in range(5):
+            assert run("train", tmp_path / "few.npz", *words, 0.4, "--seed", seed)[0] == 0
+            assert load(tmp_path / "model").classes_.tolist() == [*"abc"]
+        code, _, err = run("train", tmp_path / "few.npz", *words, 0.9)
+        assert code == 1
+        assert (
+            "--validation-fraction must leave an image of every class to train on, got 0.9" in err
+        )
+
 
 class TestPredict:
+    @pytest.mark.parametrize("several", [False, True])
+    def test_a_regressor(self, run, tmp_path, several):
+        rng = np.random.default_rng(0)
+        X, y = rng.random((12, 4, 5, 2)), rng.random((12, 2) if several else 12)
+        reg = CNNRegressor(max_iter=1, random_state=0).fit(X, y)
+        save(reg, tmp_path / "model")
+        np.savez(tmp_path / "data.npz", X=X, y=y)
+        code, out, err = run("predict", tmp_path / "model", tmp_path / "data.npz")
+        header, *rows = csv.reader(io.StringIO(out))
+        assert (code, err) == (0, f"R2 {reg.score(X, y):.4f}\n")
+        assert header == (["name", "value 0", "value 1"] if several else ["name", "value"])
+        found = np.array([row[1:] for row in rows], float)
+        np.testing.assert_allclose(found, reg.predict(X).reshape(12, -1), rtol=1e-5)
+        code, _, err = run("predict", tmp_path / "model", tmp_path / "data.npz", "--proba")
+        assert code == 2
+        assert "--proba: needs a classifier" in err
+        assert run("summary", tmp_path / "model")[1].startswith("CNNRegressor for images of 4x5x2")
+
+    def test_several_labels(self, run, tmp_path):
+        rng = np.random.default_rng(0)
+        X, y = rng.random((12, 4, 5)), rng.integers(0, 2, (12, 3))
+        clf = CNNClassifier(max_iter=1, random_state=0).fit(X, y)
+        save(clf, tmp_path / "model")
+        np.savez(tmp_path / "data.npz", X=X, y=y)
+        code, out, err = run("predict", tmp_path / "model", tmp_path / "data.npz")
+        header, *rows = csv.reader(io.StringIO(out))
+        assert (code, header, len(rows)) == (0, ["name", "0", "1", "2"], 12)
+        right = int((clf.predict(X) == y).all(axis=1).sum())
+        assert err == f"accuracy {right / 12:.4f} ({right} of 12)\n"
+        assert "labels: 0, 1, 2" in run("summary", tmp_path / "model")[1]
+
+    def test_features(self, run, tmp_path):
+        X = np.random.default_rng(0).random((12, 4, 5))
+        features = CNNFeatures(CNNClassifier(max_iter=1)).fit(X, [0, 1] * 6)
+        save(features, tmp_path / "model")
+        np.savez(tmp_path / "data.npz", X=X)
+        code, _, err = run("predict", tmp_path / "model", tmp_path / "data.npz")
+        assert (code, "needs a classifier or a regressor, got CNNFeatures" in err) == (1, True)
+        code, out, _ = run("summary", tmp_path / "model")
+        assert out.startswith(
+            "CNNFeatures for images of 4x5x1\nfeatures: maxpool1\nclasses: 0, 1\n"
+        )
+
     def test_digits(self, digits_file):
         done = command("predict", digits_file[0], "digits")
         rows = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -230,6 +312,11 @@ class TestUsage:
             (["train", "digits", "--model", "resnet19"], "invalid choice: 'resnet19'"),
             (["train", "digits", "--size", "8"], "must be sizes such as 64x64"),
             (["train", "digits", "--size", "8x8"], "--size: needs a folder of image files"),
+            (["train", "digits", "--schedule", "steps"], "invalid choice: 'steps'"),
+            (
+                ["train", "digits", "--early-stopping", "--validation-fraction", "0"],
+                "--early-stopping: needs a --validation-fraction above 0",
+            ),
             (["train", "digits", "--width", "2"], "--width: needs a --model"),
             (["train", "digits", "--image-shape", "8x8"], "--image-shape: needs an .npz file"),
             (["summary", "x.safetensors", "--classes", "3"], "--classes: needs a named network"),

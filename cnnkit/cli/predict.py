@@ -12,7 +12,8 @@ EPILOG = """DATA is image files, folders of them, one .npz file with X (and y, f
 the word digits. Image files are brought to the size and the channels of the model (needs Pillow:
 pip install cnnkit[image]).
 
-The result is CSV: name, class, probability. The accuracy goes to stderr.
+The result is CSV. Of a classifier: name, class, probability; of several labels: name and the
+probability of each; of a regressor: name and value. The score, if DATA has y, goes to stderr.
 
 examples:
   python -m cnnkit predict digits.safetensors digits
@@ -26,10 +27,10 @@ def add_to(commands):
         "predict",
         run,
         help="predict with a model that train wrote",
-        description="Predict the classes of images with a model that train wrote.",
+        description="Predict with a model that train, or cnnkit.save, wrote.",
         epilog=EPILOG,
     )
-    parser.add_argument("model", metavar="MODEL", help="a file that train wrote")
+    parser.add_argument("model", metavar="MODEL", help="a file that train or cnnkit.save wrote")
     parser.add_argument("data", metavar="DATA", nargs="+", help="see below")
     parser.add_argument(
         "--proba", action="store_true", help="a column of probabilities for every class"
@@ -40,17 +41,48 @@ def run(options):
     """Predict and write a table."""
     from cnnkit import io
 
-    clf = io.load(options.model)
-    names, X, y = unlabelled(options.data, clf.input_shape_)
-    proba = clf.predict_proba(X)
-    best = proba.argmax(axis=1)
+    model = io.load(options.model)
+    if not hasattr(model, "predict"):
+        raise ValueError(f"predict needs a classifier or a regressor, got {type(model).__name__}.")
+    if options.proba and not hasattr(model, "predict_proba"):
+        options.refuse("argument --proba: needs a classifier")
+    names, X, y = unlabelled(options.data, model.input_shape_)
+    header, rows, found = _table(model, X, options.proba)
     table = csv.writer(sys.stdout, lineterminator="\n")
-    more = list(clf.classes_) if options.proba else []
-    table.writerow(["name", "class", "probability", *more])
-    for name, row, k in zip(names, proba, best, strict=True):
-        cells = [f"{p:.4f}" for p in row] if options.proba else []
-        table.writerow([name, clf.classes_[k], f"{row[k]:.4f}", *cells])
+    table.writerow(["name", *header])
+    table.writerows([name, *row] for name, row in zip(names, rows, strict=True))
     if y is not None:
         sys.stdout.flush()
-        right = int(np.sum(clf.classes_[best] == y))
-        print(f"accuracy {right / len(X):.4f} ({right} of {len(X)})", file=sys.stderr)
+        print(_score(model, y, found), file=sys.stderr)
+
+
+def _table(model, X, every_class):
+    """Return the names of columns, their rows, and the predictions."""
+    if not hasattr(model, "predict_proba"):
+        found = model.predict(X)
+        columns = found.reshape(len(found), -1)
+        count = columns.shape[1]
+        header = ["value"] if count == 1 else [f"value {k}" for k in range(count)]
+        return header, [[f"{value:.6g}" for value in row] for row in columns], found
+    proba = model.predict_proba(X)
+    cells = [[f"{p:.4f}" for p in row] for row in proba]
+    if model.multilabel_:
+        return list(model.classes_), cells, (proba > 0.5).astype(int)
+    best = proba.argmax(axis=1)
+    found = model.classes_[best]
+    rows = [[k, row[i]] for k, row, i in zip(found, cells, best, strict=True)]
+    if not every_class:
+        return ["class", "probability"], rows, found
+    rows = [row + more for row, more in zip(rows, cells, strict=True)]
+    return ["class", "probability", *model.classes_], rows, found
+
+
+def _score(model, y, found):
+    """Return a line about how right predictions are."""
+    if not hasattr(model, "predict_proba"):
+        from sklearn.metrics import r2_score
+
+        return f"R2 {r2_score(y, found):.4f}"
+    right = found == y
+    count = int(np.sum(right.all(axis=1) if right.ndim == 2 else right))
+    return f"accuracy {count / len(found):.4f} ({count} of {len(found)})"

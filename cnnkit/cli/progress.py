@@ -3,6 +3,8 @@
 import sys
 import time
 
+from cnnkit.callbacks import Callback
+
 BAR = 20  # characters
 
 
@@ -42,6 +44,31 @@ class Progress:
         """End the line."""
         if self.on_terminal and self.width:
             print(file=self.stream)
+
+
+class EpochProgress(Callback):
+    """Progress of a fit, with the figures of every epoch.
+
+    Parameters
+    ----------
+    epochs : int
+        Most there can be.
+    """
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_fit_begin(self, estimator):
+        self.progress = Progress(self.epochs, "epoch")
+
+    def on_epoch_end(self, estimator, epoch):
+        text = f"loss {epoch.loss:.4f}"
+        if epoch.validation_score is not None:
+            text += f"  validation accuracy {epoch.validation_score:.4f}"
+        self.progress.step(epoch.number, text)
+
+    def on_fit_end(self, estimator):
+        self.progress.close()
 
 
 def duration(seconds):

@@ -45,9 +45,13 @@ def run(options):
         if getattr(options, name) is not None:
             option = name.replace("_", "-")
             options.refuse(f"argument --{option}: needs a named network, not a file")
-    clf = io.load(options.model)
-    print(f"{type(clf).__name__} for images of {'x'.join(map(str, clf.input_shape_))}")
-    classes = getattr(clf, "classes_", None)
-    if classes is not None:
-        print(f"classes: {', '.join(map(str, classes))}")
-    print(clf.summary())
+    model = io.load(options.model)
+    print(f"{type(model).__name__} for images of {'x'.join(map(str, model.input_shape_))}")
+    if hasattr(model, "node_"):
+        print(f"features: {model.node_}")
+        model = model.estimator_
+    if hasattr(model, "classes_"):
+        print(
+            f"{'labels' if model.multilabel_ else 'classes'}: {', '.join(map(str, model.classes_))}"
+        )
+    print(model.summary())

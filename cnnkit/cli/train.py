@@ -15,7 +15,7 @@ from cnnkit.cli.options import (
     side_sizes,
     sizes,
 )
-from cnnkit.cli.progress import Progress, duration
+from cnnkit.cli.progress import EpochProgress, duration
 
 EPILOG = f"""{DATA}
 
@@ -24,7 +24,10 @@ The model file holds no code and no pickle; it may be loaded wherever it comes f
 examples:
   python -m cnnkit train digits --epochs 10 --output digits.safetensors
   python -m cnnkit train photos/ --size 64x64 --model resnet18 --width 0.25 --epochs 30
-  python -m cnnkit train data.npz --image-shape 28x28x1 --solver sgd --learning-rate 0.05"""
+  python -m cnnkit train data.npz --image-shape 28x28x1 --solver sgd --learning-rate 0.05
+  python -m cnnkit train digits --epochs 100 --early-stopping"""
+
+SCHEDULES = {"cosine": "Cosine", "one-cycle": "OneCycle"}  # of cnnkit.schedules
 
 
 def add_to(commands):
@@ -51,7 +54,8 @@ def add_to(commands):
     add("--width", type=positive(float), metavar="W", help=width)
     add("--size", type=side_sizes, metavar="HxW", help="bring image files to this size")
     add("--image-shape", type=sizes, metavar="HxWxC", help="of flat rows in an .npz file")
-    add("--epochs", type=positive(int), default=20, metavar="N", help="default: %(default)s")
+    most = "at most; training ends earlier once the loss has stopped falling; default: %(default)s"
+    add("--epochs", type=positive(int), default=20, metavar="N", help=most)
     add("--batch-size", type=positive(int), default=32, metavar="N", help="default: %(default)s")
     add(
         "--learning-rate",
@@ -60,6 +64,9 @@ def add_to(commands):
         metavar="R",
         help="default: %(default)s",
     )
+    how = "how the learning rate changes: %(choices)s; default: %(default)s"
+    choices = ["constant", *SCHEDULES]
+    add("--schedule", choices=choices, default="constant", metavar="NAME", help=how)
     add("--solver", choices=["adam", "adamw", "sgd"], default="adam", help="default: %(default)s")
     add("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     add(
@@ -69,6 +76,11 @@ def add_to(commands):
         metavar="F",
         help="part of the images that is kept from training and predicted after every epoch; "
         "default: %(default)s",
+    )
+    add(
+        "--early-stopping",
+        action="store_true",
+        help="end once the validation accuracy has stopped rising, with the weights that did best",
     )
 
 
@@ -83,30 +95,26 @@ def run(options):
         raise FileNotFoundError(f"--output: the folder {folder} does not exist.")
     X, y = labelled(options.data, options.size)
     shape = images.input_shape(X, options.image_shape, "train")
-    classes = np.unique(y)
     X, y, X_val, y_val = _split(X, y, options)
     clf = CNNClassifier(
         _layers(options, shape),
         image_shape=options.image_shape,
         solver=options.solver,
         batch_size=options.batch_size,
+        learning_rate=_schedule(options),
         learning_rate_init=options.learning_rate,
+        max_iter=options.epochs,
+        early_stopping=options.early_stopping,
         random_state=options.seed,
     )
     size = "x".join(map(str, shape))
-    print(f"{len(X)} images of {size} in {len(classes)} classes, {len(X_val)} more to validate")
+    classes = len(np.unique(y))
+    print(f"{len(X)} images of {size} in {classes} classes, {len(X_val)} more to validate")
     start = time.monotonic()
-    progress = Progress(options.epochs, "epoch")
-    try:
-        for epoch in range(1, options.epochs + 1):
-            clf.partial_fit(X, y, classes=classes)
-            text = f"loss {clf.loss_:.4f}"
-            if len(X_val):
-                score = clf.score(X_val, y_val)
-                text += f"  validation accuracy {score:.4f}"
-            progress.step(epoch, text)
-    finally:
-        progress.close()
+    validation = {"X_val": X_val, "y_val": y_val} if len(X_val) else {}
+    clf.set_callbacks(EpochProgress(options.epochs)).fit(X, y, **validation)
+    if options.early_stopping:
+        print(f"validation accuracy of the weights kept: {clf.best_validation_score_:.4f}")
     weights = clf.summary().weights
     print(f"{weights:,} weights trained in {duration(time.monotonic() - start)}")
     io.save(clf, options.output)
@@ -118,6 +126,8 @@ def _refuse_what_would_be_ignored(options):
         options.refuse("argument --width: needs a --model")
     if options.size is not None and not Path(options.data).is_dir():
         options.refuse("argument --size: needs a folder of image files")
+    if options.early_stopping and not options.validation_fraction:
+        options.refuse("argument --early-stopping: needs a --validation-fraction above 0")
     if options.image_shape is not None and not options.data.endswith(".npz"):
         options.refuse("argument --image-shape: needs an .npz file")
 
@@ -131,6 +141,15 @@ def _layers(options, shape):
     return getattr(models, options.model)(None, shape, width=options.width or 1)
 
 
+def _schedule(options):
+    """Return the `learning_rate` of ``--schedule``."""
+    if options.schedule == "constant":
+        return "constant"
+    from cnnkit import schedules
+
+    return getattr(schedules, SCHEDULES[options.schedule])()
+
+
 def _split(X, y, options):
     """Return the images to train on, their labels, and those to validate with."""
     from sklearn.model_selection import train_test_split
@@ -140,12 +159,16 @@ def _split(X, y, options):
     kept = round(options.validation_fraction * len(X))
     if not kept:
         return X, y, X[:0], y[:0]
-    counts = np.unique(y, return_counts=True)[1]
+    _, first, counts = np.unique(y, return_index=True, return_counts=True)
     even = counts.min() > 1 and min(kept, len(X) - kept) >= len(counts)
-    rows, others = train_test_split(
-        np.arange(len(X)),
-        test_size=kept,
-        stratify=y if even else None,
-        random_state=options.seed,
+    free = np.arange(len(X)) if even else np.delete(np.arange(len(X)), first)
+    if len(free) <= kept:
+        raise ValueError(
+            f"--validation-fraction must leave an image of every class to train on, "
+            f"got {options.validation_fraction} of {len(X)} images in {len(counts)} classes."
+        )
+    _, others = train_test_split(
+        free, test_size=kept, stratify=y if even else None, random_state=options.seed
     )
+    rows = np.setdiff1d(np.arange(len(X)), others)  # of every class at least one
     return X[rows], y[rows], X[others], y[others]
