@@ -3,6 +3,7 @@
 import numpy as np
 
 from cnnkit.display.figures import axes_or_new
+from cnnkit.rate_range import lr_find
 
 TRAINING, VALIDATION, SCORE = "#0072b2", "#d55e00", "#009e73"  # colour-blind safe
 
@@ -133,12 +134,13 @@ class LearningRateDisplay:
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from cnnkit import CNNClassifier
     >>> from cnnkit.display import LearningRateDisplay
-    >>> rates = np.geomspace(1e-5, 1, 60)
-    >>> losses = 2.3 - 2 / (1 + (0.01 / rates) ** 2) + (rates / 0.3) ** 3
-    >>> display = LearningRateDisplay.from_losses(rates, losses)
-    >>> 0.003 < display.suggestion < 0.01
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CNNClassifier(image_shape=(8, 8), random_state=0)
+    >>> display = LearningRateDisplay.from_estimator(clf, X / 16, y)
+    >>> 1e-4 < display.suggestion < 0.1
     True
     """
 
@@ -148,12 +150,25 @@ class LearningRateDisplay:
         self.suggestion = suggestion
 
     @classmethod
-    def from_losses(cls, learning_rates, losses, *, ax=None, **kwargs):
-        """Suggest a rate (see `steepest_rate`) and draw.
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        low=1e-5,
+        high=1.0,
+        steps=100,
+        sample_weight=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Find rates with `cnnkit.lr_find`, and draw.
 
         Parameters
         ----------
-        learning_rates, losses : arrays of shape (n_steps,)
+        estimator, X, y, low, high, steps, sample_weight :
+            As for `cnnkit.lr_find`; the estimator stays as it is.
         ax : matplotlib.axes.Axes, default=None
             What to draw on; a new figure when None.
         **kwargs :
@@ -163,8 +178,29 @@ class LearningRateDisplay:
         -------
         display : LearningRateDisplay
         """
-        suggestion = steepest_rate(learning_rates, losses)
-        return cls(learning_rates, losses, suggestion=suggestion).plot(ax, **kwargs)
+        found = lr_find(
+            estimator, X, y, low=low, high=high, steps=steps, sample_weight=sample_weight
+        )
+        return cls.from_range(found, ax=ax, **kwargs)
+
+    @classmethod
+    def from_range(cls, found, *, ax=None, **kwargs):
+        """Draw what `cnnkit.lr_find` returned.
+
+        Parameters
+        ----------
+        found : cnnkit.rate_range.RateRange
+        ax : matplotlib.axes.Axes, default=None
+            What to draw on; a new figure when None.
+        **kwargs :
+            Of matplotlib's ``plot``.
+
+        Returns
+        -------
+        display : LearningRateDisplay
+        """
+        rates, losses, suggestion = found
+        return cls(rates, losses, suggestion=suggestion).plot(ax, **kwargs)
 
     def plot(self, ax=None, **kwargs):
         """Draw on `ax`, or on a new figure when None, and return the display."""
@@ -189,43 +225,6 @@ class LearningRateDisplay:
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
         return self
-
-
-def steepest_rate(learning_rates, losses):
-    """Return the rate at which the smoothed loss falls fastest per decade, before its lowest.
-
-    Parameters
-    ----------
-    learning_rates, losses : arrays of shape (n_steps,)
-        Rates rise; losses are smoothed over a tenth of the steps.
-
-    Returns
-    -------
-    rate : float or None
-        None where there are fewer than four losses or they never fall.
-
-    Examples
-    --------
-    >>> from cnnkit.display import steepest_rate
-    >>> steepest_rate([1e-4, 1e-3, 1e-2, 1e-1, 1], [2.3, 2.2, 1.2, 1.0, 9.0])
-    0.01
-    """
-    rates, losses = np.asarray(learning_rates, float), np.asarray(losses, float)
-    if rates.shape != losses.shape or rates.ndim != 1:
-        raise ValueError(
-            "steepest_rate: learning_rates and losses must be of one length, "
-            f"got shapes {rates.shape} and {losses.shape}."
-        )
-    known = np.isfinite(losses)
-    rates, losses = rates[known], losses[known]
-    if len(rates) < 4:
-        return None
-    width = max(1, len(losses) // 10) // 2 * 2 + 1
-    smooth = np.convolve(np.pad(losses, width // 2, "edge"), np.full(width, 1 / width), "valid")
-    lowest = smooth.argmin()
-    slopes = np.gradient(smooth, np.log10(rates))[: lowest + 1]
-    at = slopes.argmin()
-    return float(rates[at]) if slopes[at] < 0 else None
 
 
 def _has(curve):

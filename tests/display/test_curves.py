@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cnnkit import CNNClassifier
-from cnnkit.display import LearningRateDisplay, LossCurveDisplay, steepest_rate
+from cnnkit import CNNClassifier, CNNRegressor, lr_find
+from cnnkit.display import LearningRateDisplay, LossCurveDisplay
+from cnnkit.rate_range import RateRange
 
 pytestmark = pytest.mark.usefixtures("pyplot")
 
@@ -38,6 +39,17 @@ class TestLossCurve:
         labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
         assert labels == ["training", "validation", "validation score"]
 
+    @pytest.mark.parametrize("kind", [CNNClassifier, CNNRegressor])
+    def test_of_a_fit_with_validation(self, kind, digits):
+        images, y = digits[0], np.arange(200) % 2
+        estimator = kind(max_iter=3, random_state=0, early_stopping=True).fit(images, y)
+        lines = LossCurveDisplay.from_estimator(estimator).lines_
+        assert [line.get_ydata().tolist() for line in lines] == [
+            estimator.loss_curve_,
+            estimator.validation_loss_curve_,
+            estimator.validation_scores_,
+        ]
+
     @pytest.mark.parametrize("nothing", [None, []])
     def test_no_validation(self, nothing):
         fitted = SimpleNamespace(loss_curve_=[1.0], validation_scores_=nothing)
@@ -56,30 +68,33 @@ class TestLossCurve:
 
 
 class TestLearningRate:
-    rates = np.geomspace(1e-5, 10, 100)
-    losses = 2.3 - 2 / (1 + (0.01 / rates) ** 2) + (rates / 0.3) ** 3
-
-    def test_the_suggestion_is_where_the_loss_falls(self):
-        display = LearningRateDisplay.from_losses(self.rates, self.losses)
-        assert 0.004 < display.suggestion < 0.02
+    def test_of_an_estimator(self, digits):
+        clf = CNNClassifier(random_state=0)
+        found = lr_find(clf, *digits, low=1e-4, steps=40)
+        display = LearningRateDisplay.from_estimator(clf, *digits, low=1e-4, steps=40, color="red")
+        assert display.learning_rates.tolist() == found.learning_rates.tolist()
+        assert display.losses.tolist() == found.losses.tolist()
+        assert display.suggestion == found.suggestion
         assert display.suggestion_line_.get_xdata()[0] == display.suggestion
         assert display.ax_.get_xscale() == "log"
-        assert display.ax_.get_ylim()[1] < 5  # where it diverges does not flatten the rest
+        assert display.line_.get_color() == "red"
+        assert not hasattr(clf, "network_")
 
-    def test_noise_and_divergence_do_not_mislead(self):
-        noise = np.random.default_rng(0).normal(0, 0.03, 100)
-        losses = np.where(self.rates > 3, np.nan, self.losses + noise)
-        assert 0.002 < steepest_rate(self.rates, losses) < 0.04
+    def test_of_what_was_found_before(self, pyplot):
+        found = RateRange(np.array([1e-3, 1e-2, 1e-1]), np.array([2.0, 1.0, 9.0]), 1e-3)
+        _, ax = pyplot.subplots()
+        display = LearningRateDisplay.from_range(found, ax=ax)
+        assert display.ax_ is ax
+        assert display.line_.get_ydata().tolist() == [2, 1, 9]
+        assert display.suggestion == 1e-3
+
+    def test_what_diverges_does_not_flatten_the_rest(self):
+        rates = np.geomspace(1e-5, 10, 100)
+        losses = 2.3 - 2 / (1 + (0.01 / rates) ** 2) + (rates / 0.3) ** 3
+        losses[-3:] = np.nan
+        assert LearningRateDisplay(rates, losses).plot().ax_.get_ylim()[1] < 5
 
     def test_no_suggestion(self):
-        assert steepest_rate([1, 2, 3, 4], [1, 1, 2, 3]) is None
-        assert steepest_rate([1, 2], [2, 1]) is None
         display = LearningRateDisplay([1, 2], [2, 1]).plot()
         assert display.suggestion_line_ is None
         LearningRateDisplay([1, 2], [np.nan, np.inf]).plot().figure_.canvas.draw()
-
-    def test_lengths_differ(self):
-        with pytest.raises(
-            ValueError, match=r"must be of one length, got shapes \(3,\) and \(2,\)"
-        ):
-            LearningRateDisplay.from_losses([1, 2, 3], [2, 1])
