@@ -1,6 +1,12 @@
 """What `import cnnkit` does besides."""
 
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
 from oracles import python
+
+import cnnkit
 
 CODE = """if True:
     import os, sys
@@ -42,8 +48,25 @@ def test_training_brings_no_extras():
 def test_star_import_is_the_public_names():
     code = "before = set(dir()); from cnnkit import *; print(sorted(set(dir()) - before))"
     done = python(code)
-    import cnnkit
-
     names = sorted([*cnnkit.__all__, "before"])
     assert done.stdout == f"{names}\n"
     assert cnnkit.__version__
+
+
+def test_imports_point_one_way():
+    """Modules, and packages taken as one, import one another without a circle."""
+    root = Path(cnnkit.__file__).parent
+    graph = {}
+    for path in root.rglob("*.py"):
+        first = path.relative_to(root).with_suffix("").parts[0]
+        if first == "__init__":
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cnnkit"):
+                parts = node.module.split(".")[1:2] or [alias.name for alias in node.names]
+                graph.setdefault(first, set()).update(part for part in parts if part != first)
+    order = list(TopologicalSorter(graph).static_order())
+    levels = ["shapes", "layers", "graph", "network", "estimators", "io"]
+    assert [part for part in order if part in levels] == levels
+    below = order[: order.index("estimators")]
+    assert {"training", "lbfgs", "watch", "prediction", "losses", "optimizers"} <= set(below)
