@@ -399,6 +399,33 @@ class TestHostileFiles:
         with pytest.raises(ModelFormatError, match=re.escape(message)):
             load(path)
 
+    def test_any_value_in_any_place(self, tmp_path):
+        inner = fitted(
+            learning_rate=Cosine(),
+            augmentation=[Flip(), Augment([Shift(1), Mixup()])],
+            class_weight={"ant": 2, "bee": 1, "cat": 1},
+        )
+        features = CNNFeatures(FrozenEstimator(inner), node="relu1").fit(X)
+        save(features, tmp_path / "whole")
+        rng, refused = np.random.default_rng(0), 0
+        strange = [None, True, -1, 2**62, 1e300, "x", [], {}, {"tuple": []}, {"layer": "Conv"}]
+        for _ in range(300):
+
+            def change(model):
+                at = model
+                while isinstance(at, (dict, list)) and len(at):
+                    where = at, list(at)[rng.integers(len(at))] if isinstance(at, dict) else 0
+                    at = where[0][where[1]]
+                    if rng.random() < 0.3:
+                        break
+                where[0][where[1]] = strange[rng.integers(len(strange))]
+
+            try:
+                load(altered(tmp_path / "whole", tmp_path / "bad", change))
+            except ModelFormatError:
+                refused += 1
+        assert refused > 150
+
     @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "[" * 10_000, '{"a":1,"a":2}'])
     def test_texts(self, good, tmp_path, text):
         with pytest.raises(ModelFormatError):

@@ -300,18 +300,22 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         outputs = predict(network, X)
         if not copies:
             return outputs
-        augmentation = self._test_augmentation()
-        augmentation.check(self.input_shape_)
+        augmentation = self._test_augmentation(self.input_shape_)
         rng = generators(self.random_state)["augmentation"]
         for _ in range(copies):
             outputs += predict(network, X, augment=partial(augmentation.apply, rng=rng))
         outputs /= outputs.dtype.type(1 + copies)
         return outputs
 
-    def _test_augmentation(self):
-        """Return the augmentation of prediction: what leaves targets alone."""
+    def _test_augmentation(self, shape):
+        """Return the augmentation of prediction: what leaves targets alone, or None.
+
+        Raises where `augmentation` does not fit images of `shape`.
+        """
         found = self._augmentation()
-        found = None if found is None else found.without_mixing()
+        if found is not None:
+            found.check(shape)
+            found = found.without_mixing()
         if self.test_time_augmentation and found is None:
             raise ValueError(
                 f"{type(self).__name__}: test_time_augmentation must be 0 without an augmentation "

@@ -32,9 +32,7 @@ def begin(estimator, data, batch_size, rngs, start=None):
         check_full_batch(estimator, graph)
         batch_size = min(data.count, PREDICT_BATCH)
     augmentation = estimator._augmentation()
-    if augmentation is not None:
-        augmentation.check(data.shape)
-    estimator._test_augmentation()  # raises where prediction would
+    estimator._test_augmentation(data.shape)  # raises where prediction would
     n_outputs = data.learnt["n_outputs_"]
     network = Network(
         graph,
