@@ -93,18 +93,17 @@ class ScaleOp:
         from cnnkit._native.norm import AffineOp
 
         self.layer = layer
-        self.weights = slots.weights
+        self.slots = slots
         self.scale, self.shift = np.empty((2, slots.y.shape[-1]), slots.y.dtype)
         self.affine = AffineOp(slots.x, self.scale, self.shift, slots.y)
 
     def forward(self, n):
-        self.scale[:], self.shift[:] = self.layer.scale_and_shift(self.weights)
+        self.scale[:], self.shift[:] = self.layer.scale_and_shift(self.slots.weights)
         self.affine.forward(n)
 
     def backward(self, n):
         if self.slots.dx is not None:
-            scale, _ = self.layer.scale_and_shift(self.slots.weights)
-            np.multiply(self.slots.dy[:n], scale, out=self.slots.dx[:n])
+            np.multiply(self.slots.dy[:n], self.scale, out=self.slots.dx[:n])
 
 
 class FoldOp:
