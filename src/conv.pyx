@@ -187,7 +187,7 @@ cdef class ConvOp:
                 else:
                     self.splits = min(ceil_div(conv.g.C, 16), ceil_div(SHARES, self.partials))
             self.shared_bytes = max(self.shared_bytes,
-                                    self.partials * (weights + conv.F * self.size))
+                                    self.partials * (weights + conv.F * self.size) - weights)
         self.shared_bytes = ceil_div(self.shared_bytes, 64) * 64
         self.own_bytes = ceil_div(self.own_bytes, 64) * 64
         self.scratch_bytes = self.shared_bytes + self.threads * self.own_bytes
@@ -322,7 +322,10 @@ cdef class ConvOp:
                     self.run(&job, self.input_by)
 
     cdef void weights_backward(self, Py_ssize_t n) noexcept nogil:
-        """Partial sums over ranges of units, then their sum in order."""
+        """Partial sums over ranges of units, then their sum in order.
+
+        In scratch: db of the first, then dw and db of every other.
+        """
         cdef:
             Conv* conv = &self.gradient_plan
             WeightsJob job
@@ -342,20 +345,18 @@ cdef class ConvOp:
                 memset(self.db, 0, conv.F * self.size)
             return
         dispatch.run(weights_item, &job, job.partials * job.splits, self.workers(n))
-        memcpy(self.dw, sums, weights * self.size)
         for i in range(1, job.partials):
-            self.kernels.axpy(weights, 1.0, sums + i * step, self.dw)
+            self.kernels.axpy(conv.F, 1.0, sums + i * step, sums)
+            self.kernels.axpy(weights, 1.0, sums + (i - 1) * step + conv.F * self.size, self.dw)
         if self.db != NULL:
-            memcpy(self.db, sums + weights * self.size, conv.F * self.size)
-            for i in range(1, job.partials):
-                self.kernels.axpy(conv.F, 1.0, sums + i * step + weights * self.size, self.db)
+            memcpy(self.db, sums, conv.F * self.size)
 
     cdef void partial_weights(
         self,
         Py_ssize_t n,
         Py_ssize_t first,   # units (tiles, for winograd) first <= i < last
         Py_ssize_t last,
-        Py_ssize_t part,    # which partial sum, in scratch: (KH, KW, C / groups, F), then (F,)
+        Py_ssize_t part,    # which partial sum: the first in dw, db in scratch
         Py_ssize_t split,   # which share of the channels, of how many
         Py_ssize_t splits,
         int thread,
@@ -368,8 +369,8 @@ cdef class ConvOp:
             Unit unit
             char* own = self.own + thread * self.own_bytes
             char* edge = own + conv.slab
-            char* dw = self.shared + part * (self.K + 1) * conv.F * self.size
-            char* db = dw + self.K * conv.F * self.size
+            char* db = self.shared + part * (self.K + 1) * conv.F * self.size
+            char* dw = db - self.K * conv.F * self.size if part else self.dw
         if self.weights_by == WINOGRAD:
             winograd_weights(conv, self.kernels, self.size, first, last, split, self.x, self.dy,
                              own, dw, db)

@@ -4,7 +4,6 @@ from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 from arrays cimport pointer, real_code, real_of, size_of
-from blas cimport real_t
 from simd cimport Dispatch, Kernels, load_dispatch
 from windows cimport Windows, load_windows
 
@@ -118,31 +117,17 @@ cdef class MaxPoolOp(PoolOp):
 
     cdef void backward_image(self, Py_ssize_t n) noexcept nogil:
         cdef:
-            Py_ssize_t pixels = self.g.OH * self.g.OW, image = self.g.H * self.g.W
-        if self.size == sizeof(float):
-            scatter[float](pixels, self.g.C, self.where + n * pixels * self.g.C,
-                           <float*> self.dy + n * pixels * self.g.C,
-                           <float*> self.dx + n * image * self.g.C)
-        else:
-            scatter[double](pixels, self.g.C, self.where + n * pixels * self.g.C,
-                            <double*> self.dy + n * pixels * self.g.C,
-                            <double*> self.dx + n * image * self.g.C)
-
-
-cdef void scatter(
-    Py_ssize_t pixels,
-    Py_ssize_t C,
-    const int32_t* where,   # IN   (pixels, C)
-    const real_t* dy,       # IN   (pixels, C)
-    real_t* dx,             # OUT  (H * W, C), added to
-) noexcept nogil:
-    """dx[where[p, c], c] += dy[p, c]"""
-    cdef Py_ssize_t _p, c
-    for _p in range(pixels):
-        for c in range(C):
-            dx[where[c] * C + c] += dy[c]
-        where += C
-        dy += C
+            Windows* g = &self.g
+            Py_ssize_t oh, ow, top, bottom, left, right, out = n * g.OH * g.OW * g.C
+            char* image = self.dx + n * g.H * g.W * g.C * self.size
+        for oh in range(g.OH):
+            for ow in range(g.OW):
+                clip_window(g, oh, ow, &top, &bottom, &left, &right)
+                self.kernels.max_window_backward(
+                    g.C, bottom - top, right - left, g.W, <int32_t> (top * g.W + left),
+                    self.where + out, self.dy + out * self.size,
+                    image + (top * g.W + left) * g.C * self.size)
+                out += g.C
 
 
 cdef class AvgPoolOp(PoolOp):

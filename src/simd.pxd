@@ -77,6 +77,9 @@ cdef extern from "kernels.h":
         void (*max_window)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t width,
                            int32_t first, const void* x, void* y,
                            int32_t* where) noexcept nogil
+        void (*max_window_backward)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols,
+                                    Py_ssize_t width, int32_t first, const int32_t* where,
+                                    const void* dy, void* dx) noexcept nogil
         void (*mean_window)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t width,
                             double share, const void* x, void* y) noexcept nogil
         void (*adam)(Py_ssize_t n, double rate, double beta1, double beta2, double epsilon,

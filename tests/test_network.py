@@ -373,3 +373,25 @@ def test_images_without_pixels_or_channels_are_refused(layers, shape):
     )
     done = python(code)
     assert done.stdout.startswith("refused: "), (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("batch", [1, 40])
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (Conv(512, 3), (7, 9, 512)),
+        (Conv(512, 3, stride=2), (14, 14, 256)),
+        (Conv1x1(1000), (13, 13, 512)),
+        (Conv1x1(512, stride=2), (8, 8, 1024)),
+        (Dense(1500), (9216,)),
+    ],
+    ids=str,
+)
+def test_scratch_is_at_most_8_mb_whatever_the_batch(layer, shape, batch):
+    set_num_threads(1)
+    try:
+        network = make([layer], shape=shape, batch_size=batch)
+        ops = [*network._forward, *network._backward]
+    finally:
+        set_num_threads(None)
+    assert max(getattr(op, "scratch_bytes", 0) for op in ops) <= 8 << 20

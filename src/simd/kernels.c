@@ -243,52 +243,68 @@ ACTIVATION(leaky_relu, x < 0 ? alpha * x : x, s > 0 ? g : alpha * g)
 ACTIVATION(hard_swish, x < -3 ? 0 : x > 3 ? x : x * (x + 3) * (REAL)(1.0 / 6),
            s < -3 ? 0 : s > 3 ? g : (2 * s + 3) * (REAL)(1.0 / 6) * g)
 
-/* One vector of channels at a time, whose maximum stays in a register. */
-static ptrdiff_t max_alone(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
-                           const REAL *x, REAL *y)
+typedef int32_t places __attribute__((vector_size(VECTOR_BYTES / sizeof(REAL) * sizeof(int32_t))));
+
+/* Vectors of channels, whose maximum, and where it is, stay in registers; returns how many channels
+ * that were. */
+INLINE ptrdiff_t max_vectors(const int keep, ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols,
+                             ptrdiff_t width, int32_t first, const REAL *x, REAL *y,
+                             int32_t *where)
 {
+    const bits zero = (bits)(vector){0};
     ptrdiff_t c = 0;
     for (; c + LANES <= C; c += LANES) {
         vector most = load(x + c);
+        bits at = zero + first;
         for (ptrdiff_t i = 0; i < rows; i++) {
             for (ptrdiff_t j = 0; j < cols; j++) {
                 const vector v = load(x + (i * width + j) * C + c);
                 const bits take = ~(v <= most) & (most == most);
                 most = (vector)((take & (bits)v) | (~take & (bits)most));
+                const bits here = zero + (first + (int32_t)(i * width + j));
+                if (keep) at = (take & here) | (~take & at);
             }
         }
         store(most, y + c);
+        const places narrow = __builtin_convertvector(at, places);
+        if (keep) memcpy(where + c, &narrow, sizeof narrow);
     }
     return c;
 }
 
 static void max_window(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
-                       int32_t first, const void *x_, void *y_, int32_t *restrict where)
+                       int32_t first, const void *x_, void *y_, int32_t *where)
 {
-    const REAL *restrict x = x_;
-    REAL *restrict y = y_;
-    if (!where) {
-        for (ptrdiff_t c = max_alone(C, rows, cols, width, x, y); c < C; c++) {
-            y[c] = x[c];
-            for (ptrdiff_t i = 0; i < rows; i++)
-                for (ptrdiff_t j = 0; j < cols; j++) {
-                    const REAL v = x[(i * width + j) * C + c];
-                    if (!(v <= y[c]) && y[c] == y[c]) y[c] = v;
-                }
+    const REAL *x = x_;
+    REAL *y = y_;
+    ptrdiff_t c = where ? max_vectors(1, C, rows, cols, width, first, x, y, where)
+                        : max_vectors(0, C, rows, cols, width, first, x, y, NULL);
+    for (; c < C; c++) {
+        REAL most = x[c];
+        int32_t at = first;
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            for (ptrdiff_t j = 0; j < cols; j++) {
+                const REAL v = x[(i * width + j) * C + c];
+                const int take = !(v <= most) & (most == most);
+                most = take ? v : most;
+                at = take ? first + (int32_t)(i * width + j) : at;
+            }
         }
-        return;
+        y[c] = most;
+        if (where) where[c] = at;
     }
-    memcpy(y, x, (size_t)C * sizeof(REAL));
-    for (ptrdiff_t c = 0; c < C; c++) where[c] = first;
+}
+
+static void max_window_backward(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
+                                int32_t first, const int32_t *restrict where, const void *dy_,
+                                void *dx_)
+{
+    const REAL *restrict dy = dy_;
     for (ptrdiff_t i = 0; i < rows; i++) {
         for (ptrdiff_t j = 0; j < cols; j++) {
-            const REAL *restrict pixel = x + (i * width + j) * C;
+            REAL *restrict dx = (REAL *)dx_ + (i * width + j) * C;
             const int32_t here = first + (int32_t)(i * width + j);
-            for (ptrdiff_t c = 0; c < C; c++) {
-                const int take = !(pixel[c] <= y[c]) & (y[c] == y[c]);
-                y[c] = take ? pixel[c] : y[c];
-                where[c] = take ? here : where[c];
-            }
+            for (ptrdiff_t c = 0; c < C; c++) dx[c] += where[c] == here ? dy[c] : 0;
         }
     }
 }
@@ -362,6 +378,7 @@ const Kernels JOIN(cnnkit, ISA, REAL) = {
                     [LEAKY_RELU] = {leaky_relu, leaky_relu_backward},
                     [HARD_SWISH] = {hard_swish, hard_swish_backward}},
     .max_window = max_window,
+    .max_window_backward = max_window_backward,
     .mean_window = mean_window,
     .adam = adam,
     .sgd = sgd,

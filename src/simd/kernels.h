@@ -110,6 +110,9 @@ typedef struct {
      * window's first and `width` pixels making one row of the image; where may be NULL */
     void (*max_window)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
                        int32_t first, const void *x, void *y, int32_t *where);
+    /* dx[pixel, c] += dy[c] for the pixel that where[c] says, over a window of max_window's */
+    void (*max_window_backward)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
+                                int32_t first, const int32_t *where, const void *dy, void *dx);
     /* y[c] = share * sum over rows x cols pixels of x */
     void (*mean_window)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
                         double share, const void *x, void *y);
