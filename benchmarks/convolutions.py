@@ -177,4 +177,4 @@ CONTENDERS = [
 ]
 
 if __name__ == "__main__":
-    harness.run(__doc__, CONTENDERS, rounds=4, rest=0.12)
+    harness.run(__doc__, CONTENDERS, rounds=4, rest=0.2)

@@ -202,4 +202,4 @@ def with_torch(memory_format):
 CONTENDERS = harness.beside_torch(with_cnnkit, with_torch)
 
 if __name__ == "__main__":
-    harness.run(__doc__, CONTENDERS, rounds=4, rest=0.12)
+    harness.run(__doc__, CONTENDERS, rounds=4, rest=0.2)
