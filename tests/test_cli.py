@@ -24,7 +24,7 @@ pytest.importorskip("safetensors")
 def command(*words, cwd=None):
     """Run ``python -m cnnkit`` in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "cnnkit", *map(str, words)],
+        [sys.executable, "-P", "-m", "cnnkit", *map(str, words)],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -86,7 +86,7 @@ class TestTrain:
     def test_one_line_on_a_terminal(self, tmp_path):
         words = ["train", "digits", "--epochs", "3", "--output", str(tmp_path / "model")]
         parent, child = pty.openpty()
-        process = subprocess.Popen([sys.executable, "-m", "cnnkit", *words], stdout=child)
+        process = subprocess.Popen([sys.executable, "-P", "-m", "cnnkit", *words], stdout=child)
         os.close(child)
         shown = b""
         while True:
@@ -254,7 +254,7 @@ class TestPredict:
         assert 0 < float(rows[0]["probability"]) <= 1
 
     def test_a_reader_that_has_enough(self, digits_file):
-        code = f"{sys.executable} -m cnnkit predict {digits_file[0]} digits | head -2"
+        code = f"{sys.executable} -P -m cnnkit predict {digits_file[0]} digits | head -2"
         done = subprocess.run(code, shell=True, capture_output=True, text=True, check=False)
         assert done.stdout.splitlines()[0] == "name,class,probability"
         assert "Traceback" not in done.stderr
