@@ -48,7 +48,11 @@ cdef enum:
 cdef int choose(str algorithm, const Conv* conv) except -1:
     """The algorithm of forward and of the gradient to w; `conv` turned, of the gradient to x.
 
-    "auto" takes Winograd's where it was measured to be faster.
+    "auto" takes Winograd's where it was measured to be faster, in Gflop/s of the definition on one
+    core (Zen 4, AVX-512), against the direct product: 16 -> 32 filters at 8x8 220 against 106,
+    64 -> 128 at 32x32 320 against 110, 256 -> 256 at 96x96 356 against 106, 512 -> 32 at 12x12
+    190 against 99; but 1 -> 16 at 8x8 7 against 43: transforms of few channels cost more than
+    they save.
     """
     cdef const Windows* g = &conv.g
     cdef bint fits = (g.KH == g.KW == 3 and g.SH == g.SW == g.DH == g.DW == 1

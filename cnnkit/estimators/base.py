@@ -87,8 +87,9 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         For "sgd" only.
     beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
         For "adam" and "adamw" only.
-    algorithm : {"auto", "direct", "im2col"}, default="auto"
-        How convolutions are computed; see `cnnkit.functional.conv2d`.
+    algorithm : {"auto", "exact", "direct", "im2col", "winograd"}, default="auto"
+        How convolutions are computed; see `cnnkit.functional.conv2d`. "exact" leaves out
+        Winograd's, which rounds a little more.
     verbose : int, default=0
         1 prints a line for every epoch, 2 shows a progress bar with the time left (needs rich).
 
