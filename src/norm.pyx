@@ -33,7 +33,39 @@ cdef struct Pass:
     Py_ssize_t pixels
 
 
-cdef class BatchNormOp:
+cdef class ChannelsOp:
+    """What both ops share: samples as pixels of C channels."""
+
+    cdef:
+        const Kernels* kernels
+        Py_ssize_t size, N, area, C
+        char *x
+        char *y
+        list keep
+
+    def __init__(self, x, y):
+        cdef int real = real_of(x)
+        cdef str code = real_code(real)
+        cdef tuple shape = x.shape
+        *_, C = shape
+        self.keep = []
+        self.kernels = dispatch.real[real]
+        self.size = size_of(real)
+        self.N = shape[0]
+        self.C = C
+        self.area = x.size // max(1, self.N * self.C)
+        self.x = pointer(x, shape, code, False, self.keep)
+        self.y = pointer(y, shape, code, True, self.keep)
+
+    cdef int check_count(self, Py_ssize_t n) except -1:
+        if not 0 <= n <= self.N:
+            raise ValueError(f"n must be from 0 to {self.N}, got {n}.")
+
+    cdef int workers(self, Py_ssize_t pixels) noexcept nogil:
+        return 1 if pixels * self.C < SMALL else dispatch.threads()
+
+
+cdef class BatchNormOp(ChannelsOp):
     """y = gamma (x - mean) / sqrt(var + eps) + beta, with the batch's mean and variance.
 
     `running_mean` and `running_var` move towards the batch's by `momentum`, the variance by the
@@ -41,11 +73,7 @@ cdef class BatchNormOp:
     """
 
     cdef:
-        const Kernels* kernels
-        Py_ssize_t size, N, area, C
         double momentum, eps
-        char *x
-        char *y
         char *gamma
         char *beta
         char *running_mean
@@ -56,7 +84,6 @@ cdef class BatchNormOp:
         char *dbeta
         char *sums
         char *vectors
-        list keep
     cdef readonly Py_ssize_t scratch_bytes
     cdef object own
 
@@ -64,21 +91,13 @@ cdef class BatchNormOp:
                  dy=None, dx=None, dgamma=None, dbeta=None):
         from cnnkit.arrays import empty_bytes
 
-        cdef int real = real_of(x)
-        cdef str code = real_code(real)
+        super().__init__(x, y)
+        cdef str code = real_code(real_of(x))
         cdef tuple shape = x.shape
-        cdef list keep = []
-        *_, C = shape
-        self.keep = keep
-        self.kernels = dispatch.real[real]
-        self.size = size_of(real)
-        self.N = shape[0]
-        self.C = C
-        self.area = x.size // max(1, self.N * self.C)
+        cdef list keep = self.keep
+        cdef Py_ssize_t C = self.C
         self.momentum = momentum
         self.eps = eps
-        self.x = pointer(x, shape, code, False, keep)
-        self.y = pointer(y, shape, code, True, keep)
         self.gamma = pointer(gamma, (C,), code, False, keep)
         self.beta = pointer(beta, (C,), code, False, keep)
         self.running_mean = pointer(running_mean, (C,), code, True, keep)
@@ -98,16 +117,12 @@ cdef class BatchNormOp:
         self.sums = pointer(scratch, scratch.shape, "B", True, self.keep)
 
     cdef int check(self, Py_ssize_t n) except -1:
-        if not 0 <= n <= self.N:
-            raise ValueError(f"n must be from 0 to {self.N}, got {n}.")
+        self.check_count(n)
         if self.sums == NULL:
             raise ValueError("attach scratch before the first run.")
 
     cdef inline char* vector(self, Py_ssize_t i) noexcept nogil:
         return self.vectors + i * self.C * self.size
-
-    cdef int workers(self, Py_ssize_t pixels) noexcept nogil:
-        return 1 if pixels * self.C < SMALL else dispatch.threads()
 
     cdef void run(self, Phase phase, Py_ssize_t pixels) noexcept nogil:
         """One pass over the pixels, in parts."""
@@ -229,43 +244,26 @@ cdef class BatchNormOp:
                                  self.dy + i * row, self.x + i * row, self.dx + i * row)
 
 
-cdef class AffineOp:
+cdef class AffineOp(ChannelsOp):
     """y = a x + b, one a and b for each channel."""
 
     cdef:
-        const Kernels* kernels
-        Py_ssize_t size, N, area, C, pixels
+        Py_ssize_t pixels
         char *a
         char *b
-        char *x
-        char *y
-        list keep
 
     def __init__(self, x, a, b, y):
-        cdef int real = real_of(x)
-        cdef str code = real_code(real)
-        cdef tuple shape = x.shape
-        cdef list keep = []
-        *_, C = shape
-        self.keep = keep
-        self.kernels = dispatch.real[real]
-        self.size = size_of(real)
-        self.N = shape[0]
-        self.C = C
-        self.area = x.size // max(1, self.N * self.C)
-        self.x = pointer(x, shape, code, False, keep)
-        self.a = pointer(a, (C,), code, False, keep)
-        self.b = pointer(b, (C,), code, False, keep)
-        self.y = pointer(y, shape, code, True, keep)
+        super().__init__(x, y)
+        cdef str code = real_code(real_of(x))
+        self.a = pointer(a, (self.C,), code, False, self.keep)
+        self.b = pointer(b, (self.C,), code, False, self.keep)
 
     def forward(self, Py_ssize_t n):
         """Fill the first `n` samples of y."""
-        if not 0 <= n <= self.N:
-            raise ValueError(f"n must be from 0 to {self.N}, got {n}.")
+        self.check_count(n)
         self.pixels = n * self.area
         with nogil:
-            dispatch.run(affine_item, <void*> self, SHARES,
-                         1 if self.pixels * self.C < SMALL else dispatch.threads())
+            dispatch.run(affine_item, <void*> self, SHARES, self.workers(self.pixels))
 
     cdef void one_part(self, Py_ssize_t part) noexcept nogil:
         cdef Py_ssize_t i, row = self.C * self.size
