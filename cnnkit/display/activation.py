@@ -8,7 +8,7 @@ from cnnkit.display.figures import (
     add_colorbar,
     as_images,
     check_node,
-    fitted_network,
+    fitted_classifier,
     visible,
 )
 from cnnkit.graph import Graph
@@ -75,11 +75,7 @@ class ClassActivationDisplay:
         -------
         display : ClassActivationDisplay
         """
-        network = fitted_network(estimator, cls)
-        if not hasattr(estimator, "predict_proba"):
-            raise ValueError(
-                f"ClassActivationDisplay: estimator must be a classifier, got {estimator!r}."
-            )
+        network = fitted_classifier(estimator, cls)
         X = np.asarray(X)
         images = as_images(X, network.input_shape, "ClassActivationDisplay")
         known = np.asarray(estimator.classes_)

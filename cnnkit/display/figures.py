@@ -41,6 +41,14 @@ def fitted_network(estimator, display):
     return network
 
 
+def fitted_classifier(estimator, display):
+    """Return the network of a fitted classifier of cnnkit."""
+    network = fitted_network(estimator, display)
+    if not hasattr(estimator, "predict_proba"):
+        raise ValueError(f"{display.__name__}: estimator must be a classifier, got {estimator!r}.")
+    return network
+
+
 def check_node(network, path, display):
     """Raise unless `path` is a node of the network whose output is images."""
     found = [row.name for row in network.summary().rows if len(row.output_shape) == 3]

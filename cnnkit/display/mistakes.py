@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnkit.display.figures import Tiles, as_images, fitted_network, visible
+from cnnkit.display.figures import Tiles, as_images, fitted_classifier, visible
 
 
 class MisclassifiedDisplay:
@@ -62,11 +62,7 @@ class MisclassifiedDisplay:
         -------
         display : MisclassifiedDisplay
         """
-        shape = fitted_network(estimator, cls).input_shape
-        if not hasattr(estimator, "predict_proba"):
-            raise ValueError(
-                f"MisclassifiedDisplay: estimator must be a classifier, got {estimator!r}."
-            )
+        shape = fitted_classifier(estimator, cls).input_shape
         proba = estimator.predict_proba(X)
         return cls.from_predictions(
             X,
