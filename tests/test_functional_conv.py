@@ -8,6 +8,7 @@ import oracles
 import pytest
 from oracles import assert_close, assert_exact, assert_same_bits, integers, normals, says
 
+from cnnkit import set_num_threads
 from cnnkit.functional import col2im, conv2d, conv2d_backward, im2col
 
 EXACT = ["direct", "im2col"]  # sums of integers are exact
@@ -663,3 +664,33 @@ def test_arrays_that_are_no_real_numbers(function, argument, dtype):
 )
 def test_only_the_bias_may_be_none(function, argument):
     refuses(function, argument, **{argument: None})
+
+
+@pytest.mark.parametrize(
+    ("shape", "filters", "kernel", "stride"),
+    [
+        ((5, 9, 13, 32), 48, 3, 1),  # tiles over images
+        ((3, 14, 14, 64), 70, 3, 1),
+        ((2, 8, 8, 1024), 40, 1, 1),  # pixels that clash
+        ((4, 9, 9, 512), 33, 1, 2),
+        ((7, 1, 1, 700), 300, 1, 1),  # few pixels
+        ((3, 17, 11, 3), 20, 5, 1),  # few channels
+        ((2, 20, 20, 24), 24, 3, 2),
+    ],
+    ids=str,
+)
+def test_same_bits_on_any_threads_and_in_any_batch(shape, filters, kernel, stride):
+    x, w = normals(*shape, seed=1), normals(kernel, kernel, shape[3], filters, seed=2)
+    x, w = x.astype("float32"), w.astype("float32")
+    options = {"stride": stride, "padding": "same"}
+    found = []
+    try:
+        for threads in (1, 2, 3, 8):
+            set_num_threads(threads)
+            y = conv2d(x, w, **options)
+            assert_same_bits(conv2d(x[1:2], w, **options), y[1:2])
+            found.append((y, *conv2d_backward(np.tanh(y), x, w, **options)))
+    finally:
+        set_num_threads(None)
+    for other in found[1:]:
+        assert_same_bits(other, found[0])
