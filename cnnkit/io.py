@@ -6,26 +6,19 @@ learned, and the version that wrote it. Classes are those of closed lists: loadi
 and runs nothing.
 """
 
-import importlib.metadata
-import json
-import os
-from pathlib import Path
-
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from cnnkit import augmentation, learned, plain, schedules
-from cnnkit.atomic import replacing
+from cnnkit import augmentation, learned, plain, schedules, tensors
 from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
 from cnnkit.estimators.base import ALGORITHMS, BaseCNN
+from cnnkit.exceptions import ModelFormatError
 from cnnkit.graph import Graph, infer_shapes, network_specs
 from cnnkit.network import Network
 
 FORMAT = "cnnkit model 1"
-KEY = "cnnkit"  # of the metadata
-MAX_HEADER = 8 << 20  # bytes of names, shapes and metadata
 WEIGHT = "weight:"  # what names of tensors start with
 DTYPES = {"F32": "float32", "F64": "float64"}
 
@@ -43,7 +36,7 @@ KINDS = plain.GRAPHS | {
     "dict": {},
 }
 PARTS = {
-    *("format", "version", "estimator", "params", "graph", "input_shape", "n_outputs"),
+    *("estimator", "params", "graph", "input_shape", "n_outputs"),
     *("algorithm", "dtype", "frozen", "learned", "features"),
 }
 FROZEN = {"frozen": True}  # in the place of a FrozenEstimator of what the file holds
@@ -70,10 +63,6 @@ def _is_of(kind, module):
 
 
 TRUSTED_TYPES = _trusted_types()  # for skops: ``skops.io.load(path, trusted=TRUSTED_TYPES)``
-
-
-class ModelFormatError(ValueError):
-    """A file that is no model file, or not one that this version can read."""
 
 
 def save(estimator, path):
@@ -112,7 +101,6 @@ def save(estimator, path):
     >>> bool((again.predict_proba(X) == clf.predict_proba(X)).all())
     True
     """
-    safetensors = _import_safetensors()
     _check_kind(estimator, ESTIMATORS)
     check_is_fitted(estimator)
     trained, features = estimator, None
@@ -121,10 +109,8 @@ def save(estimator, path):
         _check_kind(trained, TRAINED)
         features = {"params": _params(estimator, trained), "node": estimator.node_}
     network = trained.network_
-    tensors = {WEIGHT + name: array for name, array in network.weights.items()}
+    arrays = {WEIGHT + name: array for name, array in network.weights.items()}
     model = {
-        "format": FORMAT,
-        "version": _version(),
         "estimator": type(trained).__name__,
         "params": _params(trained),
         "graph": plain.encode(network.graph, "network_.graph", "save"),
@@ -133,19 +119,10 @@ def save(estimator, path):
         "algorithm": network.algorithm,
         "dtype": network.dtype.name,
         "frozen": list(network.frozen),
-        "learned": learned.encode(trained, tensors),
+        "learned": learned.encode(trained, arrays),
         "features": features,
     }
-    text = json.dumps(model, allow_nan=False)
-    if len(text) > plain.MAX_CHARACTERS:
-        raise ValueError(
-            f"save: architecture and labels must fit {plain.MAX_CHARACTERS} characters of JSON, "
-            f"got {len(text)}."
-        )
-    # its own save_file writes a temporary file elsewhere, and renames it before it is on the disk
-    content = safetensors.numpy.save(tensors, metadata={KEY: text})
-    with replacing(path) as beside:
-        beside.write_bytes(content)
+    tensors.write(path, arrays, model, FORMAT, "save")
 
 
 def load(path):
@@ -175,51 +152,8 @@ def load(path):
     --------
     See `save`.
     """
-    safetensors = _import_safetensors()
-    _check_size(path)
-    try:
-        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
-            return _read(file)
-    except safetensors.SafetensorError as error:
-        raise ModelFormatError(f"load: {path} must be a safetensors file, got: {error}.") from None
-    except (ValueError, TypeError, OverflowError, MemoryError) as error:
-        if isinstance(error, ModelFormatError):
-            raise
-        raise ModelFormatError(f"load: {path} must hold a sound model, got: {error}") from error
-
-
-def check_installed():
-    """Raise ImportError where model files can be neither read nor written."""
-    _import_safetensors()
-
-
-def _import_safetensors():
-    try:
-        import safetensors
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError("Model files need safetensors: pip install cnnkit[io]") from error
-    return safetensors
-
-
-def _version():
-    try:
-        return importlib.metadata.version("cnnkit")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def _check_size(path):
-    """Raise unless the header, whose length the file starts with, is in the file and not huge."""
-    path = Path(path)
-    with open(path, "rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-        size = os.fstat(file.fileno()).st_size
-    if size < 8 or header > min(size - 8, MAX_HEADER):
-        raise ModelFormatError(
-            f"load: {path} must be a safetensors file whose header is in it and has at most "
-            f"{MAX_HEADER} bytes, got {size} bytes that name a header of {header}."
-        )
+    with tensors.reading(path, FORMAT, PARTS, "load") as (model, file):
+        return _read(model, file)
 
 
 def _check_kind(estimator, kinds):
@@ -243,17 +177,8 @@ def _params(estimator, fitted=None):
     return found
 
 
-def _read(file):
+def _read(model, file):
     """Return the estimator of an open safetensors file; raise if anything is wrong."""
-    text = (file.metadata() or {}).get(KEY)
-    if text is None:
-        raise ModelFormatError(f"load: the metadata must have {KEY!r}, got a file of another kind.")
-    model = plain.parse(text, "load")
-    if not isinstance(model, dict) or model.get("format") != FORMAT:
-        found = model.get("format") if isinstance(model, dict) else model
-        raise ModelFormatError(f"load: format must be {FORMAT!r}, got {str(found)[:80]!r}.")
-    if model.keys() != PARTS:
-        raise ModelFormatError(f"load: a model must have {sorted(PARTS)}, got {sorted(model)}.")
     if not isinstance(model["estimator"], str) or model["estimator"] not in TRAINED:
         raise ModelFormatError(
             f"load: estimator must be one of {sorted(TRAINED)}, got {model['estimator']!r}."

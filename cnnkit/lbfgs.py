@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from cnnkit.exceptions import DivergenceError
 from cnnkit.images import load_batch
 from cnnkit.threads import one_blas_thread
-from cnnkit.training import DivergenceError
 from cnnkit.watch import Watch
 
 MAX_EVALUATIONS = 15_000  # of the loss, as in MLPClassifier

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.data import prepare
 from cnnkit.estimators.start import begin, generators
-from cnnkit.training import DivergenceError
+from cnnkit.exceptions import DivergenceError
 
 HOPELESS = 4  # times the lowest loss: no larger rate will do better
 SMOOTHING = 0.9  # of the losses, an exponential moving average

@@ -5,6 +5,7 @@ from time import perf_counter
 
 import numpy as np
 
+from cnnkit.exceptions import DivergenceError
 from cnnkit.images import load_batch
 from cnnkit.watch import Watch
 
@@ -132,10 +133,6 @@ class Training:
         if self.average is not None:
             self.average.update(network.weights)
         return loss
-
-
-class DivergenceError(ValueError):
-    """The loss is no finite number any more."""
 
 
 class Augmenter:
