@@ -12,11 +12,11 @@ from time import perf_counter
 
 import numpy as np
 
-from cnnkit.atomic import replacing
+from cnnkit import checkpoints, shapes, tensors
 
 
 class Callback:
-    """Base class: three moments of `fit`, each to be overridden or not.
+    """Base class: the moments of `fit`, each to be overridden or not.
 
     Examples
     --------
@@ -38,6 +38,12 @@ class Callback:
     def on_fit_end(self, estimator):
         """Hear that training has ended, also by an error."""
 
+    def on_resume(self, estimator, epochs):
+        """Hear, after `on_fit_begin`, of the epochs before the checkpoint that `fit` goes on from.
+
+        They are told as they were, but without their weights.
+        """
+
     # scikit-learn's protocol (sklearn.callback.FitCallback), in which an epoch is a task
 
     def setup(self, estimator, context):
@@ -56,11 +62,12 @@ class Callback:
 
 
 class Checkpoint(Callback):
-    """Write the weights to a file after every epoch, or after every best one.
+    """Write all that training consists of to a file after every epoch, or after every best one.
 
-    The file is a NumPy archive of the arrays by path, ``conv1/w`` and so on;
-    ``initial_weights=dict(np.load(path))`` starts from it. Whatever happens while it is written,
-    the old file or the new one is there, whole.
+    That is weights, the optimizer's averages, random numbers and curves: a fit that goes on from
+    the file ends with the same bits as one that was never interrupted. Whatever happens while it
+    is written, the old file or the new one is there, whole. Needs safetensors:
+    ``pip install 'cnnkit[io]'``.
 
     Parameters
     ----------
@@ -69,28 +76,64 @@ class Checkpoint(Callback):
         What decides which epoch is best.
     best_only : bool, default=False
         Write only when `monitor` is better than before.
+    every : int, default=1
+        Epochs from one writing to the next.
+    resume : bool, default=False
+        Let `fit` go on from the file, where there is one; the file must be of the same fit: the
+        same data and hyper-parameters but `max_iter` (without a schedule), `max_time` and
+        `n_iter_no_change`. Not with solver="lbfgs".
 
     Examples
     --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_digits
+    >>> from cnnkit import CNNClassifier
     >>> from cnnkit.callbacks import Checkpoint
-    >>> checkpoint = Checkpoint("weights.npz", monitor="validation_score", best_only=True)
+    >>> X, y = load_digits(return_X_y=True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     checkpoint = Checkpoint(f"{folder}/digits.checkpoint", resume=True)
+    ...     clf = CNNClassifier(image_shape=(8, 8), max_iter=2).set_callbacks(checkpoint).fit(X, y)
+    ...     longer = clf.set_params(max_iter=3).fit(X, y)  # trains one epoch more
+    ...     sorted(checkpoint.weights())
+    ['conv1/b', 'conv1/w', 'conv1x1_1/b', 'conv1x1_1/w', 'conv2/b', 'conv2/w']
     """
 
     MONITORS = ("loss", "validation_loss", "validation_score")
 
-    def __init__(self, path, *, monitor="loss", best_only=False):
+    def __init__(self, path, *, monitor="loss", best_only=False, every=1, resume=False):
         self.path = path
         self.monitor = monitor
         self.best_only = best_only
+        self.every = every
+        self.resume = resume
+
+    def weights(self):
+        """Return what prediction would use, arrays by path: good for `initial_weights`."""
+        return checkpoints.read(self.path).weights
+
+    def read(self):
+        """Return the state in the file, None where there is no file."""
+        return checkpoints.read(self.path) if Path(self.path).exists() else None
 
     def on_fit_begin(self, estimator):
         if self.monitor not in self.MONITORS:
             raise ValueError(
                 f"Checkpoint: monitor must be one of {self.MONITORS}, got {self.monitor!r}."
             )
+        shapes.as_int(self.every, "every", "Checkpoint")
+        tensors.import_safetensors()
         self._best = -np.inf
 
+    def on_resume(self, estimator, epochs):
+        for epoch in epochs:
+            self._is_best(estimator, epoch)
+
     def on_epoch_end(self, estimator, epoch):
+        best = self._is_best(estimator, epoch)
+        if epoch.number % self.every == 0 and (best or not self.best_only):
+            checkpoints.write(self.path, epoch.state())
+
+    def _is_best(self, estimator, epoch):
         found = getattr(epoch, self.monitor)
         if found is None:
             raise ValueError(
@@ -98,11 +141,9 @@ class Checkpoint(Callback):
                 f"{type(estimator).__name__} early_stopping=True or fit X_val and y_val."
             )
         found = found if self.monitor == "validation_score" else -found
-        if self.best_only and not found > self._best:
-            return
+        best = found > self._best
         self._best = max(self._best, found)
-        with replacing(self.path) as beside, open(beside, "wb") as file:
-            np.savez(file, **epoch.weights)
+        return best
 
 
 class _Log(Callback):
@@ -116,6 +157,10 @@ class _Log(Callback):
         self._fresh = not (self.append and Path(self.path).exists())
         if self._fresh:
             Path(self.path).write_text("")
+
+    def on_resume(self, estimator, epochs):
+        for epoch in [] if self.append else epochs:
+            self.on_epoch_end(estimator, epoch)
 
     def on_epoch_end(self, estimator, epoch):
         text = self._line(epoch.figures(), self._fresh)
@@ -176,7 +221,8 @@ class Timer(Callback):
     Attributes
     ----------
     epochs : list of float
-        Seconds of every epoch of the last `fit`, without validation.
+        Seconds of every epoch of the last `fit`, without validation; also of those before a
+        checkpoint that it went on from.
     total : float
         Seconds of that `fit`, with everything.
 
@@ -189,6 +235,9 @@ class Timer(Callback):
     def on_fit_begin(self, estimator):
         self.epochs = []
         self._began = perf_counter()
+
+    def on_resume(self, estimator, epochs):
+        self.epochs += [epoch.seconds for epoch in epochs]
 
     def on_epoch_end(self, estimator, epoch):
         self.epochs.append(epoch.seconds)
@@ -235,6 +284,9 @@ class Bar(Callback):
             type(estimator).__name__, total=self.epochs, figures=""
         )
         self._progress.start()
+
+    def on_resume(self, estimator, epochs):
+        self._progress.update(self._task, advance=len(epochs))
 
     def on_epoch_end(self, estimator, epoch):
         self._progress.update(self._task, advance=1, figures=describe(epoch))

@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from cnnkit import augmentation, learned, plain, schedules, tensors
+from cnnkit import learned, plain, tensors
 from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
 from cnnkit.estimators.base import ALGORITHMS, BaseCNN
 from cnnkit.exceptions import ModelFormatError
@@ -24,17 +24,6 @@ DTYPES = {"F32": "float32", "F64": "float64"}
 
 TRAINED = {"CNNClassifier": CNNClassifier, "CNNRegressor": CNNRegressor}
 ESTIMATORS = TRAINED | {"CNNFeatures": CNNFeatures}
-KINDS = plain.GRAPHS | {
-    "schedule": {
-        name: kind
-        for name, kind in vars(schedules).items()
-        if isinstance(kind, type) and issubclass(kind, schedules.Schedule)
-    },
-    "augmentation": {
-        name: getattr(augmentation, name) for name in augmentation.__all__ if name != "Augmentation"
-    },
-    "dict": {},
-}
 PARTS = {
     *("estimator", "params", "graph", "input_shape", "n_outputs"),
     *("algorithm", "dtype", "frozen", "learned", "features"),
@@ -52,7 +41,7 @@ def _trusted_types():
     from cnnkit.weights import Weights
 
     kinds = {*ESTIMATORS.values(), Network, Weights, WeightSpec, np.dtype}
-    kinds |= {kind for known in KINDS.values() for kind in known.values()}
+    kinds |= {kind for known in plain.PARAMETERS.values() for kind in known.values()}
     for module in (losses, optimizers, schedules, training):  # what partial_fit goes on with
         kinds |= {kind for kind in vars(module).values() if _is_of(kind, module)}
     return sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
@@ -163,9 +152,13 @@ def _check_kind(estimator, kinds):
         raise TypeError(f"save: estimator must be one of {sorted(kinds)}, got {kind}.")
 
 
+def _kinds(fitted):
+    return plain.PARAMETERS if fitted is None else {"estimator": TRAINED} | plain.PARAMETERS
+
+
 def _params(estimator, fitted=None):
     """Return the hyper-parameters as JSON; `fitted` is what a FrozenEstimator may hold."""
-    found, kinds = {}, KINDS if fitted is None else {"estimator": TRAINED} | KINDS
+    found, kinds = {}, _kinds(fitted)
     for name, value in estimator.get_params(deep=False).items():
         if name == "initial_weights" and value is not None:
             raise ValueError(
@@ -211,8 +204,7 @@ def _estimator(kind, params, fitted=None):
     unknown = sorted(params.keys() - set(kind._get_param_names()))
     if unknown:
         raise ModelFormatError(f"load: params must be those of {kind.__name__}, got {unknown}.")
-    kinds = KINDS if fitted is None else {"estimator": TRAINED} | KINDS
-    found = {}
+    found, kinds = {}, _kinds(fitted)
     for name, value in params.items():
         if fitted is not None and value == FROZEN:
             found[name] = FrozenEstimator(fitted)

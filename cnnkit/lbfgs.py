@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnkit.exceptions import DivergenceError
+from cnnkit.exceptions import DivergenceError, overflow_allowed
 from cnnkit.images import load_batch
 from cnnkit.threads import one_blas_thread
 from cnnkit.watch import Watch
@@ -43,6 +43,16 @@ class BatchTraining:
         """What prediction uses."""
         return self.network.weights
 
+    steps = 0  # none that could be gone on from: each hangs on all before it
+
+    def arrays(self):
+        """Return all vectors that training changes, by name."""
+        return {"weights": self.network.weights.flat}
+
+    def generators(self):
+        """Return nothing: nothing is drawn."""
+        return {}
+
     def run(self, X, targets, rows=None, weights=None, *, epochs, watch=None):
         """Train for `epochs` iterations, or until `watch` or the gradient ends it.
 
@@ -64,18 +74,23 @@ class BatchTraining:
             if watch.end(len(self.loss_curve), self.loss_curve[-1], None):
                 raise StopIteration
 
-        with one_blas_thread():  # its sums must not depend on the number of threads
-            found = minimize(
-                objective,
-                trained.astype(np.float64),
-                jac=True,
-                method="L-BFGS-B",
-                callback=iterated,
-                options={"maxiter": epochs, "maxfun": MAX_EVALUATIONS, "gtol": self.tol},
-            )
-        trained[:] = found.x
-        if len(self.loss_curve) == before:  # nothing to improve on
-            self.loss_curve.append(objective.data_loss(found))
+        try:
+            with one_blas_thread():  # its sums must not depend on the number of threads
+                found = minimize(
+                    objective,
+                    trained.astype(np.float64),
+                    jac=True,
+                    method="L-BFGS-B",
+                    callback=iterated,
+                    options={"maxiter": epochs, "maxfun": MAX_EVALUATIONS, "gtol": self.tol},
+                )
+        except DivergenceError as error:
+            if not watch.diverged(error):
+                raise
+        else:
+            trained[:] = found.x
+            if len(self.loss_curve) == before:  # nothing to improve on
+                self.loss_curve.append(objective.data_loss(found))
         watch.restore()
 
 
@@ -102,8 +117,9 @@ class Objective:
             batch = self.rows[start : start + network.batch_size]
             n = load_batch(self.X, batch, network.x)
             share = None if self.weights is None else self.weights[batch]
-            outputs = network.forward(n)
-            value += self.loss(outputs, self.targets[batch], network.doutput[:n], share, self.total)
+            doutput, targets = network.doutput[:n], self.targets[batch]
+            with overflow_allowed():
+                value += self.loss(network.forward(n), targets, doutput, share, self.total)
             network.backward(n)
             gradient += network.grads.flat[: len(flat)]
         if not np.isfinite(value):

@@ -13,7 +13,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from cnnkit import layers
+from cnnkit import augmentation, layers, schedules
 from cnnkit.graph import Graph, Residual, Sequential
 from cnnkit.layers.base import Layer
 
@@ -26,6 +26,17 @@ MAX_NAME = 1_000  # characters of one string
 LAYERS = {name: getattr(layers, name) for name in layers.__all__ if name != "Layer"}
 LAYERS |= {"Graph": Graph, "Sequential": Sequential, "Residual": Residual}
 GRAPHS = {"layer": LAYERS}  # what a graph is made of: classes by the key that names them
+PARAMETERS = GRAPHS | {  # what hyper-parameters of estimators are made of
+    "schedule": {
+        name: kind
+        for name, kind in vars(schedules).items()
+        if isinstance(kind, type) and issubclass(kind, schedules.Schedule)
+    },
+    "augmentation": {
+        name: getattr(augmentation, name) for name in augmentation.__all__ if name != "Augmentation"
+    },
+    "dict": {},
+}
 
 
 def to_json(layer, indent=None):

@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.data import prepare
-from cnnkit.estimators.start import begin, generators
+from cnnkit.estimators.start import begin, draw_seed, generators
 from cnnkit.exceptions import DivergenceError
 
 HOPELESS = 4  # times the lowest loss: no larger rate will do better
@@ -77,7 +77,7 @@ def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=Non
     if estimator.solver == "lbfgs":
         raise ValueError("lr_find: solver must be one with a learning rate, got 'lbfgs'.")
     data = prepare(estimator, X, y, sample_weight)
-    rngs = generators(estimator.random_state)
+    rngs = generators(draw_seed(estimator.random_state))
     run = begin(estimator, data, min(estimator.batch_size, data.count), rngs)
     run.rates = None
     rates, losses = np.geomspace(low, high, steps), []

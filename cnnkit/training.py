@@ -5,7 +5,7 @@ from time import perf_counter
 
 import numpy as np
 
-from cnnkit.exceptions import DivergenceError
+from cnnkit.exceptions import DivergenceError, overflow_allowed
 from cnnkit.images import load_batch
 from cnnkit.watch import Watch
 
@@ -62,6 +62,11 @@ class Training:
         """What prediction uses."""
         return self.network.weights if self.average is None else self.average.weights
 
+    @property
+    def steps(self):
+        """How many were taken."""
+        return self.optimizer.steps
+
     def run(self, X, targets, rows=None, weights=None, *, epochs, watch=None):
         """Train for `epochs` epochs, or until `watch` ends it.
 
@@ -83,17 +88,25 @@ class Training:
         unit = 1.0
         if weights is not None:
             unit = float(np.mean(weights if rows is None else weights[rows]))
-        for _ in range(epochs):
+        stop = watch.tired  # before a checkpoint already
+        while not stop and len(watch.epochs) < epochs:
             watch.begin()
-            mean = self._epoch(X, targets, rows, weights, unit, watch.deadline)
+            try:
+                mean = self._epoch(X, targets, rows, weights, unit, watch.deadline)
+            except DivergenceError as error:
+                if watch.diverged(error):
+                    break
+                raise
             self.loss_curve.append(mean)
-            rate = self.optimizer.learning_rate
-            stop = watch.end(len(self.loss_curve), mean, rate)
-            if self.rates is not None:
-                self.rates.report(watch.losses[-1] if watch.losses else mean)
-            if stop:
-                break
+            stop = watch.end(len(self.loss_curve), mean, self.optimizer.learning_rate)
+            self._report(watch.epochs[-1])
         watch.restore()
+
+    def _report(self, epoch):
+        """Tell the schedule how an epoch went."""
+        if self.rates is not None:
+            validated = epoch.validation_loss is not None
+            self.rates.report(epoch.validation_loss if validated else epoch.loss)
 
     def _epoch(self, X, targets, rows, weights, unit, deadline):
         """Take one step for every batch; return the mean loss of the samples."""
@@ -108,6 +121,7 @@ class Training:
             seen += mass
             if deadline is not None and perf_counter() >= deadline:
                 break
+        self._check_finite("a weight", *self.network.weights.extremes())
         return total / seen
 
     def step(self, X, targets, batch, weights, mass):
@@ -118,12 +132,9 @@ class Training:
         if self.augment is not None:
             wanted = self.augment(network.x[:n], wanted)
         share = None if weights is None else weights[batch]
-        loss = self.loss(network.forward(n), wanted, network.doutput[:n], share, mass)
-        if not isfinite(loss):
-            raise DivergenceError(
-                f"Training diverged in epoch {len(self.loss_curve) + 1}: the loss is {loss}. "
-                f"Scale X or lower learning_rate_init, now {optimizer.learning_rate}."
-            )
+        with overflow_allowed():
+            loss = self.loss(network.forward(n), wanted, network.doutput[:n], share, mass)
+        self._check_finite("the loss", loss)
         network.backward(n)
         if self.clip_norm is not None:
             clip(network.grads, self.clip_norm)
@@ -133,6 +144,47 @@ class Training:
         if self.average is not None:
             self.average.update(network.weights)
         return loss
+
+    def _check_finite(self, name, *values):
+        strange = [value for value in values if not isfinite(value)]
+        if strange:
+            raise DivergenceError(
+                f"Training diverged in epoch {len(self.loss_curve) + 1}: {name} is {strange[0]}. "
+                f"Scale X or lower learning_rate_init, now {self.optimizer.learning_rate}."
+            )
+
+    def arrays(self):
+        """Return all vectors that steps change, by name: what training goes on with."""
+        found = {"weights": self.network.weights.flat}
+        found |= {f"moment {i}": moment for i, moment in enumerate(self.optimizer.moments)}
+        if self.average is not None:
+            found["average"] = self.average.weights.flat
+        return found
+
+    def generators(self):
+        """Return everything that draws, by name."""
+        found = {"order": self.rng, "dropout": self.network.rng}
+        if self.augment is not None:
+            found["augmentation"] = self.augment.rng
+        return {name: rng for name, rng in found.items() if rng is not None}
+
+    def resume(self, steps, losses, epochs):
+        """Take note of how far training had come, once `arrays` and `generators` are as then.
+
+        Parameters
+        ----------
+        steps : int
+        losses : list of float
+            The `loss_curve`.
+        epochs : list of Epoch
+            Those that a schedule has to hear of.
+        """
+        self.optimizer.steps = steps
+        if self.average is not None:
+            self.average.steps = steps
+        self.loss_curve = list(losses)
+        for epoch in epochs:
+            self._report(epoch)
 
 
 class Augmenter:

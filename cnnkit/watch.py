@@ -1,10 +1,15 @@
 """When training ends, what is recorded on the way, and which weights it leaves."""
 
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import ClassVar
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
+from cnnkit.exceptions import overflow_allowed
 from cnnkit.prediction import inference_network, predict
 from cnnkit.weights import Weights
 
@@ -24,8 +29,11 @@ class Epoch:
     seconds : float
         What training took, without validation.
     validation_loss, validation_score : float or None
-    weights : Weights
-        What prediction would use now, by path; they change as training goes on.
+    weights : Weights or None
+        What prediction would use now, by path; they change as training goes on. None for an epoch
+        before a checkpoint that training went on from.
+    state : callable or None
+        Returns all that training would go on with: see `cnnkit.checkpoints.State`.
     """
 
     number: int
@@ -34,11 +42,14 @@ class Epoch:
     seconds: float
     validation_loss: float | None
     validation_score: float | None
-    weights: Weights
+    weights: Weights | None = None
+    state: Callable | None = None
+
+    LIVE: ClassVar = ("weights", "state")  # what is of the moment
 
     def figures(self):
-        """Return everything but the weights as a dict, by name."""
-        return {name: value for name, value in vars(self).items() if name != "weights"}
+        """Return everything but the weights and the state as a dict, by name."""
+        return {name: value for name, value in vars(self).items() if name not in self.LIVE}
 
 
 class Watch:
@@ -55,13 +66,17 @@ class Watch:
         Watch the validation score in the place of the training loss, and restore the best weights.
     max_time : float, default=None
         Seconds after which training ends, in the midst of an epoch too.
+    keep_finite : bool, default=False
+        Where training diverges, end it with a warning and the weights of the last epoch.
     listeners : list, default=()
-        Each with ``begin()``, and ``end(epoch)`` that returns whether to stop.
+        Each with ``resume(epochs)``, ``begin()``, and ``end(epoch)`` that returns whether to stop.
+    state : callable, default=None
+        What epochs are given to offer.
 
     Attributes
     ----------
-    losses, scores : list of float
-        Validation loss and score of every epoch.
+    epochs : list of Epoch
+        Of this run of training; those before a checkpoint have no weights.
     best_score : float or None
         With `early_stopping`.
     deadline : float or None
@@ -76,26 +91,57 @@ class Watch:
         validation=None,
         early_stopping=False,
         max_time=None,
+        keep_finite=False,
         listeners=(),
+        state=None,
     ):
         self.tol = tol
         self.patience = patience
         self.validation = validation
         self.early_stopping = early_stopping
+        self.keep_finite = keep_finite
         self.listeners = list(listeners)
-        self.losses = []
-        self.scores = []
+        self.state = state
+        self.epochs = []
         self.best_score = None
         self.deadline = None if max_time is None else perf_counter() + max_time
+        self.best = self._good = None
+        self._key = None
         self._lowest = np.inf
         self._waited = 0
-        self._best = None
+
+    @property
+    def losses(self):
+        """Validation loss of every epoch."""
+        return [epoch.validation_loss for epoch in self.epochs]
+
+    @property
+    def scores(self):
+        """Validation score of every epoch."""
+        return [epoch.validation_score for epoch in self.epochs]
+
+    @property
+    def tired(self):
+        """Whether patience is at its end."""
+        return self.patience is not None and self._waited >= self.patience
+
+    def resume(self, epochs, best):
+        """Take note of epochs before a checkpoint, and of the best weights until then."""
+        for epoch in epochs:
+            self._note(epoch)
+        self.best = best
+        if self.deadline is not None:
+            self.deadline -= sum(epoch.seconds for epoch in epochs)
 
     def start(self, network, weights):
         """Learn which network trains, and with which weights it would predict."""
         self._weights = weights
         if self.validation is not None:
             self.validation.start(network, weights)
+        if self.epochs:
+            for listener in self.listeners:
+                listener.resume(list(self.epochs))
+            self._keep()
 
     def begin(self):
         """Note that an epoch begins."""
@@ -106,30 +152,50 @@ class Watch:
     def end(self, number, loss, learning_rate):
         """Record an epoch; say whether to stop."""
         seconds = perf_counter() - self._began
-        validation_loss = score = None
-        watched = loss
-        if self.validation is not None:
-            validation_loss, score = self.validation.measure()
-            self.losses.append(validation_loss)
-            self.scores.append(score)
+        found = (None, None) if self.validation is None else self.validation.measure()
+        epoch = Epoch(number, loss, learning_rate, seconds, *found, self._weights, self.state)
+        if self._note(epoch):
+            self.best = self._weights.flat.copy()
+        self._keep()
+        told = [bool(listener.end(epoch)) for listener in self.listeners]
+        late = self.deadline is not None and perf_counter() >= self.deadline
+        return any(told) or self.tired or late
+
+    def _note(self, epoch):
+        """Add an epoch to those there were; say whether its weights did best."""
+        self.epochs.append(epoch)
+        watched, better = epoch.loss, False
         if self.early_stopping:
-            watched = -score
+            watched = -epoch.validation_score
             # of equal scores the lower loss is the better net: few images give coarse scores
-            if self._best is None or (score, -validation_loss) > self._best[:2]:
-                self._best = (score, -validation_loss, self._weights.flat.copy())
-                self.best_score = score
+            key = (epoch.validation_score, -epoch.validation_loss)
+            better = self._key is None or key > self._key
+            if better:
+                self._key, self.best_score = key, epoch.validation_score
         self._waited = self._waited + 1 if watched > self._lowest - self.tol else 0
         self._lowest = min(self._lowest, watched)
-        epoch = Epoch(number, loss, learning_rate, seconds, validation_loss, score, self._weights)
-        told = [bool(listener.end(epoch)) for listener in self.listeners]
-        tired = self.patience is not None and self._waited >= self.patience
-        late = self.deadline is not None and perf_counter() >= self.deadline
-        return any(told) or tired or late
+        return better
+
+    def _keep(self):
+        if self.keep_finite:
+            self._good = self._weights.flat.copy()
+
+    def diverged(self, error):
+        """Say with a warning that training ends, if there are good weights to end with."""
+        if self._good is None:
+            return False
+        warnings.warn(
+            f"{error} What was learnt until epoch {self.epochs[-1].number} is kept.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        self._weights.flat[:] = self._good
+        return True
 
     def restore(self):
         """Put the best weights back, where they were kept."""
-        if self._best is not None:
-            self._weights.flat[:] = self._best[2]
+        if self.best is not None:
+            self._weights.flat[:] = self.best
 
 
 class Validation:
@@ -159,7 +225,8 @@ class Validation:
 
     def measure(self):
         """Return the loss and the score of the weights as they are now."""
-        outputs = predict(self._network, self.X, self.rows)
-        total = None if self.weights is None else self.weights.sum()
-        loss = self.loss(outputs, self.targets, None, self.weights, total)
+        with overflow_allowed():
+            outputs = predict(self._network, self.X, self.rows)
+            total = None if self.weights is None else self.weights.sum()
+            loss = self.loss(outputs, self.targets, None, self.weights, total)
         return loss, self.loss.score(outputs, self.targets, self.weights)

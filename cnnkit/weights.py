@@ -66,6 +66,10 @@ class Weights(Mapping):
         for path in self:
             self[path] = source[path]
 
+    def extremes(self):
+        """Return the least and the greatest number, or NaN where there is one."""
+        return (float(self.flat.min()), float(self.flat.max())) if len(self.flat) else (0.0, 0.0)
+
     def like(self):
         """Return zeros laid out the same way: for gradients."""
         return Weights(self.specs, self.flat.dtype)

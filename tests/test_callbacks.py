@@ -13,7 +13,7 @@ from oracles import assert_same_bits
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from cnnkit.callbacks import Callback, Checkpoint, CSVLog, JSONLog, Timer
+from cnnkit.callbacks import Callback, CSVLog, JSONLog, Timer
 
 
 class Record(Callback):
@@ -73,62 +73,6 @@ def test_setting_and_taking_away():
         with pytest.raises(TypeError, match=r"^CNNClassifier.set_callbacks: callbacks must be i"):
             clf.set_callbacks(bad)
     assert pickle.loads(pickle.dumps(clf.set_callbacks(Timer()).fit(X, Y))).n_iter_ == 2
-
-
-def test_checkpoint(tmp_path):
-    path = tmp_path / "weights.npz"
-    clf = small(max_iter=3).set_callbacks(Checkpoint(path)).fit(X, Y)
-    stored = dict(np.load(path))
-    assert stored.keys() == clf.network_.weights.keys()
-    for name, array in stored.items():
-        assert_same_bits(array, clf.network_.weights[name])
-    start = small(initial_weights=stored, learning_rate_init=1e-30, alpha=0, max_iter=1)
-    assert_same_bits(weights(start.fit(X, Y)), weights(clf))
-    assert [p.name for p in tmp_path.iterdir()] == ["weights.npz"]
-
-
-@pytest.mark.parametrize("monitor", ["loss", "validation_loss", "validation_score"])
-def test_the_best_checkpoint(monitor, tmp_path):
-    path, record = tmp_path / "best.npz", Record()
-    checkpoint = Checkpoint(path, monitor=monitor, best_only=True)
-    kept = []
-
-    class Keep(Callback):
-        def on_epoch_end(self, estimator, epoch):
-            kept.append(epoch.weights.flat.copy())
-
-    clf = small(max_iter=8, learning_rate_init=0.5, solver="sgd", momentum=0)
-    clf.set_callbacks(checkpoint, record, Keep()).fit(X, Y, X_val=X[:20], y_val=Y[:20])
-    figures = [getattr(epoch, monitor) for epoch in record.heard[1:-1]]
-    best = int(np.argmax(figures) if monitor == "validation_score" else np.argmin(figures))
-    found = np.concatenate([array.ravel() for array in np.load(path).values()])
-    np.testing.assert_array_equal(np.sort(found), np.sort(kept[best]))
-
-
-def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path, monkeypatch):
-    path = tmp_path / "weights.npz"
-    small(max_iter=1).set_callbacks(Checkpoint(path)).fit(X, Y)
-    before = path.read_bytes()
-    inner = np.savez
-
-    def full_disk(file, **arrays):
-        inner(file, **arrays)
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(np, "savez", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        small(max_iter=1).set_callbacks(Checkpoint(path)).fit(X, Y)
-    assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["weights.npz"]
-
-
-def test_bad_checkpoints(tmp_path):
-    for options, message in (
-        ({"monitor": "accuracy"}, r"Checkpoint: monitor must be one of \('loss', .*got 'accuracy'"),
-        ({"monitor": "validation_loss"}, "Checkpoint: monitor 'validation_loss' must be known, gi"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            small().set_callbacks(Checkpoint(tmp_path / "x.npz", **options)).fit(X, Y)
 
 
 def test_logs(tmp_path):

@@ -31,7 +31,8 @@ from cnnkit import (
     save,
 )
 from cnnkit.augmentation import Augment, Flip, Mixup, Rotate, Shift
-from cnnkit.io import KINDS, ModelFormatError
+from cnnkit.exceptions import ModelFormatError
+from cnnkit.plain import PARAMETERS
 from cnnkit.schedules import Cosine
 
 safetensors = pytest.importorskip("safetensors")
@@ -215,8 +216,8 @@ class TestRoundTrip:
         from cnnkit import plain
 
         for value in (Cosine(2), Augment([Flip(), Mixup()]), {"a": 1, 2: (3.5, None)}):
-            text = json.dumps(plain.encode(value, "x", "save", KINDS))
-            assert plain.decode(json.loads(text), "x", "load", KINDS) == value
+            text = json.dumps(plain.encode(value, "x", "save", PARAMETERS))
+            assert plain.decode(json.loads(text), "x", "load", PARAMETERS) == value
 
     def test_names_at_the_door(self):
         assert cnnkit.save is save

@@ -1,20 +1,24 @@
 """What the classifier and the regressor share: scikit-learn's contract around a training run."""
 
+import warnings
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from cnnkit.augmentation import Augment
 from cnnkit.callbacks import Bar, Lines
+from cnnkit.checkpoints import State, check_same, describe
 from cnnkit.estimators import hooks
 from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
-from cnnkit.estimators.start import begin, generators
+from cnnkit.estimators.start import begin, draw_seed, generators
+from cnnkit.exceptions import DivergenceError
 from cnnkit.graph import Graph
 from cnnkit.prediction import inference_network, predict
 from cnnkit.watch import Validation, Watch
@@ -76,12 +80,16 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         Changes to training images, drawn anew in every epoch: see `cnnkit.augmentation`. A list
         is ``Augment(list)``.
     test_time_augmentation : int, default=0
-        Predict the mean output over every image and so many augmented copies of it; what mixes
-        targets is left out.
+        Predict the mean output over every image and so many augmented copies of it, at most 1,000;
+        what mixes targets is left out.
     clip_norm : float, default=None
         Longest that the gradient of the loss may be in a step.
     ema_decay : float, default=None
         Predict with an exponential moving average of the weights over the steps.
+    on_divergence : {"raise", "stop"}, default="raise"
+        What happens when the loss, or a weight, is no finite number any more: a
+        `cnnkit.exceptions.DivergenceError`, or a ConvergenceWarning and the weights of the epoch
+        before. In the first epoch, which has none before it, it is always the error.
     momentum : float, default=0.9
     nesterovs_momentum : bool, default=True
         For "sgd" only.
@@ -135,9 +143,10 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         "initial_weights": [None, Mapping, ESTIMATOR],
         "frozen": [None, list, tuple],
         "augmentation": [None, list, tuple, AUGMENTATION],
-        "test_time_augmentation": [Interval(Integral, 0, None, closed="left")],
+        "test_time_augmentation": [Interval(Integral, 0, 1000, closed="both")],
         "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
         "ema_decay": [None, Interval(Real, 0, 1, closed="neither")],
+        "on_divergence": [StrOptions({"raise", "stop"})],
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
@@ -172,6 +181,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         test_time_augmentation=0,
         clip_norm=None,
         ema_decay=None,
+        on_divergence="raise",
         momentum=0.9,
         nesterovs_momentum=True,
         beta_1=0.9,
@@ -202,6 +212,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         self.test_time_augmentation = test_time_augmentation
         self.clip_norm = clip_norm
         self.ema_decay = ema_decay
+        self.on_divergence = on_divergence
         self.momentum = momentum
         self.nesterovs_momentum = nesterovs_momentum
         self.beta_1 = beta_1
@@ -231,12 +242,17 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         self._validate_params()
         again = self.warm_start and hasattr(self, "network_")
         data = prepare(self, X, y, sample_weight, again=again)
-        rngs = generators(self.random_state)
+        seed = draw_seed(self.random_state)
+        state = self._state_to_resume()
+        if state is not None and self.random_state is None:
+            seed = state.seed
+        rngs = generators(seed)
         validation = data.validation(self, X_val, y_val, rngs["split"])
         start = self.network_.weights if again else None
         run = begin(self, data, min(self.batch_size, data.count), rngs, start)
         if again:
             run.loss_curve += self.loss_curve_
+        fit = cache(partial(self._describe, seed, data, validation))
         # L-BFGS has a rule of its own for the training loss: the size of the gradient
         waits = self.early_stopping or self.solver != "lbfgs"
         watch = Watch(
@@ -245,7 +261,12 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
             validation=validation and Validation(loss=run.loss, **validation),
             early_stopping=self.early_stopping,
             max_time=self.max_time,
+            keep_finite=self.on_divergence == "stop",
+            state=lambda: State.of(run, watch, fit(), seed),
         )
+        if state is not None:
+            check_same(state.fit, fit())
+            state.apply(run, watch)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         hooks.train(
             self,
@@ -268,13 +289,41 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         run = getattr(self, "_training", None)
         if run is None:
             start = self.network_.weights if again else None
-            run = begin(self, data, self.batch_size, generators(self.random_state), start)
+            rngs = generators(draw_seed(self.random_state))
+            run = begin(self, data, self.batch_size, rngs, start)
             run.loss_curve += getattr(self, "loss_curve_", [])
         watch = Watch(listeners=[hooks.Ours(self, [Lines()])] if self.verbose else [])
-        run.run(*data.samples, epochs=1, watch=watch)
+        before = State.of(run, watch).copy()
+        try:
+            run.run(*data.samples, epochs=1, watch=watch)
+        except BaseException as error:
+            before.apply(run, watch)  # `network_` has the same weights
+            if again and self.on_divergence == "stop" and isinstance(error, DivergenceError):
+                warnings.warn(f"{error} It is left out.", ConvergenceWarning, stacklevel=3)
+                return self
+            raise
         self._training = run
         vars(self).update(self._fitted(run, watch, data, run.weights))
         return self
+
+    def _state_to_resume(self):
+        """Return where the next fit goes on, or None where it begins anew."""
+        checkpoint = hooks.checkpoint_to_resume(self)
+        if checkpoint is None:
+            return None
+        if self.solver == "lbfgs":
+            raise ValueError(
+                f"{type(self).__name__}: a Checkpoint must have resume=False with solver='lbfgs', "
+                f"each of whose steps hangs on all before it."
+            )
+        return checkpoint.read()
+
+    def _describe(self, seed, data, validation):
+        """Return what must be the same for `fit` to go on from a checkpoint."""
+        arrays = {"X": data.X, "targets": data.targets, "weights of samples": data.weights}
+        if validation is not None and validation["X"] is not data.X:
+            arrays |= {"X_val": validation["X"], "targets of X_val": validation["targets"]}
+        return describe(self, seed, arrays)
 
     def _fitted(self, run, watch, data, weights):
         """Return the attributes that prediction needs."""
@@ -302,7 +351,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         if not copies:
             return outputs
         augmentation = self._test_augmentation(self.input_shape_)
-        rng = generators(self.random_state)["augmentation"]
+        rng = generators(draw_seed(self.random_state))["augmentation"]
         for _ in range(copies):
             outputs += predict(network, X, augment=partial(augmentation.apply, rng=rng))
         outputs /= outputs.dtype.type(1 + copies)

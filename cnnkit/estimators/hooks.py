@@ -5,7 +5,7 @@ It is imported only when an estimator with callbacks trains: it brings rich wher
 
 from functools import partial
 
-from cnnkit.callbacks import Callback
+from cnnkit.callbacks import Callback, Checkpoint
 
 HOOKS = ("setup", "on_fit_task_begin", "on_fit_task_end", "teardown")
 
@@ -38,6 +38,21 @@ class CallbackSupport:
         else:
             vars(self).pop("_skl_callbacks", None)
         return self
+
+
+def checkpoint_to_resume(estimator):
+    """Return the `Checkpoint` that the estimator's next fit goes on from, or None."""
+    found = [
+        callback
+        for callback in getattr(estimator, "_skl_callbacks", [])
+        if isinstance(callback, Checkpoint) and callback.resume
+    ]
+    if len(found) > 1:
+        raise ValueError(
+            f"{type(estimator).__name__}: one Checkpoint at most must have resume=True, "
+            f"got {len(found)}."
+        )
+    return found[0] if found else None
 
 
 def train(estimator, run, watch, *, display, epochs, given, fitted):
@@ -103,6 +118,11 @@ class Ours:
         self.estimator = estimator
         self.callbacks = callbacks
 
+    def resume(self, epochs):
+        """Tell all of them of the epochs before a checkpoint."""
+        for callback in self.callbacks:
+            callback.on_resume(self.estimator, epochs)
+
     def begin(self):
         """Nobody asked."""
 
@@ -120,6 +140,9 @@ class Tasks:
         self.context = context
         self.given = given
         self.fitted = fitted
+
+    def resume(self, epochs):
+        """Epochs of another process are no tasks of this one."""
 
     def begin(self):
         """Open the task of an epoch."""

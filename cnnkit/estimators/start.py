@@ -16,9 +16,13 @@ from cnnkit.prediction import PREDICT_BATCH
 from cnnkit.training import Augmenter, Training
 
 
-def generators(random_state):
+def draw_seed(random_state):
+    """Return what all generators of a fit start from."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def generators(seed):
     """Return a generator for everything that is drawn, by name."""
-    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     names = ("weights", "order", "dropout", "augmentation", "split")
     return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
 

@@ -1,0 +1,219 @@
+"""Training as it is at the end of an epoch, in a file: a run that goes on from it ends the same.
+
+Kept is what cannot be had again: the vectors that steps change, where random numbers are drawn
+from, and the figures of all epochs. The rest follows: whoever counts or compares epochs (patience,
+schedules, callbacks) is told of those there were.
+"""
+
+import zlib
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from cnnkit import plain, tensors
+from cnnkit.exceptions import ModelFormatError
+from cnnkit.watch import Epoch
+
+FORMAT = "cnnkit checkpoint 1"
+WEIGHT = "weight:"  # before the path of what prediction would use
+VECTOR = "vector:"  # before the name of what steps change
+BLOCK = 64 << 20  # bytes of samples that are summed at once
+PARTS = ("fit", "seed", "steps", "validated", "generators")
+FIGURES = [field.name for field in fields(Epoch) if field.name not in Epoch.LIVE]
+VALIDATED = ("validation_loss", "validation_score")
+
+
+@dataclass
+class State:
+    """All that a fit consists of between two epochs.
+
+    Attributes
+    ----------
+    fit : dict
+        Which fit it is: see `describe`.
+    seed : int
+        What all its random numbers started from.
+    steps : int
+        Taken by the optimizer.
+    before : list of float
+        Loss curve of the fits that this one went on from.
+    epochs : list of Epoch
+    generators : dict of dict
+        State of everything that draws, by name.
+    vectors : dict of arrays
+        What steps change, by name.
+    best : array or None
+        Weights that did best on validation samples.
+    weights : dict of arrays
+        What prediction would use, by path.
+    """
+
+    fit: dict
+    seed: int
+    steps: int
+    before: list
+    epochs: list
+    generators: dict
+    vectors: dict
+    best: np.ndarray | None
+    weights: dict
+
+    @classmethod
+    def of(cls, run, watch, fit=None, seed=0):
+        """Return the state of a `Training` and its `Watch`; its arrays change as they do."""
+        return cls(
+            fit=fit,
+            seed=seed,
+            steps=run.steps,
+            before=run.loss_curve[: len(run.loss_curve) - len(watch.epochs)],
+            epochs=list(watch.epochs),
+            generators={k: rng.bit_generator.state for k, rng in run.generators().items()},
+            vectors=run.arrays(),
+            best=watch.best,
+            weights=dict(run.weights),
+        )
+
+    def apply(self, run, watch):
+        """Bring a `Training` and its `Watch`, both new and of the same fit, to this state."""
+        vectors, generators = run.arrays(), run.generators()
+        wanted = {name: (array.shape, array.dtype) for name, array in vectors.items()}
+        found = {name: (array.shape, array.dtype) for name, array in self.vectors.items()}
+        if self.best is not None:
+            wanted["best"] = (run.weights.flat.shape, run.weights.flat.dtype)
+            found["best"] = (self.best.shape, self.best.dtype)
+        _check("vectors", found, wanted)
+        _check("generators", sorted(self.generators), sorted(generators))
+        for name, array in self.vectors.items():
+            vectors[name][:] = array
+        for name, state in self.generators.items():
+            try:
+                generators[name].bit_generator.state = state
+            except (ValueError, TypeError, KeyError, OverflowError) as error:
+                raise ModelFormatError(
+                    f"Checkpoint: generators must have sound states, got: {error}"
+                ) from None
+        losses = self.before + [epoch.loss for epoch in self.epochs]
+        run.resume(self.steps, losses, self.epochs)
+        watch.resume(self.epochs, self.best)
+
+    def copy(self):
+        """Return the same state in arrays of its own."""
+        best = None if self.best is None else self.best.copy()
+        vectors = {name: array.copy() for name, array in self.vectors.items()}
+        return replace(self, vectors=vectors, best=best)
+
+
+def describe(estimator, seed, arrays):
+    """Return what must be the same where a fit goes on: hyper-parameters, and sums of the data.
+
+    How long to train may differ, unless a schedule spreads over it.
+
+    Parameters
+    ----------
+    estimator : estimator
+    seed : int
+        What `random_state` gave.
+    arrays : dict of arrays or None
+        Samples, targets and weights by name.
+    """
+    params = estimator.get_params(deep=False)
+    free = {"max_time", "random_state", "verbose", "n_iter_no_change", "test_time_augmentation"}
+    if params["learning_rate"] == "constant":
+        free.add("max_iter")
+    found = {name: _text(params[name]) for name in sorted(params.keys() - free)}
+    found["random_state"] = f"one that gives {seed}"
+    for name, array in arrays.items():
+        found[name] = "None"
+        if array is not None:
+            found[name] = f"{array.dtype} {array.shape}, sum {_sum(array):08x}"
+    return found
+
+
+def check_same(found, wanted):
+    """Raise unless the fit in a checkpoint, as described, is this one; name what differs."""
+    differing = [name for name in wanted if found.get(name) != wanted[name]]
+    if differing or found.keys() != wanted.keys():
+        name = differing[0] if differing else sorted(found.keys() - wanted.keys())[0]
+        raise ValueError(
+            f"Checkpoint: to go on from it, it must be of the same fit, got another {name}: "
+            f"{str(found.get(name))[:80]} in the place of {str(wanted.get(name))[:80]}. Remove the "
+            f"file to begin anew."
+        )
+
+
+def write(path, state):
+    """Put a state in a file: the old file or the new one is there, whole."""
+    arrays = {WEIGHT + name: array for name, array in state.weights.items()}
+    arrays |= {VECTOR + name: array for name, array in state.vectors.items()}
+    if state.best is not None:
+        arrays["best"] = state.best
+    arrays["before"] = np.array(state.before, np.float64)
+    arrays["epochs"] = np.array(
+        [list(epoch.figures().values()) for epoch in state.epochs], np.float64
+    )
+    data = {name: getattr(state, name) for name in PARTS if name != "validated"}
+    data["validated"] = state.epochs[0].validation_loss is not None
+    tensors.write(path, arrays, data, FORMAT, "Checkpoint")
+
+
+def read(path):
+    """Return the state in a file; what is wrong with it is a ModelFormatError."""
+    with tensors.reading(path, FORMAT, PARTS, "Checkpoint") as (data, file):
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for name in ("seed", "steps"):
+            if not isinstance(data[name], int) or not 0 <= data[name] < 1 << 63:
+                raise ModelFormatError(f"Checkpoint: {name} must be a count, got {data[name]!r}.")
+        for name in ("fit", "generators"):
+            if not isinstance(data[name], dict):
+                raise ModelFormatError(f"Checkpoint: {name} must be an object.")
+        before, epochs = (arrays.get(name, np.empty(0, bool)) for name in ("before", "epochs"))
+        if before.dtype != np.float64 or before.ndim != 1:
+            raise ModelFormatError("Checkpoint: before must be a tensor of losses.")
+        if epochs.dtype != np.float64 or epochs.ndim != 2 or epochs.shape[1] != len(FIGURES):
+            raise ModelFormatError(f"Checkpoint: epochs must be a tensor of rows of {FIGURES}.")
+        numbers = np.arange(len(before) + 1, len(before) + len(epochs) + 1)
+        if not len(epochs) or not np.array_equal(epochs[:, 0], numbers):
+            raise ModelFormatError("Checkpoint: epochs must follow one another.")
+        return State(
+            **{name: data[name] for name in PARTS if name != "validated"},
+            before=before.tolist(),
+            epochs=[_epoch(figures, data["validated"]) for figures in epochs.tolist()],
+            vectors=_starting(arrays, VECTOR),
+            best=arrays.get("best"),
+            weights=_starting(arrays, WEIGHT),
+        )
+
+
+def _epoch(figures, validated):
+    """Return an epoch of its figures."""
+    found = dict(zip(FIGURES, figures, strict=True))
+    if not validated:
+        found |= dict.fromkeys(VALIDATED)
+    return Epoch(**found | {"number": int(found["number"])})
+
+
+def _starting(arrays, prefix):
+    """Return the arrays whose names start with a prefix, without it."""
+    return {k.removeprefix(prefix): array for k, array in arrays.items() if k.startswith(prefix)}
+
+
+def _check(name, found, wanted):
+    if found != wanted:
+        raise ModelFormatError(f"Checkpoint: {name} must be {wanted}, got {found}.")
+
+
+def _text(value):
+    """Return a text that is the same for the same hyper-parameter in another process."""
+    try:
+        return repr(plain.encode(value, "", "Checkpoint", plain.PARAMETERS))
+    except ValueError:
+        return f"a {type(value).__qualname__}"
+
+
+def _sum(array):
+    """Return a checksum of the numbers of an array, in order."""
+    found = 0
+    rows = max(1, BLOCK // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        found = zlib.crc32(np.ascontiguousarray(array[start : start + rows]), found)
+    return found

@@ -1,0 +1,313 @@
+"""Checkpoints: what they hold, and that a fit goes on from them as if it had never ended."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+from estimator_data import FLAT, NUMBERS, X, Y, flat, regressor, small, weights
+from oracles import assert_same_bits, python
+
+from cnnkit import BatchNorm, CNNClassifier, Conv, Dense, Dropout, Flatten, ReLU, tensors
+from cnnkit.augmentation import Flip, Noise
+from cnnkit.callbacks import Callback, Checkpoint, CSVLog, Timer
+from cnnkit.exceptions import ModelFormatError
+from cnnkit.schedules import Cosine, ReduceOnPlateau
+
+pytest.importorskip("safetensors")
+
+DROPPING = [Conv(4, 3), BatchNorm(), ReLU(), Dropout(0.3), Flatten(), Dense()]
+CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_", "best_validation_score_")
+
+
+class PowerCutError(Exception):
+    pass
+
+
+class Cut(Callback):
+    """The power fails at the end of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, estimator, epoch):
+        if epoch.number == self.epoch:
+            raise PowerCutError
+
+
+def assert_same_fit(found, wanted):
+    assert_same_bits(weights(found), weights(wanted))
+    for name in CURVES:
+        assert getattr(found, name) == getattr(wanted, name), name
+
+
+@pytest.mark.parametrize("after", [1, 4, 6])
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (small, {}),
+        (small, {"solver": "sgd", "clip_norm": 0.5, "shuffle": False}),
+        (small, {"solver": "adamw", "ema_decay": 0.9, "class_weight": "balanced"}),
+        (small, {"layers": DROPPING, "augmentation": [Flip(), Noise(0.1)]}),
+        (small, {"early_stopping": True, "n_iter_no_change": 3, "tol": 0.1}),
+        (small, {"tol": 0.5, "n_iter_no_change": 5}),
+        (small, {"learning_rate": Cosine(warmup_epochs=2)}),
+        (small, {"learning_rate": ReduceOnPlateau(0.5, patience=1, tol=0.3)}),
+        (small, {"layers": DROPPING, "frozen": ["conv1"], "batch_size": 50}),
+        (regressor, {"early_stopping": True, "ema_decay": 0.5}),
+    ],
+)
+def test_a_fit_that_goes_on_ends_as_one_that_was_never_interrupted(tmp_path, make, options, after):
+    y = Y if make is small else NUMBERS
+
+    def fit(*callbacks):
+        return make(**{"max_iter": 8} | options).set_callbacks(*callbacks).fit(X, y)
+
+    whole = fit()
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    try:
+        fit(checkpoint, Cut(after))
+    except PowerCutError:
+        assert after <= whole.n_iter_
+    assert_same_fit(fit(checkpoint), whole)
+    assert_same_fit(fit(checkpoint), whole)  # of a fit that has ended there is nothing to go on
+
+
+def test_one_that_is_cut_again_and_again(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state", every=2, resume=True)
+    for epoch in (1, 3, 3, 4, 7):  # of an odd one nothing is kept
+        with pytest.raises(PowerCutError):
+            small(max_iter=8).set_callbacks(checkpoint, Cut(epoch)).fit(X, Y)
+    found = small(max_iter=8).set_callbacks(checkpoint).fit(X, Y)
+    assert_same_fit(found, small(max_iter=8).fit(X, Y))
+
+
+def test_chance_goes_on_too(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    seeds = []
+
+    class Seed(Callback):
+        def on_epoch_end(self, estimator, epoch):
+            seeds.append(epoch.state().seed)
+
+    for cut in (Cut(2), Cut(5), Cut(9)):
+        clf = small(DROPPING, random_state=None, max_iter=6, early_stopping=True)
+        clf.set_callbacks(checkpoint, Seed(), cut)
+        if cut.epoch > 6:
+            clf.fit(X, Y)
+        else:
+            with pytest.raises(PowerCutError):
+                clf.fit(X, Y)
+    assert len(set(seeds)) == 1
+    assert clf.n_iter_ == len(clf.validation_scores_) == 6
+
+
+def test_warm_start(tmp_path):
+    def fit(*callbacks):
+        clf = small(max_iter=4, warm_start=True).fit(X, Y).set_params(random_state=3)
+        return clf.set_callbacks(*callbacks)
+
+    whole = fit().fit(X, Y)
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    with pytest.raises(PowerCutError):
+        fit(checkpoint, Cut(6)).fit(X, Y)
+    found = fit(checkpoint).fit(X, Y)
+    assert_same_fit(found, whole)
+    assert found.n_iter_ == 8
+
+
+def test_validation_samples_of_ones_own(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+
+    def fit(*callbacks):
+        return small(max_iter=4).set_callbacks(*callbacks).fit(X[30:], Y[30:], None, X[:30], Y[:30])
+
+    with pytest.raises(PowerCutError):
+        fit(checkpoint, Cut(2))
+    assert_same_fit(fit(checkpoint), fit())
+
+
+def test_training_for_longer(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    small(max_iter=2).set_callbacks(checkpoint).fit(X, Y)
+    found = small(max_iter=5).set_callbacks(checkpoint).fit(X, Y)
+    assert_same_fit(found, small(max_iter=5).fit(X, Y))
+
+
+def test_a_time_limit_counts_what_went_before(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    small(max_iter=3).set_callbacks(checkpoint).fit(X, Y)
+    clf = small(max_iter=500, max_time=1e-9).set_callbacks(checkpoint).fit(X, Y)
+    assert clf.n_iter_ == 4
+
+
+def test_other_callbacks_hear_of_what_went_before(tmp_path):
+    def listeners(name):
+        best = Checkpoint(tmp_path / f"{name}.best", best_only=True)
+        return best, CSVLog(tmp_path / f"{name}.csv"), Timer()
+
+    def fit(*callbacks):
+        return small(max_iter=6, solver="sgd", learning_rate_init=0.9).set_callbacks(*callbacks)
+
+    fit(*listeners("whole")).fit(X, Y)
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    with pytest.raises(PowerCutError):
+        fit(*listeners("cut"), checkpoint, Cut(4)).fit(X, Y)
+    callbacks = listeners("cut")
+    fit(*callbacks, checkpoint).fit(X, Y)
+    assert len(callbacks[-1].epochs) == 6
+    logs = [(tmp_path / f"{name}.csv").read_text().splitlines() for name in ("whole", "cut")]
+    assert [line.split(",")[:2] for line in logs[0]] == [line.split(",")[:2] for line in logs[1]]
+    best = [Checkpoint(tmp_path / f"{name}.best").weights() for name in ("whole", "cut")]
+    for path, array in best[0].items():
+        assert_same_bits(array, best[1][path])
+
+
+def test_kill_and_go_on(tmp_path):
+    code = f"""if True:
+        import os, signal
+        from estimator_data import X, Y, small
+        from cnnkit.callbacks import Callback, Checkpoint
+        class Kill(Callback):
+            def on_epoch_end(self, estimator, epoch):
+                if epoch.number == 3:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        checkpoint = Checkpoint({str(tmp_path / "state")!r})
+        small(max_iter=5).set_callbacks(checkpoint, Kill()).fit(X, Y)
+    """
+    path = os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")])
+    assert python(code, PYTHONPATH=path).returncode == -signal.SIGKILL
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    found = small(max_iter=5).set_callbacks(checkpoint).fit(X, Y)
+    assert_same_fit(found, small(max_iter=5).fit(X, Y))
+
+
+def test_weights_to_start_from(tmp_path):
+    for options in ({}, {"ema_decay": 0.9}, {"solver": "lbfgs"}):
+        checkpoint = Checkpoint(tmp_path / "state")
+        clf = small(max_iter=3, **options).set_callbacks(checkpoint).fit(X, Y)
+        stored = checkpoint.weights()
+        assert stored.keys() == clf.network_.weights.keys()
+        start = small(initial_weights=stored, learning_rate_init=1e-30, alpha=0, max_iter=1)
+        assert_same_bits(weights(start.fit(X, Y)), weights(clf))
+        assert [p.name for p in tmp_path.iterdir()] == ["state"]
+
+
+@pytest.mark.parametrize("monitor", ["loss", "validation_loss", "validation_score"])
+def test_the_best_one(monitor, tmp_path):
+    checkpoint = Checkpoint(tmp_path / "best", monitor=monitor, best_only=True)
+    kept, figures = [], []
+
+    class Keep(Callback):
+        def on_epoch_end(self, estimator, epoch):
+            kept.append(dict(epoch.weights.copy()))
+            figures.append(getattr(epoch, monitor))
+
+    clf = small(max_iter=8, learning_rate_init=0.5, solver="sgd", momentum=0)
+    clf.set_callbacks(checkpoint, Keep()).fit(X, Y, X_val=X[:20], y_val=Y[:20])
+    best = int(np.argmax(figures) if monitor == "validation_score" else np.argmin(figures))
+    for path, array in checkpoint.weights().items():
+        assert_same_bits(array, kept[best][path])
+
+
+def test_one_that_cannot_be_written_leaves_the_last_one(tmp_path, monkeypatch):
+    path = tmp_path / "state"
+    small(max_iter=1).set_callbacks(Checkpoint(path)).fit(X, Y)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.stat(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError):
+        small(max_iter=1).set_callbacks(Checkpoint(path)).fit(X, Y)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["state"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"monitor": "accuracy"}, r"Checkpoint: monitor must be one of \('loss', .*got 'accuracy'"),
+        ({"monitor": "validation_loss"}, "Checkpoint: monitor 'validation_loss' must be known, gi"),
+        ({"every": 0}, "Checkpoint: every must be a positive int, got 0"),
+    ],
+)
+def test_bad_options(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        small().set_callbacks(Checkpoint(tmp_path / "x", **options)).fit(X, Y)
+
+
+def test_what_cannot_be_gone_on_from(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    with pytest.raises(ValueError, match="resume=False with solver='lbfgs'"):
+        small(solver="lbfgs").set_callbacks(checkpoint).fit(X, Y)
+    with pytest.raises(ValueError, match="one Checkpoint at most must have resume=True, got 2"):
+        small().set_callbacks(checkpoint, checkpoint).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("options", "images", "y", "name"),
+    [
+        ({"batch_size": 7}, X, Y, "batch_size: 32 in the place of 7"),
+        ({"layers": DROPPING}, X, Y, "layers"),
+        ({"random_state": 1}, X, Y, "random_state: one that gives"),
+        ({"learning_rate": Cosine()}, X, Y, "learning_rate: 'constant' in the place of"),
+        ({}, X[1:], Y[1:], r"X: float64 \(120, 8, 8, 1\), sum .* in the place of float64 \(119,"),
+        ({}, X[:, ::-1], Y, "X: float64"),
+        ({}, X, np.roll(Y, 1), "targets: "),
+    ],
+)
+def test_another_fit_is_refused(tmp_path, options, images, y, name):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    small().set_callbacks(checkpoint).fit(X, Y)
+    clf = small(**options).set_callbacks(checkpoint)
+    with pytest.raises(ValueError, match=f"of the same fit, got another {name}"):
+        clf.fit(images, y)
+    assert not hasattr(clf, "network_")
+
+
+def spoilt(path, change):
+    """Write the checkpoint anew, its data and tensors changed."""
+    import safetensors
+    from safetensors.numpy import save_file
+
+    with safetensors.safe_open(path, framework="numpy") as file:
+        data = json.loads(file.metadata()[tensors.KEY])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(data, arrays)
+    save_file(arrays, path, metadata={tensors.KEY: json.dumps(data)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d, a: d.update(format="cnnkit model 1"), "format must be 'cnnkit checkpoint 1'"),
+        (lambda d, a: d.pop("seed"), "a file must have"),
+        (lambda d, a: d.update(seed=-1), "seed must be a count, got -1"),
+        (lambda d, a: d.update(steps=1 << 64), "steps must be a count"),
+        (lambda d, a: d.update(generators=[]), "generators must be an object"),
+        (lambda d, a: d["generators"].pop("order"), r"generators must be \['dropout', 'order'\]"),
+        (lambda d, a: d["generators"].update(order={}), "generators must have sound states"),
+        (lambda d, a: d["generators"]["order"]["state"].update(inc=-1), "generators must have so"),
+        (lambda d, a: a.pop("epochs"), "epochs must be a tensor of rows"),
+        (lambda d, a: a.update(epochs=a["epochs"][::-1].copy()), "epochs must follow one another"),
+        (lambda d, a: a.update(epochs=a["epochs"][:0]), "epochs must follow one another"),
+        (lambda d, a: a.update(before=a["before"].astype("f4")), "before must be a tensor of loss"),
+        (lambda d, a: a.pop("vector:moment 1"), "vectors must be"),
+        (lambda d, a: a.update({"vector:weights": np.zeros(3, "f4")}), "vectors must be"),
+    ],
+)
+def test_strange_files(tmp_path, change, message):
+    path = tmp_path / "state"
+    checkpoint = Checkpoint(path, resume=True)
+    small().set_callbacks(checkpoint).fit(X, Y)
+    spoilt(path, change)
+    with pytest.raises(ModelFormatError, match=message):
+        small().set_callbacks(checkpoint).fit(X, Y)
+
+
+def test_flat_rows_and_text_labels(tmp_path):
+    names = np.array(["a", "b"])[Y % 2]
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    for _ in range(2):
+        clf = flat(max_iter=3).set_callbacks(checkpoint).fit(FLAT, names)
+    assert_same_fit(clf, flat(max_iter=3).fit(FLAT, names))
+    assert isinstance(clf, CNNClassifier)
