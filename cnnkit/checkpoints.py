@@ -82,6 +82,8 @@ class State:
             wanted["best"] = (run.weights.flat.shape, run.weights.flat.dtype)
             found["best"] = (self.best.shape, self.best.dtype)
         _check("vectors", found, wanted)
+        for epoch in self.epochs[:1]:
+            _check("validated", epoch.validation_loss is not None, watch.validation is not None)
         _check("generators", sorted(self.generators), sorted(generators))
         for name, array in self.vectors.items():
             vectors[name][:] = array

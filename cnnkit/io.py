@@ -193,6 +193,7 @@ def _read(model, file):
         raise ModelFormatError(f"load: every tensor must be used, got {sorted(names)[:5]} besides.")
     for name in network.weights:
         network.weights[name] = file.get_tensor(WEIGHT + name)
+    estimator._test_augmentation(network.input_shape)  # raises where prediction would
     vars(estimator).update(attributes, network_=network)
     return estimator if model["features"] is None else _features(model["features"], estimator)
 

@@ -51,28 +51,52 @@ def decode(data, network, is_classifier, take):
     found = {name: _labels(name, data[name], take) for name in LABELS}
     found |= {name: _curve(name, data[name], take) for name in CURVES}
     found |= {name: plain.decode(data[name], name, "load") for name in VALUES}
+    if not found["loss_curve_"]:
+        raise ValueError("load: loss_curve_ must have a loss for every epoch, got none.")
     shape = network.input_shape
     found |= {
         "input_shape_": shape,
         "n_features_in_": prod(shape),
         "n_outputs_": network.n_outputs,
     }
-    if not found["loss_curve_"]:
-        raise ValueError("load: loss_curve_ must have a loss for every epoch, got none.")
     found |= {"loss_": found["loss_curve_"][-1], "n_iter_": len(found["loss_curve_"])}
+    if found["feature_names_in_"] is None:
+        del found["feature_names_in_"]
+    if not is_classifier and found["classes_"] is None and found["multilabel_"] is None:
+        del found["classes_"], found["multilabel_"]
+    check(found, network, is_classifier)
+    return found
+
+
+def check(found, network, is_classifier):
+    """Raise a ValueError unless learnt attributes go with one another and with the network."""
+    shape = network.input_shape
+    wanted = {
+        "input_shape_": shape,
+        "n_features_in_": prod(shape),
+        "n_outputs_": network.n_outputs,
+        "n_iter_": len(found["loss_curve_"]),
+        "loss_": found["loss_curve_"][-1],
+    }
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise ValueError(f"load: {name} must be {value}, got {str(found[name])[:80]}.")
+    for name in CURVES:
+        curve = found[name]
+        if curve is None and name != "loss_curve_":
+            continue
+        if not isinstance(curve, list) or not all(isinstance(x, float) for x in curve):
+            raise ValueError(f"load: {name} must be a list of floats, got {str(curve)[:80]}.")
     best = found["best_validation_score_"]
     if best is not None and not isinstance(best, float):
         raise ValueError(f"load: best_validation_score_ must be a float or None, got {best!r}.")
     _check_classes(found, network.n_outputs, is_classifier)
-    columns = found["feature_names_in_"]
-    if columns is None:
-        del found["feature_names_in_"]
-    elif columns.dtype != object or len(columns) != prod(shape):
+    columns = found.get("feature_names_in_")
+    if columns is not None and (columns.dtype != object or columns.shape != (prod(shape),)):
         raise ValueError(
-            f"load: feature_names_in_ must be {prod(shape)} texts, got {len(columns)} of "
+            f"load: feature_names_in_ must be {prod(shape)} texts, got {columns.shape} of "
             f"{columns.dtype}."
         )
-    return found
 
 
 def _labels(name, data, take):
@@ -109,11 +133,10 @@ def _curve(name, data, take):
 
 def _check_classes(found, n_outputs, is_classifier):
     """Raise unless classes are those of `n_outputs` outputs; a regressor has none."""
-    classes, multilabel = found["classes_"], found["multilabel_"]
+    classes, multilabel = found.get("classes_"), found.get("multilabel_")
     if not is_classifier:
-        if classes is not None or multilabel is not None:
+        if "classes_" in found or "multilabel_" in found:
             raise ValueError(f"load: classes_ must be None for a regressor, got {classes!r}.")
-        del found["classes_"], found["multilabel_"]
         return
     if not isinstance(multilabel, bool):
         raise ValueError(f"load: multilabel_ must be true or false, got {multilabel!r}.")

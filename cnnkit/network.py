@@ -6,13 +6,29 @@ import numpy as np
 
 from cnnkit import images, shapes
 from cnnkit.arrays import empty_bytes
-from cnnkit.graph import infer_shapes, network_specs
+from cnnkit.graph import Graph, infer_shapes, network_specs
 from cnnkit.layers.base import Slots
 from cnnkit.layers.norm import FoldOp
 from cnnkit.memory import place
+from cnnkit.pickled import check_parts, checking, stamped
 from cnnkit.plan import Plan
 from cnnkit.threads import one_blas_thread
 from cnnkit.weights import Weights
+
+PICKLED = {  # the parts of a pickle, and their types
+    "graph": Graph,
+    "input_shape": tuple,
+    "n_outputs": (int, type(None)),
+    "batch_size": int,
+    "dtype": np.dtype,
+    "training": bool,
+    "algorithm": str,
+    "weights": Weights,
+    "rng": (np.random.Generator, type(None)),
+    "frozen": tuple,
+    "outputs": tuple,
+    "packed": bool,
+}
 
 
 class Network:
@@ -275,7 +291,7 @@ class Network:
         return self.graph.summary(self.input_shape, self.n_outputs)
 
     def __getstate__(self):
-        return {
+        state = {
             "graph": self.graph,
             "input_shape": self.input_shape,
             "n_outputs": self.n_outputs,
@@ -289,12 +305,15 @@ class Network:
             "outputs": self._outputs,
             "packed": self.packed,
         }
+        return stamped(state)
 
     def __setstate__(self, state):
-        outputs, packed = state.pop("outputs"), state.pop("packed")
-        self.__init__(**state)
-        if packed or outputs != self._outputs:
-            vars(self).update(vars(self.resized(self.batch_size, outputs, packed=packed)))
+        with checking(state, "Network") as parts:
+            check_parts(parts, PICKLED, "Network")
+            outputs, packed = parts.pop("outputs"), parts.pop("packed")
+            self.__init__(**parts)
+            if packed or outputs != self._outputs:
+                vars(self).update(vars(self.resized(self.batch_size, outputs, packed=packed)))
 
 
 def needed(nodes, outputs):

@@ -222,6 +222,15 @@ def check_shape(array, shape, name, owner):
         )
 
 
+def sample_shape(value, owner):
+    """Return `value`, the shape of one sample, as a tuple of ints."""
+    sides = [_int_or_none(side) for side in value] if isinstance(value, (tuple, list)) else []
+    if not sides or None in sides or not all(1 <= side <= MAX_EXTENT for side in sides):
+        error = TypeError if not isinstance(value, (tuple, list)) or None in sides else ValueError
+        raise error(f"{owner}: input shape must be sizes of at least 1, got {value!r}.")
+    return tuple(sides)
+
+
 def image_shape(value, owner):
     """Return `value` as ``(H, W, C)``; ``(H, W)`` means one channel."""
     if not isinstance(value, (tuple, list)) or len(value) not in (2, 3):

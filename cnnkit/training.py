@@ -153,6 +153,19 @@ class Training:
                 f"Scale X or lower learning_rate_init, now {self.optimizer.learning_rate}."
             )
 
+    def check(self, weights):
+        """Raise a ValueError unless all parts are of one network whose weights are `weights`."""
+        flat = self.network.weights.flat
+        like = {name: (array.shape, array.dtype) for name, array in self.arrays().items()}
+        if (
+            not self.network.training
+            or self.weights is not weights
+            or self.optimizer.weights is not self.network.weights
+            or len(self.optimizer.moments) != self.optimizer.n_moments
+            or set(like.values()) != {(flat.shape, flat.dtype)}
+        ):
+            raise ValueError(f"Training: its parts must be of one network, got {like}.")
+
     def arrays(self):
         """Return all vectors that steps change, by name: what training goes on with."""
         found = {"weights": self.network.weights.flat}

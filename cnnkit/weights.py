@@ -5,7 +5,10 @@ from math import prod, sqrt
 
 import numpy as np
 
+from cnnkit import shapes
 from cnnkit.arrays import empty_bytes
+from cnnkit.exceptions import ModelFormatError
+from cnnkit.pickled import check_parts, checking, stamped
 
 
 class Weights(Mapping):
@@ -104,8 +107,17 @@ class Weights(Mapping):
         return f"Weights({shapes})"
 
     def __getstate__(self):
-        return {"specs": self.specs, "flat": np.array(self.flat)}
+        return stamped({"specs": self.specs, "flat": np.array(self.flat)})
 
     def __setstate__(self, state):
-        self.__init__(state["specs"], state["flat"].dtype)
-        self.flat[:] = state["flat"]
+        with checking(state, "Weights") as parts:
+            check_parts(parts, {"specs": dict, "flat": np.ndarray}, "Weights")
+            specs, flat = parts["specs"], parts["flat"]
+            count = sum(prod(shapes.sample_shape(spec.shape, path)) for path, spec in specs.items())
+            if flat.dtype not in (np.float32, np.float64) or flat.shape != (count,):
+                raise ModelFormatError(
+                    f"Weights: flat in a pickle must be {count} floats, got {flat.dtype} of "
+                    f"shape {flat.shape}."
+                )
+            self.__init__(specs, flat.dtype)
+            self.flat[:] = flat

@@ -361,7 +361,7 @@ class TestHostileFiles:
             (learned(best_validation_score_="x"), "best_validation_score_ must be a float or None"),
             (
                 learned(feature_names_in_={"labels": ["a"], "dtype": "object"}),
-                "feature_names_in_ must be 84 texts, got 1 of object",
+                "feature_names_in_ must be 84 texts, got (1,) of object",
             ),
             (put("estimator", "CNNRegressor"), "params must be those of CNNRegressor, got ['class"),
             (as_regressor, "classes_ must be None for a regressor, got array(['ant'"),

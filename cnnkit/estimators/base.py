@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from functools import cache, partial
 from numbers import Integral, Real
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from cnnkit import learned
 from cnnkit.augmentation import Augment
 from cnnkit.callbacks import Bar, Lines
 from cnnkit.checkpoints import State, check_same, describe
@@ -18,11 +19,15 @@ from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
 from cnnkit.estimators.start import begin, draw_seed, generators
-from cnnkit.exceptions import DivergenceError
+from cnnkit.exceptions import DivergenceError, ModelFormatError
 from cnnkit.graph import Graph
+from cnnkit.network import Network
+from cnnkit.pickled import checking, stamped
 from cnnkit.prediction import inference_network, predict
+from cnnkit.training import Training
 from cnnkit.watch import Validation, Watch
 
+MOST_COPIES = 1000  # of an image, for one prediction
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 
 
@@ -143,7 +148,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         "initial_weights": [None, Mapping, ESTIMATOR],
         "frozen": [None, list, tuple],
         "augmentation": [None, list, tuple, AUGMENTATION],
-        "test_time_augmentation": [Interval(Integral, 0, 1000, closed="both")],
+        "test_time_augmentation": [Interval(Integral, 0, MOST_COPIES, closed="both")],
         "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
         "ema_decay": [None, Interval(Real, 0, 1, closed="neither")],
         "on_divergence": [StrOptions({"raise", "stop"})],
@@ -362,6 +367,12 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
 
         Raises where `augmentation` does not fit images of `shape`.
         """
+        copies = self.test_time_augmentation
+        if not 0 <= copies <= MOST_COPIES:  # out of a pickle, `fit` did not see it
+            raise ValueError(
+                f"{type(self).__name__}: test_time_augmentation must be at most {MOST_COPIES}, "
+                f"got {copies}."
+            )
         found = self._augmentation()
         if found is not None:
             found.check(shape)
@@ -397,6 +408,26 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         """
         check_is_fitted(self)
         return self.network_.summary()
+
+    def __getstate__(self):
+        return stamped(super().__getstate__())
+
+    def __setstate__(self, state):
+        owner = type(self).__name__
+        with checking(state, owner) as parts:
+            super().__setstate__(parts)
+            self.get_params(deep=False)  # raises where one is missing
+            if any(name.endswith("_") and not name.endswith("_in_") for name in parts):
+                self._check_pickled(owner)
+
+    def _check_pickled(self, owner):
+        """Raise unless what was learnt goes together."""
+        run, network = getattr(self, "_training", None), self.network_
+        if not isinstance(network, Network) or not isinstance(run, (Training, type(None))):
+            raise ModelFormatError(f"{owner}: network_ must be a Network, got {network!r}.")
+        learned.check(vars(self), network, is_classifier(self))
+        if run is not None:
+            run.check(network.weights)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,6 +9,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.classifier import CNNClassifier
 from cnnkit.estimators.data import check_images
+from cnnkit.pickled import checking, stamped
 from cnnkit.prediction import inference_network, predict
 
 
@@ -158,6 +159,25 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         heavy = [n for n in nodes if any(path.startswith(n.name + "/") for path in network.weights)]
         source = heavy[-1].inputs[0] if heavy else "input"
         return source if source in names else names[0]
+
+    def __getstate__(self):
+        return stamped(super().__getstate__())
+
+    def __setstate__(self, state):
+        with checking(state, "CNNFeatures") as parts:
+            super().__setstate__(parts)
+            self.get_params(deep=False)  # raises where one is missing
+            if any(name.endswith("_") and not name.endswith("_in_") for name in parts):
+                self._check_pickled()
+
+    def _check_pickled(self):
+        """Raise unless what was learnt goes together."""
+        if not isinstance(self.estimator_, BaseCNN):
+            raise TypeError(f"estimator_ must be a CNN, got {self.estimator_!r}")
+        found = self.node_, self.feature_shape_, self.n_features_in_
+        self._adopt(self.estimator_, self.node_)
+        if found != (self.node_, self.feature_shape_, self.n_features_in_):
+            raise ValueError(f"node, shape and number of features must go together, got {found}")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

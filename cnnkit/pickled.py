@@ -1,0 +1,45 @@
+"""What pickles hold says its version, and is checked before it is used.
+
+Pickle itself can run anything: this keeps out other versions and damage, not malice. For files of
+strangers there is `cnnkit.load`.
+"""
+
+from contextlib import contextmanager
+
+from cnnkit.exceptions import ModelFormatError
+
+KEY = "cnnkit_pickle"
+VERSION = 1  # of what is in a state
+
+
+def stamped(state):
+    """Return a state with the version of this one."""
+    return {**state, KEY: VERSION}
+
+
+@contextmanager
+def checking(state, owner):
+    """Give a state without its version; whatever is wrong with it is a ModelFormatError."""
+    found = state.get(KEY) if isinstance(state, dict) else None
+    if found != VERSION:
+        raise ModelFormatError(
+            f"{owner}: a pickle must be of version {VERSION}, got {str(found)[:80]!r}: it was "
+            f"written by another version of cnnkit, or is damaged."
+        )
+    try:
+        yield {name: value for name, value in state.items() if name != KEY}
+    except Exception as error:
+        if isinstance(error, ModelFormatError):
+            raise
+        raise ModelFormatError(f"{owner}: a pickle must be sound, got: {error!r}") from error
+
+
+def check_parts(state, parts, owner):
+    """Raise unless a state has just the parts named, each of the type given for it."""
+    if state.keys() != parts.keys():
+        raise ModelFormatError(f"{owner}: a pickle must have {list(parts)}, got {list(state)}.")
+    for name, kinds in parts.items():
+        if not isinstance(state[name], kinds) or (isinstance(state[name], bool) and kinds is int):
+            raise ModelFormatError(
+                f"{owner}: {name} in a pickle must be of {kinds}, got {str(state[name])[:80]!r}."
+            )

@@ -1,0 +1,313 @@
+"""Damage done to files and pickled states, in a process of its own whose memory can be watched."""
+
+import copy
+import json
+import os
+import resource
+import struct
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from estimator_data import X, Y, regressor, small
+from seeded import generator
+
+from cnnkit import (
+    BatchNorm,
+    CNNClassifier,
+    CNNFeatures,
+    CNNRegressor,
+    Conv,
+    Dense,
+    Flatten,
+    Layer,
+    Residual,
+    load,
+    save,
+)
+from cnnkit.augmentation import Flip
+from cnnkit.callbacks import Checkpoint
+from cnnkit.exceptions import ModelFormatError
+from cnnkit.schedules import Cosine
+from cnnkit.weights import Weights
+
+HOSTILE = [
+    *(
+        0,
+        -1,
+        1,
+        2,
+        3,
+        7,
+        2**31 - 1,
+        2**31,
+        2**55,
+        2**63 - 1,
+        2**64,
+        10**30,
+        0.5,
+        -0.0,
+        1e308,
+        1e-320,
+    ),
+    *("", "x", "Conv", "Dense", "w" * 2000, None, True, False, [], {}, [0], [1, 2, 3], {"a": 1}),
+    *({"layer": "Conv"}, {"layer": "os.system"}, {"tuple": [1, 2]}, {"tuple": [[1, 2], [3, 4]]}),
+    [[[[[[[[1]]]]]]]],
+]
+OBJECTS = [
+    *(
+        float("nan"),
+        float("inf"),
+        1j,
+        b"bytes",
+        (),
+        (1,),
+        (2**40, 2),
+        set(),
+        object(),
+        print,
+        Layer,
+    ),
+    *(np.float32(2), np.int64(-3), np.zeros(3), np.zeros((2, 2), "f4"), np.array(["a"], object)),
+    *(np.dtype("float64"), np.dtype("U3"), Layer, Conv(5), [Conv(5)], Weights({}, "float32")),
+]
+KINDS = (CNNClassifier, CNNRegressor, CNNFeatures)
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk would be waited for
+PREDICTABLE = 16 << 20  # bytes of activations: what hostile sizes ask for is allocated, not touched
+
+
+def estimators():
+    """Return fitted estimators with something of everything."""
+    rich = [Conv(4), BatchNorm(), Residual([Conv(4, 1)]), Flatten(), Dense()]
+    clf = small(rich, learning_rate=Cosine(), augmentation=[Flip()], test_time_augmentation=1)
+    return [
+        small(max_iter=1).fit(X, np.array(["a", "b"])[Y % 2]),
+        clf.fit(X, Y),
+        regressor(max_iter=1, early_stopping=True).fit(X, Y),
+        CNNFeatures(small(max_iter=1)).fit(X, Y),
+    ]
+
+
+class Files:
+    """Model files: cut off at every byte, with every bit of the header flipped, and otherwise."""
+
+    def __init__(self, folder):
+        self.path = folder / "model"
+        self.good = []
+        for estimator in estimators():
+            save(estimator, self.path)
+            self.good.append(self.path.read_bytes())
+
+    def attempt(self, rng, number):
+        """Do what the trial `number` is; say whether the file was refused."""
+        self.path.write_bytes(self.damaged(rng, number))
+        try:
+            estimator = load(self.path)
+        except ModelFormatError:
+            return True
+        use(estimator)
+        return False
+
+    def damaged(self, rng, number):
+        data = self.good[0]
+        if number < len(data):
+            return data[:number]
+        bit, byte = (number - len(data)) % 8, (number - len(data)) // 8
+        if byte < header_end(data):
+            return data[:byte] + bytes([data[byte] ^ 1 << bit]) + data[byte + 1 :]
+        data = self.good[rng.integers(len(self.good))]
+        return changed_text(data, rng) if rng.random() < 0.7 else changed_bytes(data, rng)
+
+
+class Checkpoints(Files):
+    """Checkpoints that a fit is to go on from."""
+
+    def __init__(self, folder):
+        self.path = folder / "checkpoint"
+        self.callback = Checkpoint(self.path, resume=True)
+        self.good = []
+        for options in ({}, {"ema_decay": 0.9, "early_stopping": True, "learning_rate": Cosine()}):
+            self.options = {"max_iter": 1} | options
+            self.path.unlink(missing_ok=True)
+            self.fit()
+            self.good.append(self.path.read_bytes())
+
+    def fit(self):
+        return small(**self.options).set_callbacks(self.callback).fit(X, Y)
+
+    def attempt(self, rng, number):
+        data = self.damaged(rng, number)
+        self.path.write_bytes(data)
+        try:
+            self.fit()
+        except ModelFormatError:
+            return True
+        except ValueError as error:
+            if "of the same fit" not in str(error):
+                raise
+            return True
+        return False
+
+
+class Pickles:
+    """States of pickled estimators with something else in some place."""
+
+    def __init__(self, folder):
+        found = estimators()
+        found[1].partial_fit(X, Y)
+        self.good = [apart(estimator) for estimator in found]
+
+    def attempt(self, rng, number):
+        parts = copy.deepcopy(self.good[rng.integers(len(self.good))])
+        for _ in range(rng.integers(1, 3)):
+            parts = exchanged(parts, rng, HOSTILE + OBJECTS)
+        try:
+            estimator = together(parts)
+        except ModelFormatError:
+            return True
+        if type(estimator) not in KINDS:
+            return True
+        try:
+            use(estimator)
+        except (ValueError, TypeError):  # of a hyper-parameter that is no part of what was learnt
+            return True
+        return False
+
+
+def use(estimator):
+    """Predict one image: of what was let in, nothing may be wrong."""
+    shape = estimator.input_shape_
+    network = getattr(estimator, "estimator_", estimator).network_
+    if network.activation_bytes < PREDICTABLE:
+        image = np.zeros((1, *shape), "float32")
+        estimator.transform(image) if hasattr(estimator, "transform") else estimator.predict(image)
+
+
+def header_end(data):
+    return 8 + struct.unpack("<Q", data[:8])[0]
+
+
+def changed_bytes(data, rng):
+    """Return the bytes with some of them changed, left out, doubled or put elsewhere."""
+    data = bytearray(data)
+    for _ in range(rng.integers(1, 5)):
+        end = header_end(data) if rng.random() < 0.8 and len(data) > 8 else len(data)
+        at, size = int(rng.integers(max(1, min(end, len(data))))), int(rng.integers(1, 40))
+        match rng.integers(4):
+            case 0:
+                data[at] = rng.integers(256)
+            case 1:
+                del data[at : at + size]
+            case 2:
+                data[at:at] = data[at : at + size]
+            case 3:
+                data[at : at + size] = rng.bytes(size)
+    return bytes(data)
+
+
+def changed_text(data, rng):
+    """Return the bytes with a value of the JSON texts exchanged, lengths put right."""
+    end = header_end(data)
+    header = json.loads(data[8:end])
+    if rng.random() < 0.8:
+        model = json.loads(header["__metadata__"]["cnnkit"])
+        for _ in range(rng.integers(1, 3)):
+            model = exchanged(model, rng, HOSTILE)
+        header["__metadata__"]["cnnkit"] = json.dumps(model)
+    else:
+        header = exchanged(header, rng, HOSTILE)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data[end:]
+
+
+class Parts(list):
+    """An object taken apart: its class, and its state as a list."""
+
+
+def apart(value):
+    """Return lists, dicts and `Parts` of what pickle would write of a value."""
+    if isinstance(value, dict):
+        return {key: apart(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return Parts([type(value), [apart(entry) for entry in value]])
+    if type(value).__module__.startswith("cnnkit."):
+        state = value.__getstate__() if hasattr(value, "__getstate__") else vars(value)
+        return Parts([type(value), apart(state)])
+    return value
+
+
+def together(value):
+    """Return what `apart` was given."""
+    if isinstance(value, Parts) and len(value) == 2 and isinstance(value[0], type):
+        kind, state = value[0], together(value[1])
+        try:
+            if issubclass(kind, tuple):
+                return kind._make(state) if hasattr(kind, "_make") else kind(state)
+            if issubclass(kind, list):
+                return kind(state)
+            new = kind.__new__(kind)
+            setter(kind)(new, state)
+            return new
+        except (TypeError, ValueError, AttributeError) as error:
+            if "cnnkit" in setter(kind).__module__:
+                raise
+            raise ModelFormatError("pickle itself would not get that far") from error
+    if isinstance(value, dict):
+        return {key: together(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [together(entry) for entry in value]
+    return value
+
+
+def setter(kind):
+    """Return what pickle gives a state to."""
+    return getattr(kind, "__setstate__", None) or (lambda new, state: vars(new).update(state))
+
+
+def exchanged(value, rng, others):
+    """Return a value with another one somewhere in it."""
+    places = list(walk(value, ()))
+    path = places[rng.integers(len(places))]
+    other = copy.deepcopy(others[rng.integers(len(others))])
+    if not path:
+        return other
+    holder = value
+    for key in path[:-1]:
+        holder = holder[key]
+    if rng.random() < 0.1:
+        del holder[path[-1]]
+    elif rng.random() < 0.1 and isinstance(holder, dict):
+        holder[f"{path[-1]}_"] = holder.pop(path[-1])
+    else:
+        holder[path[-1]] = other
+    return value
+
+
+def walk(value, path):
+    """Yield the paths of all values within one."""
+    yield path
+    if isinstance(value, (dict, list)):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from walk(value[key], (*path, key))
+
+
+def run(kind, numbers):
+    """Do trials of a class here, given by name.
+
+    Return how many were refused, and by how many bytes the process grew.
+    """
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        found = globals()[kind](Path(folder))
+        for number in range(50):
+            found.attempt(generator(number), number)
+        before, refused = peak(), 0
+        for number in numbers:
+            try:
+                refused += found.attempt(generator(number), number)
+            except Exception as error:
+                raise AssertionError(f"trial {number}: {error!r}") from error
+        return refused, peak() - before
+
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
