@@ -3,6 +3,7 @@
 import numpy as np
 
 ALIGNMENT = 64
+PIECE = 1 << 22  # numbers
 
 
 def real_dtype(dtype, name, owner):
@@ -46,6 +47,29 @@ def _as_array(array, name, owner):
 
 def empty_bytes(size):
     """Return `size` uninitialised bytes that start on a cache line."""
-    memory = np.empty(size + ALIGNMENT, np.uint8)
+    return _aligned(np.empty(size + ALIGNMENT, np.uint8), size)
+
+
+def zero_bytes(size):
+    """Return `size` zero bytes that start on a cache line; pages of many are made as they are used.
+
+    Filling them would take seconds where weights are many, and no signal can end that.
+    """
+    return _aligned(np.zeros(size + ALIGNMENT, np.uint8), size)
+
+
+def _aligned(memory, size):
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size]
+
+
+def pieces(size):
+    """Yield slices of a vector that may be long: Python handles signals between them."""
+    for start in range(0, size, PIECE):
+        yield slice(start, min(start + PIECE, size))
+
+
+def fill(target, source):
+    """Copy one vector into another of its length."""
+    for piece in pieces(len(target)):
+        target[piece] = source[piece]

@@ -26,7 +26,9 @@ class Optimizer:
         self.weights = weights
         self.learning_rate = learning_rate
         self.alpha = alpha
-        self.moments = [np.zeros_like(weights.flat) for _ in range(self.n_moments)]
+        self.moments = [
+            np.zeros(weights.flat.shape, weights.flat.dtype) for _ in range(self.n_moments)
+        ]
         self.steps = 0
 
     def step(self, grads, samples):

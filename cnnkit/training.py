@@ -5,6 +5,7 @@ from time import perf_counter
 
 import numpy as np
 
+from cnnkit.arrays import pieces
 from cnnkit.exceptions import DivergenceError, overflow_allowed
 from cnnkit.images import load_batch
 from cnnkit.watch import Watch
@@ -247,9 +248,10 @@ class Average:
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         trained, average = weights.trained, self.weights.flat
-        change = weights.flat[:trained] - average[:trained]
-        change *= change.dtype.type(1 - decay)
-        average[:trained] += change
+        for piece in pieces(trained):
+            change = weights.flat[piece] - average[piece]
+            change *= change.dtype.type(1 - decay)
+            average[piece] += change
         average[trained:] = weights.flat[trained:]
 
 
@@ -257,6 +259,8 @@ def clip(grads, norm):
     """Shorten the gradient of what is trained to `norm`, if it is longer (Pascanu et al., 2013)."""
     trained = grads.flat[: grads.trained]
     # not np.linalg.norm: BLAS may sum in another order on another number of threads
-    found = float(np.sqrt(np.square(trained, dtype=np.float64).sum()))
+    squares = [np.square(trained[piece], dtype=np.float64).sum() for piece in pieces(len(trained))]
+    found = float(np.sqrt(sum(squares)))
     if found > norm:
-        trained *= trained.dtype.type(norm / found)
+        for piece in pieces(len(trained)):
+            trained[piece] *= trained.dtype.type(norm / found)

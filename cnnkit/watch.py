@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from cnnkit.arrays import fill
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.prediction import inference_network, predict
 from cnnkit.weights import Weights
@@ -155,7 +156,7 @@ class Watch:
         found = (None, None) if self.validation is None else self.validation.measure()
         epoch = Epoch(number, loss, learning_rate, seconds, *found, self._weights, self.state)
         if self._note(epoch):
-            self.best = self._weights.flat.copy()
+            self.best = self._weights.copy().flat
         self._keep()
         told = [bool(listener.end(epoch)) for listener in self.listeners]
         late = self.deadline is not None and perf_counter() >= self.deadline
@@ -178,7 +179,7 @@ class Watch:
 
     def _keep(self):
         if self.keep_finite:
-            self._good = self._weights.flat.copy()
+            self._good = self._weights.copy().flat
 
     def diverged(self, error):
         """Say with a warning that training ends, if there are good weights to end with."""
@@ -189,13 +190,13 @@ class Watch:
             ConvergenceWarning,
             stacklevel=2,
         )
-        self._weights.flat[:] = self._good
+        fill(self._weights.flat, self._good)
         return True
 
     def restore(self):
         """Put the best weights back, where they were kept."""
         if self.best is not None:
-            self._weights.flat[:] = self.best
+            fill(self._weights.flat, self.best)
 
 
 class Validation:

@@ -6,7 +6,7 @@ from math import prod, sqrt
 import numpy as np
 
 from cnnkit import shapes
-from cnnkit.arrays import empty_bytes
+from cnnkit.arrays import fill, pieces, zero_bytes
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.pickled import check_parts, checking, stamped
 
@@ -29,9 +29,7 @@ class Weights(Mapping):
         self.specs = dict(specs)
         sizes = {path: prod(spec.shape) for path, spec in self.specs.items()}
         dtype = np.dtype(dtype)
-        memory = empty_bytes(sum(sizes.values()) * dtype.itemsize)
-        self.flat = memory.view(dtype)
-        self.flat[:] = 0
+        self.flat = zero_bytes(sum(sizes.values()) * dtype.itemsize).view(dtype)
         self._views = {}
         self.decayed = self._lay_out(0, sizes, lambda spec: spec.trained and spec.decay)
         self.trained = self._lay_out(
@@ -51,7 +49,9 @@ class Weights(Mapping):
         for path, spec in self.specs.items():
             if spec.fan_in:
                 scale = sqrt(2 / spec.fan_in)
-                self[path] = scale * rng.standard_normal(spec.shape)
+                flat = self[path].reshape(-1)
+                for piece in pieces(flat.size):
+                    flat[piece] = scale * rng.standard_normal(flat[piece].size)
             else:
                 self[path] = spec.start
         return self
@@ -59,7 +59,7 @@ class Weights(Mapping):
     def copy(self):
         """Return the same numbers in memory of their own."""
         other = self.like()
-        other.flat[:] = self.flat
+        fill(other.flat, self.flat)
         return other
 
     def take(self, source, owner):

@@ -31,7 +31,7 @@ from winograd_weights cimport count_sides, gradient_own_bytes, winograd_weights
 cdef const Dispatch* dispatch = load_dispatch()
 
 cdef enum:
-    PARTIALS = 4 << 20      # bytes of all partial weight gradients together
+    PARTIALS = 4 << 20      # bytes of all partial weight gradients together, and of one's share
     SMALL = 1 << 20         # multiply-adds under which a second thread costs more than it brings
 
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
@@ -189,7 +189,9 @@ cdef class ConvOp:
                 if conv.groups > 1:
                     self.splits = min(conv.groups, ceil_div(SHARES, self.partials))
                 else:
-                    self.splits = min(ceil_div(conv.g.C, 16), ceil_div(SHARES, self.partials))
+                    self.splits = min(ceil_div(conv.g.C, 16),
+                                      max(ceil_div(SHARES, self.partials),
+                                          ceil_div(weights, PARTIALS)))
             self.shared_bytes = max(self.shared_bytes,
                                     self.partials * (weights + conv.F * self.size) - weights)
         self.shared_bytes = ceil_div(self.shared_bytes, 64) * 64
@@ -376,8 +378,8 @@ cdef class ConvOp:
             char* db = self.shared + part * (self.K + 1) * conv.F * self.size
             char* dw = db - self.K * conv.F * self.size if part else self.dw
         if self.weights_by == WINOGRAD:
-            winograd_weights(conv, self.kernels, self.size, first, last, split, self.x, self.dy,
-                             own, dw, db)
+            winograd_weights(dispatch, thread, conv, self.kernels, self.size, first, last, split,
+                             self.x, self.dy, own, dw, db)
             return
         if conv.groups > 1:
             g0 = conv.groups * split // splits
@@ -386,6 +388,8 @@ cdef class ConvOp:
             c0 = C * split // splits
             cn = C * (split + 1) // splits - c0
         for i in range(first, last):
+            if dispatch.dropped(thread):
+                return
             flags = PRODUCT_ADD if i > first else 0
             unit = locate_unit(conv, n, i)
             if self.weights_by == DIRECT:

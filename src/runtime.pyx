@@ -1,9 +1,14 @@
-"""Which instruction set and how many threads the native loops use."""
+"""Which instruction set and how many threads the native loops use, and how signals stop them."""
 
 import operator
 import os
+import threading
 
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_New
+
+cdef extern from "Python.h":
+    int Py_AddPendingCall(int (*call)(void*) except -1, void* argument) noexcept
 
 cdef extern from "dispatch.h":
     const char* CNNKIT_DISPATCH
@@ -15,6 +20,8 @@ cdef extern from "dispatch.h":
     bint cnnkit_available(const char* isa)
     int cnnkit_choose(const char* isa)
     void cnnkit_set_threads(int n)
+    void cnnkit_look_for_signals(int (*look)() noexcept nogil, unsigned long main_thread)
+    void cnnkit_go_on()
 
 # best last
 INSTRUCTION_SETS = tuple(
@@ -44,9 +51,31 @@ def _usual_threads():
     return max(1, min(asked or processors, processors, CNNKIT_MOST_THREADS))
 
 
+cdef object waiting = None  # what a signal's handler raised while native code ran
+
+
+cdef int look() noexcept with gil:
+    """Handle signals; if a handler raises, have the main thread raise that at its next bytecode."""
+    global waiting
+    if waiting is None:
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:
+            waiting = error
+    return waiting is not None and Py_AddPendingCall(raise_waiting, NULL) == 0
+
+
+cdef int raise_waiting(void* nothing) except -1 with gil:
+    global waiting
+    error, waiting = waiting, None
+    cnnkit_go_on()
+    raise error
+
+
 instruction_set = _chosen()
 usual_threads = _usual_threads()
 cnnkit_set_threads(usual_threads)
+cnnkit_look_for_signals(look, threading.main_thread().ident)
 dispatch = PyCapsule_New(&cnnkit_dispatch, CNNKIT_DISPATCH, NULL)
 
 

@@ -100,6 +100,7 @@ cdef extern from "dispatch.h":
         const Kernels* real[2]
         int (*threads)() noexcept nogil
         void (*run)(Work work, void* context, Py_ssize_t items, int threads) noexcept nogil
+        int (*dropped)(int thread) noexcept nogil
 
 
 cdef inline const Dispatch* load_dispatch() except NULL:

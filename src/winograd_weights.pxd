@@ -6,7 +6,8 @@
 """
 
 from libc.string cimport memset
-from simd cimport PRODUCT_ADD, WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Kernels, Product
+from simd cimport (
+    PRODUCT_ADD, WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Dispatch, Kernels, Product)
 from units cimport Conv, ceil_div
 from windows cimport Windows
 from winograd cimport (
@@ -34,6 +35,8 @@ cdef inline Py_ssize_t count_sides(const Conv* conv) noexcept nogil:
 
 
 cdef inline void winograd_weights(
+    const Dispatch* dispatch,
+    int thread,
     const Conv* conv,
     const Kernels* kernels,
     Py_ssize_t size,
@@ -71,7 +74,7 @@ cdef inline void winograd_weights(
     p.a_step = C
     p.a_run = p.b_run = 0
     p.b_step = p.c_row = F
-    while start < last:
+    while start < last and not dispatch.dropped(thread):
         tiles = min(T, last - start)
         transform_x(conv, kernels, size, start, tiles, c0, cn, x, zeros, V)
         for t in range(tiles):

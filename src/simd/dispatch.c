@@ -14,7 +14,7 @@ static int count = 1;
 static int threads(void) { return count; }
 
 Dispatch cnnkit_dispatch = {
-    {&cnnkit_portable_float, &cnnkit_portable_double}, threads, cnnkit_run};
+    {&cnnkit_portable_float, &cnnkit_portable_double}, threads, cnnkit_run, cnnkit_dropped};
 
 int cnnkit_available(const char *isa)
 {

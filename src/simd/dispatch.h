@@ -17,6 +17,8 @@ typedef struct {
     int (*threads)(void);
     /* work(context, item, thread) for every 0 <= item < items, in any order */
     void (*run)(Work work, void *context, ptrdiff_t items, int threads);
+    /* for long items to ask, on the thread they are on: whether what they compute is still wanted */
+    int (*dropped)(int thread);
 } Dispatch;
 
 extern Dispatch cnnkit_dispatch;
@@ -25,5 +27,10 @@ int cnnkit_available(const char *isa); /* compiled in, and this processor has it
 int cnnkit_choose(const char *isa);    /* 0, or -1 when not available */
 void cnnkit_set_threads(int n);
 void cnnkit_run(Work work, void *context, ptrdiff_t items, int threads);
+int cnnkit_dropped(int thread);
+
+/* `look` is called on the main thread while it works: whether to drop all it runs from now on */
+void cnnkit_look_for_signals(int (*look)(void), unsigned long main_thread);
+void cnnkit_go_on(void); /* drop no more */
 
 #endif

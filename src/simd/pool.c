@@ -6,6 +6,11 @@
  * busy machine a job therefore never takes longer than on one thread, but for a single item.
  *
  *   gate   CLOSED |<--- caller: opens --->| 0 .. workers inside |<--- caller: closes, waits for 0
+ *
+ * Python handles signals between bytecodes alone, and a job may take seconds. The main thread, on
+ * which Python handles them, therefore asks a hook for them every LOOK ms while it works. When the
+ * hook says stop, an exception waits for the main thread's next bytecode: until then whatever it
+ * is asked to run is dropped, so that no op has to know.
  */
 #include "dispatch.h"
 
@@ -14,13 +19,21 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     CLOSED = 1 << 20, /* above any number of workers */
     SPINS = 4000,     /* looks for a new job before sleeping: bridges the gaps within a step */
-    PATIENCE = 1000   /* looks for the last worker before giving way to it */
+    PATIENCE = 1000,  /* looks for the last worker before giving way to it */
+    LOOK = 20         /* ms between two looks for signals: far below what a person notices */
 };
+
+#ifdef CLOCK_MONOTONIC_COARSE /* ticks of a few ms, for a fifth of the price */
+#define CLOCK CLOCK_MONOTONIC_COARSE
+#else
+#define CLOCK CLOCK_MONOTONIC
+#endif
 
 static pthread_mutex_t owner = PTHREAD_MUTEX_INITIALIZER; /* one job at a time */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  /* for sleeping and waking */
@@ -35,7 +48,14 @@ static struct {
     ptrdiff_t items;
     int threads;
     atomic_ptrdiff_t next;
+    atomic_int dropped;
 } job;
+
+/* of the main thread, which alone reads and writes them */
+static pthread_t main_thread;
+static int (*hook)(void) = NULL;
+static int64_t looked = 0;
+static int looking = 0, stopped = 0;
 
 static inline void relax(void)
 {
@@ -46,9 +66,36 @@ static inline void relax(void)
 #endif
 }
 
+/* Whether the calling thread must stop; on the main thread this is where signals are handled. */
+static int must_stop(void)
+{
+    if (!hook || !pthread_equal(pthread_self(), main_thread)) return 0;
+    if (stopped || looking) return stopped; /* a handler may compute: it is not looked after */
+    struct timespec now;
+    clock_gettime(CLOCK, &now);
+    int64_t ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (ms - looked < LOOK) return 0;
+    looked = ms;
+    looking = 1;
+    stopped = hook();
+    looking = 0;
+    return stopped;
+}
+
+int cnnkit_dropped(int thread)
+{
+    return thread ? atomic_load_explicit(&job.dropped, memory_order_relaxed) : must_stop();
+}
+
+void cnnkit_go_on(void) { stopped = 0; }
+
 static void take_items(int thread)
 {
     for (;;) {
+        if (cnnkit_dropped(thread)) {
+            atomic_store(&job.dropped, 1);
+            return;
+        }
         ptrdiff_t item = atomic_fetch_add(&job.next, 1);
         if (item >= job.items) return;
         job.work(job.context, item, thread);
@@ -99,15 +146,19 @@ static void after_fork(void)
     atomic_store(&gate, CLOSED);
     atomic_store(&sleepers, 0);
     workers = 0;
+    main_thread = pthread_self(); /* to Python, too: the one that forked */
+    looking = stopped = 0;
+}
+
+void cnnkit_look_for_signals(int (*look)(void), unsigned long thread)
+{
+    main_thread = (pthread_t)thread;
+    hook = look;
+    pthread_atfork(NULL, NULL, after_fork);
 }
 
 static void start_workers(int wanted)
 {
-    static int registered = 0;
-    if (!registered) {
-        pthread_atfork(NULL, NULL, after_fork);
-        registered = 1;
-    }
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the caller's threads */
@@ -125,7 +176,7 @@ void cnnkit_run(Work work, void *context, ptrdiff_t items, int threads)
     if (threads > items) threads = (int)items;
     /* another Python thread is running a job: this one keeps to itself */
     if (threads < 2 || pthread_mutex_trylock(&owner)) {
-        for (ptrdiff_t item = 0; item < items; item++) work(context, item, 0);
+        for (ptrdiff_t item = 0; item < items && !must_stop(); item++) work(context, item, 0);
         return;
     }
     if (workers < threads - 1) start_workers(threads - 1);
@@ -134,6 +185,7 @@ void cnnkit_run(Work work, void *context, ptrdiff_t items, int threads)
     job.items = items;
     job.threads = threads;
     atomic_store(&job.next, 0);
+    atomic_store(&job.dropped, 0);
     atomic_store(&gate, 0);
     atomic_fetch_add(&rounds, 1);
     if (atomic_load(&sleepers)) {
@@ -146,6 +198,8 @@ void cnnkit_run(Work work, void *context, ptrdiff_t items, int threads)
     for (int i = 0; atomic_load(&gate) != CLOSED; i++) {
         if (i < PATIENCE)
             relax();
+        else if (must_stop())
+            atomic_store(&job.dropped, 1);
         else
             sched_yield();
     }
