@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from cnnkit import plain, tensors
+from cnnkit.arrays import fill
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.watch import Epoch
 
@@ -86,7 +87,7 @@ class State:
             _check("validated", epoch.validation_loss is not None, watch.validation is not None)
         _check("generators", sorted(self.generators), sorted(generators))
         for name, array in self.vectors.items():
-            vectors[name][:] = array
+            fill(vectors[name], array)
         for name, state in self.generators.items():
             try:
                 generators[name].bit_generator.state = state
@@ -99,10 +100,11 @@ class State:
         watch.resume(self.epochs, self.best)
 
     def copy(self):
-        """Return the same state in arrays of its own."""
-        best = None if self.best is None else self.best.copy()
-        vectors = {name: array.copy() for name, array in self.vectors.items()}
-        return replace(self, vectors=vectors, best=best)
+        """Return the same state, its vectors in memory of their own."""
+        vectors = {name: np.empty_like(array) for name, array in self.vectors.items()}
+        for name, array in self.vectors.items():
+            fill(vectors[name], array)
+        return replace(self, vectors=vectors)
 
 
 def describe(estimator, seed, arrays):

@@ -10,6 +10,10 @@ from cnnkit.exceptions import ModelFormatError
 
 KEY = "cnnkit_pickle"
 VERSION = 1  # of what is in a state
+FAULTS = (  # what unsound parts lead to: not what a signal's handler raises
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError),
+    *(StopIteration, TypeError, ValueError),
+)
 
 
 def stamped(state):
@@ -28,9 +32,9 @@ def checking(state, owner):
         )
     try:
         yield {name: value for name, value in state.items() if name != KEY}
-    except Exception as error:
-        if isinstance(error, ModelFormatError):
-            raise
+    except ModelFormatError:
+        raise
+    except FAULTS as error:
         raise ModelFormatError(f"{owner}: a pickle must be sound, got: {error!r}") from error
 
 

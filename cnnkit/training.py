@@ -155,12 +155,12 @@ class Training:
             )
 
     def check(self, weights):
-        """Raise a ValueError unless all parts are of one network whose weights are `weights`."""
+        """Raise a ValueError unless all parts are of one network with weights like `weights`."""
         flat = self.network.weights.flat
         like = {name: (array.shape, array.dtype) for name, array in self.arrays().items()}
         if (
             not self.network.training
-            or self.weights is not weights
+            or self.weights.specs != weights.specs
             or self.optimizer.weights is not self.network.weights
             or len(self.optimizer.moments) != self.optimizer.n_moments
             or set(like.values()) != {(flat.shape, flat.dtype)}

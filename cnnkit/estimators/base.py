@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from cnnkit import learned
+from cnnkit.arrays import fill
 from cnnkit.augmentation import Augment
 from cnnkit.callbacks import Bar, Lines
 from cnnkit.checkpoints import State, check_same, describe
@@ -29,6 +30,16 @@ from cnnkit.watch import Validation, Watch
 
 MOST_COPIES = 1000  # of an image, for one prediction
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
+
+
+def become(estimator, learnt):
+    """Put `learnt` in the place of what an estimator had learnt, all at once.
+
+    Whoever looks at it meanwhile, a signal's handler or another thread, finds it before or after.
+    """
+    forgotten = {"feature_names_in_", "_training"}
+    kept = {name: value for name, value in vars(estimator).items() if name not in forgotten}
+    estimator.__dict__ = kept | learnt
 
 
 class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
@@ -231,6 +242,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train a network: a new one, unless `warm_start`.
 
+        Where an error or Ctrl-C ends it, the estimator is as it was before.
+
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
@@ -282,8 +295,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
             given={"X": data.X, "y": data.y, "metadata": metadata},
             fitted=lambda: self._fitted(run, watch, data, run.weights.copy()),
         )
-        vars(self).pop("_training", None)
-        vars(self).update(self._fitted(run, watch, data, run.weights))
+        become(self, self._fitted(run, watch, data, run.weights))
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
@@ -291,24 +303,28 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         self._validate_params()
         again = hasattr(self, "network_")
         data = prepare(self, X, y, sample_weight, again=again, classes=classes, part=True)
-        run = getattr(self, "_training", None)
+        # out of the estimator while it trains: whatever happens, nothing half trained is in there
+        run = vars(self).pop("_training", None)
         if run is None:
             start = self.network_.weights if again else None
             rngs = generators(draw_seed(self.random_state))
             run = begin(self, data, self.batch_size, rngs, start)
             run.loss_curve += getattr(self, "loss_curve_", [])
+        else:
+            fill(run.weights.flat, self.network_.weights.flat)  # they may have been set
         watch = Watch(listeners=[hooks.Ours(self, [Lines()])] if self.verbose else [])
         before = State.of(run, watch).copy()
         try:
             run.run(*data.samples, epochs=1, watch=watch)
         except BaseException as error:
-            before.apply(run, watch)  # `network_` has the same weights
+            before.apply(run, watch)
+            if again:
+                self._training = run
             if again and self.on_divergence == "stop" and isinstance(error, DivergenceError):
                 warnings.warn(f"{error} It is left out.", ConvergenceWarning, stacklevel=3)
                 return self
             raise
-        self._training = run
-        vars(self).update(self._fitted(run, watch, data, run.weights))
+        become(self, self._fitted(run, watch, data, run.weights.copy()) | {"_training": run})
         return self
 
     def _state_to_resume(self):

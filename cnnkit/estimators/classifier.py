@@ -92,6 +92,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         """Train for one epoch over the samples given, starting from the weights there are.
 
         What ends training early (`early_stopping`, `tol`, `max_time`) and callbacks are for `fit`.
+        Where an error or Ctrl-C ends it, the estimator is as before the call.
 
         Parameters
         ----------

@@ -1,5 +1,6 @@
 """What an estimator is given, checked: images stay where they are, rows say which are used."""
 
+from copy import copy
 from math import prod
 
 import numpy as np
@@ -23,7 +24,11 @@ def dimensions(X):
 
 
 def check_training_data(estimator, X, y, fitted_shape=None):
-    """Return X, y and the shape of one image; the shape must be `fitted_shape` if given."""
+    """Return X, y, the shape of one image, and what X teaches; the shape must be `fitted_shape`.
+
+    The estimator stays as it is.
+    """
+    estimator = copy(estimator)  # scikit-learn's checks set attributes
     owner = type(estimator).__name__
     options = estimator._target_options
     if dimensions(X) > 2:
@@ -36,9 +41,11 @@ def check_training_data(estimator, X, y, fitted_shape=None):
     if fitted_shape is None:
         shape = images.input_shape(X, estimator.image_shape, owner)
         estimator.n_features_in_ = prod(shape)
-        return X, y, shape
-    images.check_input_shape(X, fitted_shape, owner)
-    return X, y, fitted_shape
+    else:
+        shape = fitted_shape
+        images.check_input_shape(X, shape, owner)
+    names = ("n_features_in_", "feature_names_in_")
+    return X, y, shape, {name: vars(estimator)[name] for name in names if name in vars(estimator)}
 
 
 def check_images(estimator, X):
@@ -58,8 +65,9 @@ def prepare(estimator, X, y, sample_weight, *, again=False, classes=None, part=F
 
     With `again`, images and targets must be as those the estimator was fitted to.
     """
-    X, y, shape = check_training_data(estimator, X, y, estimator.input_shape_ if again else None)
-    return TrainingData(estimator, X, y, sample_weight, shape, again, classes, part)
+    fitted_shape = estimator.input_shape_ if again else None
+    X, y, shape, learnt = check_training_data(estimator, X, y, fitted_shape)
+    return TrainingData(estimator, X, y, sample_weight, shape, learnt, again, classes, part)
 
 
 class TrainingData:
@@ -72,14 +80,15 @@ class TrainingData:
     shape : tuple
         (H, W, C) of one image.
     learnt : dict
-        What the targets teach about the outputs: attributes of the fitted estimator.
+        What X teaches about the inputs and the targets about the outputs: attributes of the fitted
+        estimator.
     rows : array of indices or None
         Samples to train on: those of positive weight that are not set aside; None for all.
     targets, weights : arrays of shape (n, ...)
         As a loss takes them; weights may be None.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, shape, again, classes, part):
+    def __init__(self, estimator, X, y, sample_weight, shape, learnt, again, classes, part):
         self.X = X
         self.y = y
         self.shape = shape
@@ -87,7 +96,7 @@ class TrainingData:
         if sample_weight is not None:
             self._weigh(sample_weight, type(estimator).__name__)
         used = y if self.rows is None else y[self.rows]
-        self.learnt = estimator._learn(used, classes, part)
+        self.learnt = learnt | estimator._learn(used, classes, part)
         if again:
             estimator._check_learnt(self.learnt)
         self._encode(estimator, used)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from cnnkit.estimators.base import BaseCNN
+from cnnkit.estimators.base import BaseCNN, become
 from cnnkit.estimators.classifier import CNNClassifier
 from cnnkit.estimators.data import check_images
 from cnnkit.pickled import checking, stamped
@@ -100,14 +100,16 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
 
     def _adopt(self, inner, node):
         """Become fitted: give what `node` of a fitted estimator gives."""
-        self.estimator_ = inner
-        self.node_ = node
-        row = next(row for row in inner.summary().rows if row.name == self.node_)
-        self.feature_shape_ = tuple(row.output_shape)
-        self.n_features_in_ = inner.n_features_in_
-        vars(self).pop("feature_names_in_", None)
+        row = next(row for row in inner.summary().rows if row.name == node)
+        learnt = {
+            "estimator_": inner,
+            "node_": node,
+            "feature_shape_": tuple(row.output_shape),
+            "n_features_in_": inner.n_features_in_,
+        }
         if hasattr(inner, "feature_names_in_"):
-            self.feature_names_in_ = inner.feature_names_in_
+            learnt["feature_names_in_"] = inner.feature_names_in_
+        become(self, learnt)
         return self
 
     def transform(self, X):
