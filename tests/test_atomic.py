@@ -1,9 +1,10 @@
-"""Files that are replaced whole, or not at all: model files and checkpoints."""
+"""Files that are replaced whole, or not at all: model files and checkpoints.
+
+Processes killed in the middle are in reliability/test_kills.py.
+"""
 
 import os
-import signal
 import stat
-import time
 
 import numpy as np
 import pytest
@@ -86,28 +87,6 @@ def test_a_full_disk(good, tmp_path):
     assert python(code).stdout == "True True\n"
     assert (tmp_path / "model").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
-
-
-def test_kill_in_the_middle(tmp_path):
-    path = tmp_path / "model"
-    for k in range(12):
-        before = path.read_text() if path.exists() else None
-        child = os.fork()
-        if not child:
-            try:
-                with replacing(path) as beside:
-                    beside.write_text(f"new {k}" * 100_000)
-            finally:
-                os._exit(0)
-        time.sleep(0.0003 * k)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        found = path.read_text() if path.exists() else None
-        assert found in (before, f"new {k}" * 100_000)
-    with replacing(path) as beside:
-        beside.write_text("last")
-    assert [p.name for p in tmp_path.iterdir()] == ["model"]
-    assert path.read_text() == "last"
 
 
 def test_two_writers(tmp_path):
