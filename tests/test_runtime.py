@@ -1,4 +1,4 @@
-"""Instruction sets, threads, forks and what is reported about them."""
+"""Instruction sets, threads and what is reported about them."""
 
 import os
 import threading
@@ -6,15 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from oracles import assert_same_bits, normals, python
+from oracles import normals, python
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from cnnkit import (
     CNNClassifier,
-    Conv,
-    Dense,
-    Flatten,
-    ReLU,
     num_threads,
     set_num_threads,
     show_versions,
@@ -24,7 +20,6 @@ from cnnkit.functional import conv2d
 from cnnkit.threads import one_blas_thread
 
 X = normals(24, 20, 21, 4)
-LAYERS = "[Conv(16, 3), ReLU(), Conv(16, 3, stride=2), ReLU(), Flatten(), Dense()]"
 
 
 def test_the_best_instruction_set_is_taken_unless_one_is_forced():
@@ -103,52 +98,6 @@ def test_numpy_ints_are_ints(threads):
 def test_environment_decides_the_usual_number_of_threads():
     done = python("import cnnkit; print(cnnkit.num_threads())", OMP_NUM_THREADS="1")
     assert done.stdout == "1\n"
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-@pytest.mark.parametrize("algorithm", ["auto", "im2col"])
-def test_a_forked_child_predicts(algorithm):
-    code = f"""if True:
-        import os, time
-        import numpy as np
-        from cnnkit import *
-        set_num_threads(4)
-        X = np.random.default_rng(0).random((64, 20, 21, 4))
-        clf = CNNClassifier({LAYERS}, max_iter=1, random_state=0, algorithm={algorithm!r})
-        clf.fit(X, np.arange(64) % 3)
-        expected = clf.predict_proba(X).tobytes()
-        child = os.fork()
-        if not child:
-            good = num_threads() == 4 and clf.predict_proba(X).tobytes() == expected
-            clf.fit(X, np.arange(64) % 3)
-            good = good and clf.predict_proba(X).tobytes() == expected
-            os._exit(0 if good else 3)
-        for _ in range(600):
-            pid, status = os.waitpid(child, os.WNOHANG)
-            if pid:
-                break
-            time.sleep(0.05)
-        else:
-            os.kill(child, 9)
-            os.waitpid(child, 0)
-            raise SystemExit("the child hangs")
-        assert clf.predict_proba(X).tobytes() == expected
-        print("child:", os.waitstatus_to_exitcode(status))
-    """
-    done = python(code)
-    assert (done.stdout, done.returncode) == ("child: 0\n", 0), done.stderr
-
-
-@pytest.mark.parametrize("algorithm", ["auto", "im2col"])
-def test_several_python_threads_predict_at_once(algorithm):
-    layers = [Conv(16, 3), ReLU(), Conv(16, 3, stride=2), Flatten(), Dense()]
-    clf = CNNClassifier(layers, max_iter=1, random_state=0, algorithm=algorithm)
-    clf.fit(X, np.arange(24) % 3)
-    parts = [X[i % 5 : i % 5 + 12] for i in range(12)]
-    serial = [clf.predict_proba(part) for part in parts]
-    with ThreadPoolExecutor(4) as pool:
-        for got, want in zip(pool.map(clf.predict_proba, parts), serial, strict=True):
-            assert_same_bits(got, want)
 
 
 # BLAS
