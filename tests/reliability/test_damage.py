@@ -13,7 +13,7 @@ BOUND = 64 << 20  # bytes by which reading may grow memory beyond the size of a 
 
 @pytest.mark.parametrize(
     ("kind", "quick", "full"),
-    [("Files", 400, 700_000), ("Checkpoints", 60, 50_000), ("Pickles", 300, 250_000)],
+    [("Files", 400, 730_000), ("Checkpoints", 60, 20_000), ("Pickles", 300, 250_000)],
 )
 def test_damage(trials, kind, quick, full):
     """In a process of its own: a crash is a failure here, and nothing else grows its memory."""
