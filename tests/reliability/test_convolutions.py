@@ -5,11 +5,10 @@ from collections import Counter
 import numpy as np
 import oracles
 import pytest
-from conv_problems import number, padding, problem, sides
+from conv_problems import Plain, number, padding, problem, run_layer, sides
 from oracles import assert_exact
 
 from cnnkit import set_num_threads
-from cnnkit.arrays import empty_bytes
 from cnnkit.functional import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -28,22 +27,9 @@ def _threads_as_before():
     set_num_threads(None)
 
 
-def poisoned(shape, dtype):
-    return np.full(shape, np.nan, dtype)
-
-
-def slice_of(rng, array):
-    """The numbers of `array` as some channels of a wider one whose others are NaN."""
-    *sides, channels = array.shape
-    first = number(rng, 0, 3)
-    wide = poisoned((*sides, channels + first + number(rng, 0, 3)), array.dtype)
-    part = wide[..., first : first + channels]
-    part[...] = array
-    return part
-
-
-def by_functions(rng, conv, x, w, b, dy, scale):
+def run_functions(rng, conv, operands):
     """y, dx, dw and db by `cnnkit.functional`, and what to do to a plain convolution to get y."""
+    x, w, b, dy, _ = operands
     b = None if rng.random() < 0.3 else b
     options = {"algorithm": conv.algorithm, **conv.geometry}
     gradients = conv2d_backward(dy, x, w, **options)
@@ -51,41 +37,6 @@ def by_functions(rng, conv, x, w, b, dy, scale):
         conv2d(x, w, b, **options),
         *gradients,
     ), lambda y, power=1: y if b is None else y + b**power
-
-
-def by_layer(rng, conv, x, w, b, dy, scale):
-    """The same by the op of a layer: for the first n images of a batch, y clipped, and scaled
-    and packed as at inference, in slices of wider arrays, and in memory full of NaN."""
-    n, batch = len(x), len(x) + number(rng, 0, 2)
-    relu, scaled, packed = rng.random(3) < 0.5
-    given = {}
-    for name, array in {"x": x, "y": poisoned(dy.shape, conv.dtype), "dy": dy}.items():
-        given[name] = poisoned((batch, *array.shape[1:]), conv.dtype)
-        given[name][:n] = array
-        if name != "x" and conv.layer().writes_slices and rng.random() < 0.5:
-            given[name] = slice_of(rng, given[name])
-    dx, dw, db = (poisoned(a.shape, conv.dtype) for a in (given["x"], w, b))
-
-    def op(**options):
-        op = conv.layer().bind(conv.slots(given["x"], w, b, given["y"], **options))
-        scratch = empty_bytes(op.scratch_bytes)
-        scratch[:] = 255
-        op.attach(scratch)
-        return op
-
-    op(dxs=[dx], dy=given["dy"], grads={"w": dw, "b": db}).backward(n)
-    forward = op(relu=bool(relu), **({"scale": scale, "shift": b} if scaled else {}))
-    if packed and hasattr(forward, "prepack"):
-        forward.prepack(empty_bytes(forward.packed_bytes))
-    forward.forward(n)
-    assert np.isnan(given["y"][n:]).all()
-    assert np.isnan(dx[n:]).all()
-
-    def finish(y, power=1):
-        y = (scale**power * y if scaled else y) + b**power
-        return np.maximum(y, 0) if relu else y
-
-    return (given["y"][:n], dx[:n], dw, db), finish
 
 
 def check_bounds(conv, got, want, squares, bounds):
@@ -99,29 +50,31 @@ def check_bounds(conv, got, want, squares, bounds):
             assert error <= rms * (bound if conv.dtype == "float32" else bound / 1e8), conv
 
 
-def by_definition(conv, finish, x, w, dy, power=1):
+def by_definition(conv, finish, operands, power=1):
     """y, dx, dw and db in loops; with power=2, the mean squares they have by chance."""
-    x, w, dy = (a.astype(np.float64) ** power for a in (x, w, dy))
+    x, w, _, dy, _ = (a.astype(np.float64) ** power for a in operands)
     y = finish(oracles.conv2d(x, w, None, **conv.geometry), power)
     return (y, *oracles.conv2d_backward(dy, x, w, **conv.geometry))
 
 
 def test_convolutions_are_what_they_are_defined_as(trials):
     found = Counter()
-    for rng in trials(quick=400, full=35_000):
+    for rng in trials(quick=300, full=35_000):
         conv = problem(rng)
         set_num_threads(number(rng, 1, 4))
         exact = not conv.uses_winograd and rng.random() < 0.75
         operands = conv.draw(rng, "integers" if exact else "normals")
-        x, w, b, dy, scale = (a.astype(conv.dtype) for a in operands)
-        way = by_functions if rng.random() < 0.5 else by_layer
-        got, finish = way(rng, conv, x, w, b, dy, scale)
-        want = by_definition(conv, finish, x, w, dy)
+        operands = [a.astype(conv.dtype) for a in operands]
+        if rng.random() < 0.5:
+            got, finish = run_functions(rng, conv, operands)
+        else:
+            got, finish = run_layer(rng, conv, operands, Plain())
+        want = by_definition(conv, finish, operands)
         if exact:
             for array, wanted in zip(got, want, strict=True):
                 assert_exact(array, wanted, conv.dtype)
         else:
-            squares = by_definition(conv, finish, x, w, dy, power=2)
+            squares = by_definition(conv, finish, operands, power=2)
             bounds = oracles.BOUNDS["winograd" if conv.uses_winograd else "exact"]
             check_bounds(conv, got, want, squares, bounds)
         found["exact" if exact else "within bounds"] += 1
