@@ -18,9 +18,7 @@ from cnnkit.arrays import real_dtype
 
 def dimensions(X):
     """Return how many dimensions X has, without asking a foreign array type for more."""
-    if isinstance(X, (list, tuple)):
-        return np.ndim(X)
-    return getattr(X, "ndim", 2)
+    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
 
 
 def check_training_data(estimator, X, y, fitted_shape=None):
