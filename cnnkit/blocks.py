@@ -81,6 +81,7 @@ def add_depth(channels, n_layers):
     channels : int
         Channels of the input and of every layer.
     n_layers : int
+        At most 1,000.
 
     Returns
     -------
@@ -92,7 +93,7 @@ def add_depth(channels, n_layers):
     >>> add_depth(64, 3).output_shape((28, 28, 64))
     (28, 28, 64)
     """
-    return mlpconv([channels] * shapes.as_int(n_layers, "n_layers", "add_depth"))
+    return mlpconv([channels] * shapes.as_int(n_layers, "n_layers", "add_depth", maximum=1000))
 
 
 def mlpconv(filters, kernel_size=1, *, stride=1, padding="same"):

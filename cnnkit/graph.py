@@ -6,6 +6,7 @@ from typing import NamedTuple
 from cnnkit.layers.base import Layer, count_weights
 from cnnkit.layers.dense import Identity
 from cnnkit.layers.merge import Add
+from cnnkit.shapes import sample_shape
 from cnnkit.summary import Row, Summary
 
 INPUT = "input"
@@ -409,9 +410,7 @@ def in_order(nodes):
 
 def infer_shapes(nodes, input_shape):
     """Return the output shape of every node by name, and of the input."""
-    if min(input_shape, default=0) < 1:
-        raise ValueError(f"Graph: input shape must be sizes of at least 1, got {input_shape}.")
-    found = {INPUT: tuple(input_shape)}
+    found = {INPUT: sample_shape(input_shape, "Graph")}
     for name, layer, inputs in nodes:
         try:
             found[name] = layer.output_shape(*(found[entry] for entry in inputs))

@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from cnnkit import images, shapes
-from cnnkit.arrays import empty_bytes
+from cnnkit.arrays import empty_bytes, real_dtype
 from cnnkit.graph import Graph, infer_shapes, network_specs
 from cnnkit.layers.base import Slots
 from cnnkit.layers.norm import FoldOp
@@ -102,8 +102,14 @@ class Network:
         rng=None,
         frozen=(),
     ):
+        if not isinstance(graph, Graph):
+            raise TypeError(
+                f"Network: graph must be one, such as Sequential([...]), got {graph!r}."
+            )
+        if weights is not None and not isinstance(weights, Weights):
+            raise TypeError(f"Network: weights must be those of a network, got {weights!r}.")
         self.graph = graph
-        self.input_shape = tuple(input_shape)
+        self.input_shape = shapes.sample_shape(input_shape, "Network")
         self.n_outputs = n_outputs
         self.batch_size = shapes.as_int(batch_size, "batch_size", "Network")
         self.dtype = np.dtype(dtype)
@@ -240,6 +246,8 @@ class Network:
         -------
         activations : dict of arrays of shape (n, ...) by path
         """
+        X = np.asarray(X)
+        real_dtype(X.dtype, "X", "Network")
         images.check_input_shape(X, self.input_shape, "Network")
         paths = [paths] if isinstance(paths, str) else list(dict.fromkeys(paths))
         network = self.resized(max(1, min(len(X), 64)), tuple(paths), packed=True)

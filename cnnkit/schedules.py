@@ -54,14 +54,13 @@ class Schedule(BaseEstimator):
             If a hyper-parameter is out of range, or does not fit the length of the fit.
         """
         owner = type(self).__name__
-        run = self._run(
-            clone(self),
+        fit = (
             as_real(learning_rate_init, "learning_rate_init", owner, above=0),
             shapes.as_int(steps_per_epoch, "steps_per_epoch", owner),
             shapes.as_int(epochs, "epochs", owner),
         )
-        self.check(run)
-        return run
+        self.check(self._run(self, *fit))
+        return self._run(clone(self), *fit)
 
     def check(self, run):
         """Raise if a hyper-parameter is out of range or does not fit `run`'s length."""

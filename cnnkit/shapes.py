@@ -14,12 +14,13 @@ MAX_ELEMENTS = 2**46  # 64 T numbers: far above any machine, far below an overfl
 MAX_EXTENT = 2**31 - 1  # one side of an image or a matrix: what BLAS can count
 
 
-def as_int(value, name, owner, minimum=1):
-    """Return `value` as a Python int of at least `minimum`; bool and float are refused."""
+def as_int(value, name, owner, minimum=1, maximum=MAX_EXTENT):
+    """Return `value` as a Python int from `minimum` to `maximum`; bool and float are refused."""
     number = _int_or_none(value)
-    if number is None or not minimum <= number <= MAX_EXTENT:
+    if number is None or not minimum <= number <= maximum:
         error = TypeError if number is None else ValueError
-        raise error(f"{owner}: {name} must be {_kind(minimum)}, got {value!r}.")
+        rule = _kind(minimum) if maximum == MAX_EXTENT else f"an int from {minimum} to {maximum}"
+        raise error(f"{owner}: {name} must be {rule}, got {value!r}.")
     return number
 
 

@@ -1,6 +1,7 @@
 """Graphs as plain data: names, nesting, checks, tables."""
 
 import pickle
+import re
 
 import pytest
 from sklearn.base import clone
@@ -144,3 +145,20 @@ def test_errors_of_a_layer_name_its_node():
     graph = Sequential([Flatten(), ("s", Sequential([ReLU(), Conv(3)]))])
     with pytest.raises(ValueError, match=r"^Conv: input must be images .*\(node 's/conv1'\)$"):
         graph.output_shape((4, 5, 3))
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (4, 0, 3), (4, -1, 3), (2**31, 1, 1), (4, 4.0, 3), (4, None), 4, range(2**40)]
+)
+def test_refusals_of_input_shapes(shape):
+    message = f"Graph: input shape must be sizes of at least 1, got {shape!r}."
+    with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}$"):
+        Sequential([ReLU()]).output_shape(shape)
+
+
+def test_a_layer_is_resolved_whatever_else_is_wrong_with_it():
+    """scikit-learn's clone, for one, follows a list into itself until the stack is full."""
+    endless = []
+    endless.append(endless)
+    resolved = Conv(padding=endless).resolved(3)
+    assert (resolved.filters, resolved.padding) == (3, endless)

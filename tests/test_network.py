@@ -349,6 +349,7 @@ def test_backward_needs_training():
         ({"batch_size": 1.5}, "Network: batch_size must be a positive int, got 1.5"),
         ({"batch_size": 2**31 - 1, "shape": (999, 999, 3)}, "Network: batch_size at 'input' must"),
         ({"shape": (5, 4)}, r"Conv: input must be images .*\(5, 4\)\. \(node 'conv1'\)"),
+        ({"weights": {}}, r"Network: weights must be those of a network, got \{\}"),
         ({"dtype": "int32"}, ".*float32 or float64, got"),
         ({"dtype": "float16"}, ".*float32 or float64, got"),
         ({"algorithm": "fft"}, r".*algorithm must be one of .*'winograd'.*, got 'fft'"),
@@ -358,6 +359,19 @@ def test_backward_needs_training():
 def test_refusals(options, message):
     with pytest.raises((ValueError, TypeError), match=f"^{message}"):
         make([Conv(2)], **options)
+
+
+def test_a_network_is_of_a_graph():
+    message = r"^Network: graph must be one, such as Sequential\(\[...\]\), got \[Conv"
+    with pytest.raises(TypeError, match=message):
+        Network([Conv(2)], (4, 4, 3), 2)
+
+
+@pytest.mark.parametrize("X", ["images", None, [[1j] * 60]])
+def test_activations_of_what_holds_no_real_numbers(X):
+    network = make([Conv(2)])
+    with pytest.raises(TypeError, match=r"^Network: X must hold real numbers, got dtype"):
+        network.activations(X, "conv1")
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,13 @@ def test_bad_hyper_parameters(schedule, message):
         schedule.bind(0.1, 3, 7)
 
 
+def test_a_schedule_is_checked_before_it_is_copied():
+    endless = []
+    endless.append(endless)
+    with pytest.raises(TypeError, match=r"^Exponential: factor must be a finite number"):
+        Exponential(endless).bind(0.1, 3, 7)
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

@@ -180,6 +180,8 @@ def class_activation_maps(network, X, targets, node=None):
     >>> np.allclose(maps.sum(axis=(1, 2)), [scores[0, 0], scores[1, 2]], atol=1e-5)
     True
     """
+    if not isinstance(network, Network):
+        raise TypeError(f"class_activation_maps: network must be a Network, got {network!r}.")
     if node is None:
         rows = [row for row in network.summary().rows if len(row.output_shape) == 3]
         large = [row.name for row in rows if row.output_shape[:2] != (1, 1)]

@@ -3,7 +3,7 @@
 from functools import cache
 
 from cnnkit.display.boxes import boxes_of
-from cnnkit.display.figures import fitted_network, import_matplotlib
+from cnnkit.display.figures import check_axes, fitted_network, import_matplotlib
 from cnnkit.display.picture import Picture
 
 
@@ -92,6 +92,7 @@ def plot_graph(graph, input_shape=None, *, n_outputs=None, ax=None):
     >>> ax = plot_graph([Conv(16), ReLU(), Conv(10, 1), GlobalAvgPool()], (8, 8, 1))
     """
     import_matplotlib("plot_graph")
+    check_axes(ax, "plot_graph")
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from cnnkit.graph import INPUT, Graph, Sequential, infer_shapes
+from cnnkit.layers.base import Layer
 
 FILLS = {  # by the family of a layer: the file it is in
     "conv": "#cfe2f7",
@@ -45,6 +46,8 @@ def boxes_of(graph, input_shape, n_outputs):
 
 def describe(layer):
     """Return a layer in a few words, such as ``Conv 64, 3 x 3, stride 2``."""
+    if not isinstance(layer, Layer):
+        raise TypeError(f"describe: layer must be a layer such as Conv(16, 3), got {layer!r}.")
     params = layer.get_params(deep=False)
     counts = ("filters", "units", "rate")
     words = [str(params[key]) for key in counts if params.get(key) is not None]

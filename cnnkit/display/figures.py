@@ -23,9 +23,18 @@ def import_matplotlib(owner):
     return pyplot
 
 
+def check_axes(ax, owner):
+    """Raise unless `ax` is a pair of matplotlib's axes or None."""
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(f"{owner}: ax must be axes of matplotlib or None, got {ax!r}.")
+
+
 def axes_or_new(ax, owner, figsize):
     """Return `ax`, or the axes of a new figure of so many inches."""
     pyplot = import_matplotlib(owner)
+    check_axes(ax, owner)
     if ax is None:
         _, ax = pyplot.subplots(figsize=figsize, layout="constrained")
     return ax

@@ -5,7 +5,7 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 
 class WeightSpec(NamedTuple):
@@ -105,7 +105,7 @@ class Layer(BaseEstimator):
         """Return this layer with its one-per-output hyper-parameter set to `n_outputs`."""
         if self.per_output is None or getattr(self, self.per_output) is not None:
             return self
-        return clone(self).set_params(**{self.per_output: n_outputs})
+        return type(self)(**{**self.get_params(deep=False), self.per_output: n_outputs})
 
     def __call__(self, *inputs, name=None):
         """Return the `Symbol` of this layer's output, for symbols as inputs.

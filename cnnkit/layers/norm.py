@@ -192,14 +192,13 @@ class LocalResponseNormOp:
 
     def _window_sum(self, x, mirrored=False):
         """Sum over c - size // 2 <= c' <= c + (size - 1) // 2, or the mirror image of it."""
-        before, after = self.layer.size // 2, (self.layer.size - 1) // 2
+        C = x.shape[-1]
+        before, after = min(self.layer.size // 2, C - 1), min((self.layer.size - 1) // 2, C - 1)
         if mirrored:
             before, after = after, before
-        C = x.shape[-1]
         out = np.zeros_like(x)
         for shift in range(-before, after + 1):
-            if abs(shift) < C:
-                out[..., max(0, -shift) : C - max(0, shift)] += x[
-                    ..., max(0, shift) : C - max(0, -shift)
-                ]
+            out[..., max(0, -shift) : C - max(0, shift)] += x[
+                ..., max(0, shift) : C - max(0, -shift)
+            ]
         return out

@@ -26,7 +26,7 @@ from cnnkit import (
     Sequential,
     UpSample,
 )
-from cnnkit.display import ArchitectureDisplay, describe, plot_graph, to_dot
+from cnnkit.display import ArchitectureDisplay, LossCurveDisplay, describe, plot_graph, to_dot
 from cnnkit.display.layered import GAP, PASSING, Layered
 
 
@@ -253,3 +253,14 @@ class TestArchitectureDisplay:
     def test_needs_a_fitted_estimator(self):
         with pytest.raises(ValueError, match="ArchitectureDisplay: estimator must be one of"):
             ArchitectureDisplay.from_estimator(CNNClassifier())
+
+
+def test_only_layers_are_described():
+    with pytest.raises(TypeError, match=r"^describe: layer must be a layer such as .*, got 3"):
+        describe(3)
+
+
+@pytest.mark.parametrize("draw", [plot_graph, lambda graph, ax: LossCurveDisplay([1]).plot(ax)])
+def test_only_axes_are_drawn_on(draw, pyplot):
+    with pytest.raises(TypeError, match=r"^\w+: ax must be axes of matplotlib or None, got 3\."):
+        draw(chain(), ax=3)

@@ -191,6 +191,10 @@ class TestClassActivationMaps:
         with pytest.raises(ValueError, match="a layer must give maps of more than one pixel"):
             class_activation_maps(network, np.ones((1, 4)), [0])
 
+    def test_only_of_networks(self):
+        with pytest.raises(TypeError, match=r"^class_activation_maps: network must be a Network"):
+            class_activation_maps([3], np.ones((1, 4)), [0])
+
 
 class TestClassActivationDisplay:
     def test_of_an_estimator(self, classifier, digits):

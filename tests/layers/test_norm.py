@@ -134,7 +134,7 @@ def test_weights_of_batch_norm():
 
 
 @pytest.mark.parametrize("channels", [1, 3, 16, 33])
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 40])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 40, 2**31 - 1])
 def test_local_response_norm(size, channels):
     norm = LocalResponseNorm(size, alpha=0.3, beta=0.6, k=1.5)
     check(norm, (2, 3, channels), batch=2, n=1)
