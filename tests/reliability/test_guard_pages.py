@@ -286,11 +286,19 @@ def small_network(rng, note):
     want = run(None)
     assert all(np.isfinite(array).all() for array in want)
     memory = Guarded(rng)
-    guarded = {"new": lambda size: memory.empty((size,), np.uint8)}
+
+    def empty(size):
+        return memory.empty((size,), np.uint8)
+
+    def zero(size):
+        found = empty(size)
+        found[:] = 0
+        return found
+
     with (
-        patch("cnnkit.network.empty_bytes", **guarded),
-        patch("cnnkit.weights.empty_bytes", **guarded),
-        patch("cnnkit.arrays.empty_bytes", **guarded),
+        patch("cnnkit.network.empty_bytes", empty),
+        patch("cnnkit.weights.zero_bytes", zero),
+        patch("cnnkit.arrays.empty_bytes", empty),
     ):
         assert_same_bits(run(memory), want)
 
