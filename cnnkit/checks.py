@@ -1,9 +1,11 @@
 """Checks of hyper-parameters that are no sizes; for sizes see `cnnkit.shapes`."""
 
-from math import inf
+import sys
 from numbers import Real
 
 import numpy as np
+
+LARGEST = sys.float_info.max  # an int may be larger
 
 
 def as_real(value, name, owner, above=None, least=None, below=None, most=None):
@@ -14,7 +16,7 @@ def as_real(value, name, owner, above=None, least=None, below=None, most=None):
     is_real = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
     fits = (
         is_real
-        and -inf < value < inf
+        and -LARGEST <= value <= LARGEST
         and (above is None or value > above)
         and (least is None or value >= least)
         and (below is None or value < below)

@@ -1,11 +1,12 @@
 """Which learning rates a network can be trained with."""
 
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import clone
 
+from cnnkit import shapes
+from cnnkit.checks import as_real
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.data import prepare
 from cnnkit.estimators.start import begin, draw_seed, generators
@@ -64,10 +65,11 @@ def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=Non
     >>> 1e-4 < found.suggestion < 0.1
     True
     """
+    for name, rate in (("low", low), ("high", high)):
+        as_real(rate, name, "lr_find")
     if not 0 < low < high:
         raise ValueError(f"lr_find: low must be above 0 and below high, got {low} and {high}.")
-    if not isinstance(steps, Integral) or steps < 2:
-        raise ValueError(f"lr_find: steps must be an int of at least 2, got {steps!r}.")
+    steps = shapes.as_int(steps, "steps", "lr_find", 2)
     if not isinstance(estimator, BaseCNN):
         raise TypeError(
             f"lr_find: estimator must be a CNNClassifier or a CNNRegressor, got {estimator!r}."

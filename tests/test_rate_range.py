@@ -38,6 +38,8 @@ def test_the_estimator_stays_as_it_is():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"high": float("nan")}, "high must be a finite number, got nan"),
+        ({"low": "a"}, "low must be a finite number, got 'a'"),
         ({"low": 0}, r"low must be above 0 and below high, got 0 and 1\.0"),
         ({"low": 2}, r"low must be above 0 and below high, got 2 and 1\.0"),
         ({"steps": 1}, "steps must be an int of at least 2, got 1"),
@@ -45,7 +47,7 @@ def test_the_estimator_stays_as_it_is():
     ],
 )
 def test_refusals(options, message):
-    with pytest.raises(ValueError, match=f"^lr_find: {message}"):
+    with pytest.raises((ValueError, TypeError), match=f"^lr_find: {message}"):
         lr_find(small(solver="sgd"), X, Y, **options)
 
 

@@ -194,6 +194,13 @@ def class_activation_maps(network, X, targets, node=None):
     check_node(network, node, ClassActivationDisplay)
     maps = network.activations(X, [node])[node]
     rest, gate = _rest(network, node, maps.shape[1:])
+    targets, n = np.asarray(targets), rest.output.shape[1]
+    whole = targets.dtype.kind in "iu" and targets.shape == (len(maps),)
+    if not whole or not ((targets >= 0) & (targets < n)).all():
+        raise ValueError(
+            f"class_activation_maps: targets must be {len(maps)} ints from 0 to {n - 1}, one for "
+            f"every image, got {targets!r}."
+        )
     found = np.empty(maps.shape[:3], maps.dtype)
     for image, target, out in zip(maps, targets, found, strict=True):
         rest.x[0] = image

@@ -191,6 +191,13 @@ class TestClassActivationMaps:
         with pytest.raises(ValueError, match="a layer must give maps of more than one pixel"):
             class_activation_maps(network, np.ones((1, 4)), [0])
 
+    @pytest.mark.parametrize("targets", [[0], [0, 1, 3], [0, 1, -1], [0, 1, 0.5], 1, None])
+    def test_targets_that_are_no_outputs(self, targets):
+        network = Network(Sequential([Conv1x1(), GlobalAvgPool()]), (2, 2, 4), 3)
+        message = "^class_activation_maps: targets must be 3 ints from 0 to 2, one for every image"
+        with pytest.raises(ValueError, match=message):
+            class_activation_maps(network, np.ones((3, 2, 2, 4)), targets)
+
     def test_only_of_networks(self):
         with pytest.raises(TypeError, match=r"^class_activation_maps: network must be a Network"):
             class_activation_maps([3], np.ones((1, 4)), [0])
