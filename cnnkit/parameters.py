@@ -51,7 +51,7 @@ def parts(layer):
     """Return what a composite layer is made of, by name: layers, and lists that stand for one.
 
     Left out is what no parameter can be named after: names with ``__`` or of the layer's own
-    hyper-parameters.
+    hyper-parameters; and lists where no list stands for a layer.
     """
     own = BaseEstimator.get_params(layer, deep=False)
     try:
@@ -69,7 +69,10 @@ def parts(layer):
     return {
         name: part
         for name, part in found.items()
-        if isinstance(name, str) and "__" not in name and name not in own
+        if isinstance(name, str)
+        and "__" not in name
+        and name not in own
+        and not (isinstance(layer, Graph) and isinstance(part, (list, tuple)))
     }
 
 

@@ -243,7 +243,7 @@ def depthwise_lines(rng):
     """Several outputs of a line at a time, whole vectors of channels."""
     channels = number(rng, 8, 40)
     return {
-        "shape": (number(rng, 1, 2), number(rng, 1, 3), number(rng, 8, 24), channels),
+        "shape": (number(rng, 1, 2), number(rng, 1, 2), number(rng, 8, 18), channels),
         "kernel": (number(rng, 1, 3), number(rng, 1, 5)),
         "filters": channels,
         "stride": (number(rng, 1, 3), number(rng, 1, 3)),
@@ -258,7 +258,7 @@ def depthwise_lines(rng):
 def winograd(rng):
     """3x3 with stride 1: tiles over images, blocks of channels and of filters."""
     return {
-        "shape": (number(rng, 0, 5), *ints(rng, 1, 14, 2), number(rng, 1, 140)),
+        "shape": (number(rng, 0, 5), *ints(rng, 1, 10, 2), number(rng, 1, 140)),
         "kernel": (3, 3),
         "filters": number(rng, 1, 140),
         "padding": padding(rng, 4),

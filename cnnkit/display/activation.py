@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cnnkit import shapes
 from cnnkit.display.figures import (
     SIGNED,
     Tiles,
@@ -81,8 +82,7 @@ class ClassActivationDisplay:
         known = np.asarray(estimator.classes_)
         proba = estimator.predict_proba(X)
         wanted = known[proba.argmax(axis=1)] if classes is None else np.asarray(classes)
-        strange = np.setdiff1d(wanted, known)
-        if len(strange) or wanted.shape != (len(X),):
+        if wanted.shape != (len(X),) or not np.isin(wanted, known).all():
             raise ValueError(
                 f"ClassActivationDisplay: classes must be one of {known} for each of the {len(X)} "
                 f"images, got {classes!r}."
@@ -112,7 +112,14 @@ class ClassActivationDisplay:
             seen.
         colorbar : bool, default=True
         """
+        columns = shapes.as_int(columns, "columns", "ClassActivationDisplay")
         n = len(self.images)
+        for titles in (self.titles, self.image_titles):
+            if not n or len(titles or self.images) != n:
+                raise ValueError(
+                    "ClassActivationDisplay: there must be images, and a title for each or none, "
+                    f"got {n} images and {titles!r}."
+                )
         rows = max(1, -(-n // columns))
         columns = max(1, -(-n // rows))
         tiles = Tiles(2 * columns * rows, *self.images[0].shape[:2], columns)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cnnkit import shapes
 from cnnkit.display.figures import (
     SIGNED,
     Tiles,
@@ -92,6 +93,8 @@ class FilterDisplay:
             From the most negative weight to as large a positive one.
         colorbar : bool, default=True
         """
+        columns = shapes.as_int(columns, "columns", "FilterDisplay")
+        shapes.as_int(self.max_filters, "max_filters", "FilterDisplay")
         filters = np.asarray(self.filters, float)
         most = abs(filters).max() or 1.0
         in_colour = filters.shape[2] == 3
@@ -197,6 +200,8 @@ class FeatureMapDisplay:
             Where maps have negative numbers, "PuOr", symmetric about zero, takes its place.
         colorbar : bool, default=True
         """
+        columns = shapes.as_int(columns, "columns", "FeatureMapDisplay")
+        shapes.as_int(self.max_maps, "max_maps", "FeatureMapDisplay")
         maps = np.moveaxis(np.asarray(self.maps, float), -1, 0)
         strength = abs(maps).sum(axis=(1, 2))
         self.shown_ = np.sort(strength.argsort(kind="stable")[::-1][: self.max_maps])

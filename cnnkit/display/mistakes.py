@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cnnkit import shapes
 from cnnkit.display.figures import Tiles, as_images, fitted_classifier, visible
 
 
@@ -144,7 +145,9 @@ class MisclassifiedDisplay:
         cmap : str or Colormap, default="gray"
             Of images that are not in colour.
         """
-        count = min(len(self.images), self.max_images)
+        columns = shapes.as_int(columns, "columns", "MisclassifiedDisplay")
+        most = shapes.as_int(self.max_images, "max_images", "MisclassifiedDisplay", 0)
+        count = min(len(self.images), most)
         size = self.images.shape[1:3] if count else (1, 4)
         titles = [f"{self.y_true[k]} as {self.y_pred[k]}" for k in range(count)]
         tiles = Tiles(count, *size, columns)

@@ -127,7 +127,8 @@ def conv2d(
         Winograd's algorithm, and anything else as "direct". "auto" takes the fastest of them for
         the shape of an image and "exact" the fastest but Winograd's. The largest error in float32
         is below 1e-5 of the root mean square of the result, with Winograd's 4e-5, and 2e-4 for
-        the gradient to w; it also spreads a NaN or infinity over a tile of 4x4 outputs.
+        the gradient to w (windows of padding alone do not count in it); it also spreads a NaN or
+        infinity over a tile of 4x4 outputs.
     out : array of shape (N, OH, OW, F), default=None
         Where to write the result, of its dtype and C-contiguous in the given layout.
     data_format : {"channels_last", "channels_first"}, default="channels_last"

@@ -149,7 +149,8 @@ def parameters(function):
 def call(function, given, rng):
     """A function, its *args among the arguments by name."""
     kinds = parameters(function)
-    spread = [name for name in given if kinds[name].kind is inspect.Parameter.VAR_POSITIONAL]
+    spread = [name for name in kinds if kinds[name].kind is inspect.Parameter.VAR_POSITIONAL]
+    spread = [name for name in spread if name in given]
     args = [value for name in spread for value in given.pop(name)]
     return function(*args, **given)
 
@@ -172,11 +173,34 @@ def use_graph(layer, rng):
     if rng.random() < 0.1:
         shape, layer = hostile(rng), cnnkit.Sequential([layer])
     inputs = [shape] * (2 if layer.inputs[0] == 2 and layer.wiring() is None else 1)
+    if isinstance(layer, cnnkit.Graph) and rng.random() < 0.3:
+        use_method(layer, rng)
     layer.output_shape(*inputs)
     layer.weight_specs(*inputs)
     layer.multiply_adds(*inputs)
     if rng.random() < 0.3 and len(inputs) == 1:
         run(cnnkit.Sequential([layer]), shape, rng)
+
+
+def use_method(graph, rng):
+    """What else a graph does, with anything."""
+    which = rng.integers(7)
+    if which == 0:
+        graph.summary(hostile(rng), hostile(rng))
+    elif which == 1:
+        graph.to_json(hostile(rng))
+    elif which == 2:
+        type(graph).from_json(hostile(rng))
+    elif which == 3:
+        graph.wiring()  # scikit-learn's clone follows a list into itself
+        names = list(graph.get_params())
+        graph.set_params(**{str(rng.choice(names)): hostile(rng)}).flattened(3)
+    elif which == 4:
+        graph.to_dot(hostile(rng), hostile(rng))
+    elif which == 5:
+        graph.shapes(hostile(rng))
+    else:
+        graph.flattened(hostile(rng))
 
 
 def run(graph, shape, rng, n_outputs=3, **options):
@@ -280,7 +304,7 @@ def use_display(kind, given, rng):
 
     pyplot.switch_backend("agg")
     try:
-        call(kind.from_estimator, given, rng)
+        call(kind.from_estimator, short(given), rng)
     finally:
         pyplot.close("all")
 
@@ -456,8 +480,9 @@ def hostile_call(rng, note):
     use, valid = CALLS[name]
     given = dict(valid() if callable(valid) else valid)
     thing = THINGS[name]
-    target = thing.from_estimator if use is use_display else thing
-    kinds = parameters(target)
+    kinds = parameters(thing)
+    if use is use_display:  # which draws, too
+        kinds = parameters(thing.from_estimator) | dict(list(parameters(thing.plot).items())[1:])
     several = [key for key, kind in kinds.items() if kind.kind is kind.VAR_POSITIONAL]
     names = [key for key, kind in kinds.items() if kind.kind is not kind.VAR_KEYWORD]
     for key in rng.permutation(names)[: rng.integers(1, 4)]:
