@@ -18,6 +18,7 @@ from cnnkit import (
     MaxPool,
     Network,
     ReLU,
+    Residual,
     Sequential,
     fc_head,
     gap_head,
@@ -80,6 +81,15 @@ def test_an_unknown_name_is_told_the_known_ones_and_changes_nothing():
     with pytest.raises(ValueError, match=r"(?s)'steam' .*Valid param.*'stem', 'relu1', 'head'"):
         clf.set_params(stem__filters=9, steam__filters=3)
     assert clf.layers is NAMED
+
+
+def test_a_list_in_a_list_of_layers_has_no_parameters():
+    """`fit` refuses it; until then it may even hold itself."""
+    endless = []
+    endless.append(endless)
+    assert set(Residual(endless).get_params()) == {"body", "body__layers", "shortcut"}
+    assert set(Sequential([Conv(3), endless]).get_params(deep=False)) == {"layers"}
+    assert "conv1__filters" in Sequential([Conv(3), endless]).get_params()
 
 
 def test_unknown_parameters_of_a_layer():

@@ -223,6 +223,7 @@ def test_a_schedule_is_checked_before_it_is_copied():
     ("args", "message"),
     [
         ((0, 3, 7), "Constant: learning_rate_init must be a finite number above 0, got 0."),
+        ((10**400, 3, 7), "Constant: learning_rate_init must be a finite number above 0, got 1000"),
         ((float("inf"), 3, 7), "Constant: learning_rate_init must be a finite number above 0,"),
         ((0.1, 0, 7), "Constant: steps_per_epoch must be a positive int, got 0."),
         ((0.1, 3, 1.0), "Constant: epochs must be a positive int, got 1.0."),

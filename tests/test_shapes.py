@@ -46,6 +46,12 @@ def test_a_lower_bound_of_ones_own():
         shapes.as_int(-1, "size", OWNER, 0)
 
 
+def test_an_upper_bound_of_ones_own():
+    assert shapes.as_int(5, "size", OWNER, maximum=5) == 5
+    with refused("size must be an int from 1 to 5, got 6"):
+        shapes.as_int(6, "size", OWNER, maximum=5)
+
+
 @pytest.mark.parametrize("value", [(1, 2), [1, 2], (np.int32(1), 2)], ids=repr)
 def test_pairs(value):
     assert shapes.as_pair(value, "size", OWNER) == (1, 2)

@@ -327,3 +327,33 @@ def test_not_fitted(kind, digits):
     args = {FilterDisplay: (), FeatureMapDisplay: (digits[0][0],)}.get(kind, digits)
     with pytest.raises(ValueError, match=f"{kind.__name__}: estimator must be one of cnnkit's"):
         kind.from_estimator(CNNClassifier(), *args)
+
+
+@pytest.mark.parametrize("columns", [0, -1, 2.5, "a", None])
+@pytest.mark.parametrize("build", [*DISPLAYS[1:4], DISPLAYS[-1]])
+def test_columns_are_a_positive_int(build, columns):
+    display = build()
+    message = f"{type(display).__name__}: columns must be a positive int, got {columns!r}."
+    with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}"):
+        display.plot(columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("display", "message"),
+    [
+        (FilterDisplay(np.ones((3, 3, 1, 2)), max_filters=0), "max_filters must be a positive int"),
+        (FeatureMapDisplay(np.ones((2, 2, 3)), max_maps=-1), "max_maps must be a positive int"),
+        (
+            MisclassifiedDisplay(np.ones((1, 2, 2, 1)), [0], [1], max_images=0.5),
+            "max_images must be an int of at least 0, got 0.5",
+        ),
+        (
+            ClassActivationDisplay(np.ones((2, 2, 2, 1)), np.ones((2, 2, 2)), titles=["one"]),
+            r"there must be images, and a title for each or none, got 2 images and \['one'\]",
+        ),
+        (ClassActivationDisplay(np.ones((0, 2, 2, 1)), np.ones((0, 2, 2))), "there must be images"),
+    ],
+)
+def test_counts_that_cannot_be_drawn(display, message):
+    with pytest.raises((ValueError, TypeError), match=f"^{type(display).__name__}: {message}"):
+        display.plot()
