@@ -14,20 +14,22 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from seeded import SEED, generator
+from seeded import generator
 
 NOTE = 4000  # bytes of a note
 
 
-def alone(trial, count, timeout, **variables):
-    """Make trials 0 to `count` of `trial` in a child; return what `trial` says they found.
+def alone(trial, trials, *, quick, full, timeout):
+    """Make the trials of `trial` in a child that has so many seconds for all of them.
 
     ``trial(rng, note)`` is told the trial's generator and a function that takes down what is about
     to be tried, for the error of a trial that ends the process. With an attribute ``found``, a
     function, it says at the end what all trials found.
     """
+    count = sum(1 for _ in trials(quick, full))
     file = inspect.getsourcefile(trial)
-    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.getenv("PYTHONPATH")])])
+    path = [str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    path = os.pathsep.join(os.path.abspath(entry) for entry in path if entry)
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder, "note")
         notes.touch()
@@ -35,7 +37,7 @@ def alone(trial, count, timeout, **variables):
         try:
             result = subprocess.run(
                 [*command, str(count), str(notes)],
-                env={**os.environ, **variables, "PYTHONPATH": path},
+                env={**os.environ, "PYTHONPATH": path},
                 cwd=folder,
                 capture_output=True,
                 text=True,
@@ -45,9 +47,10 @@ def alone(trial, count, timeout, **variables):
         except subprocess.TimeoutExpired as expired:
             code, said, error = f"none after {timeout} s", "", expired.stderr or b""
             error = error.decode() if isinstance(error, bytes) else error
-        tried = notes.read_text(errors="replace").rstrip("\0 \n")
-    assert code == 0, f"exit code {code} of seed {SEED}, last tried: {tried}\n{error[-4000:]}"
-    return said.strip()
+        number, _, tried = notes.read_text(errors="replace").strip().partition(": ")
+    trials.number = int(number or 0)
+    assert code == 0, f"exit code {code}, last tried: {tried}\n{error[-4000:]}"
+    trials.found = said.strip()
 
 
 def main(functions):
@@ -58,7 +61,7 @@ def main(functions):
     for number in range(int(count)):
 
         def note(text, number=number):
-            text = f"trial {number}: {text}".encode(errors="replace")[:NOTE]
+            text = f"{number}: {text}".encode(errors="replace")[:NOTE]
             os.pwrite(fd, text.ljust(NOTE), 0)
 
         note("starts")
