@@ -3,42 +3,27 @@
 import contextlib
 import functools
 import os
-import threading
 
-from cnnkit._native.runtime import num_threads, set_num_threads
+from cnnkit._native.runtime import Held, num_threads, set_num_threads
 
 __all__ = ["num_threads", "one_blas_thread", "set_num_threads"]
 
 
 class _BlasLimit:
-    """Hold BLAS at one thread while at least one user needs it, from any Python thread.
-
-    Two overlapping limits of threadpoolctl would each restore what they found, and the last to end
-    could leave BLAS limited for good; users are therefore counted.
-    """
+    """BLAS at one thread from `begin` to `end`."""
 
     def __init__(self):
-        self.reset()
-
-    def reset(self):
-        self.lock = threading.Lock()
-        self.users = 0
         self.found = []
 
-    def __enter__(self):
-        with self.lock:
-            if self.users == 0:
-                self.found = [(lib, lib.num_threads) for lib in _blas_libraries()]
-                for lib, threads in self.found:
-                    _set_threads(lib, 1, threads)
-            self.users += 1
+    def begin(self):
+        self.found = [(library, library.num_threads) for library in _blas_libraries()]
+        for library, threads in self.found:
+            _set_threads(library, 1, threads)
 
-    def __exit__(self, *error):
-        with self.lock:
-            self.users -= 1
-            if self.users == 0:
-                for lib, threads in self.found:
-                    _set_threads(lib, threads, 1)
+    def end(self):
+        for library, threads in self.found:
+            _set_threads(library, threads, 1)
+        self.found = []
 
 
 def _set_threads(library, threads, found):
@@ -64,10 +49,13 @@ def _blas_libraries():
 
 
 _blas_limit = _BlasLimit()
+# two overlapping limits of threadpoolctl would each restore what they found, and the last to end
+# could leave BLAS limited for good: users are counted
+_one_blas_thread = Held(_blas_limit.begin, _blas_limit.end)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_blas_limit.reset)
+    os.register_at_fork(after_in_child=_one_blas_thread.reset)
 
 
 def one_blas_thread(needed=True):
     """Return a context in which BLAS runs on the calling thread alone, if `needed`."""
-    return _blas_limit if needed else contextlib.nullcontext()
+    return _one_blas_thread if needed else contextlib.nullcontext()

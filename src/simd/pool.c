@@ -198,10 +198,10 @@ void cnnkit_run(Work work, void *context, ptrdiff_t items, int threads)
     for (int i = 0; atomic_load(&gate) != CLOSED; i++) {
         if (i < PATIENCE)
             relax();
-        else if (must_stop())
-            atomic_store(&job.dropped, 1);
-        else
+        else {
+            if (must_stop()) atomic_store(&job.dropped, 1);
             sched_yield();
+        }
     }
     pthread_mutex_unlock(&owner);
 }

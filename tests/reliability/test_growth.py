@@ -50,7 +50,7 @@ PROGRAM = """if True:
             predict = getattr(estimator, "predict", None) or estimator.transform
             while done < predictions * (number + 1) // fits:
                 done += 1
-                predict(X[: (1, 7, 32, 300)[done % 4]])
+                predict(X[: 300 if done % 10 == 0 else (1, 7, 32)[done % 3]])
             if hasattr(estimator, "partial_fit"):
                 estimator.partial_fit(X[:64], y[:64])
 
@@ -60,7 +60,7 @@ PROGRAM = """if True:
             GridSearchCV(CNNClassifier(FEW, max_iter=1), grid, cv=2).fit(X[:64], y[:64] % 2)
 
     for _ in range(2):  # what malloc keeps for the next time is settled in the second
-        train(len(MADE), 4 * len(MADE))
+        train(len(MADE), 10 * len(MADE))
         search(1)
     before = held()
     train(FITS, PREDICTIONS)

@@ -13,12 +13,14 @@ from estimator_data import SMALL, X, Y, regressor, small
 from oracles import assert_same_bits
 from seeded import generator
 from sklearn.exceptions import NotFittedError
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cnnkit import CNNFeatures, Network, Sequential, models, set_num_threads, shapes
 from cnnkit.arrays import empty_bytes
 from cnnkit.augmentation import Flip, Mixup, Shift
 from cnnkit.blocks import basic_block, fire
 from cnnkit.layers import BatchNorm, Conv, Dense, Dropout, Flatten, GlobalAvgPool, ReLU
+from cnnkit.threads import one_blas_thread
 
 pytestmark = [
     pytest.mark.skipif(
@@ -188,6 +190,21 @@ def test_interrupted_partial_fit(trials):
     trials.found = figures(latencies)
 
 
+def test_blas_has_its_threads_back(trials):
+    """Held at one thread while a network trains, whatever the interrupt comes between."""
+    small(max_iter=1, algorithm="im2col").fit(X, Y)
+    with threadpool_limits(3, user_api="blas"):
+        before = blas_threads()
+        for rng in trials(quick=30, full=500):
+            estimator = small(max_iter=1000, n_iter_no_change=1000, algorithm="im2col")
+            interrupted_after(0.02 * rng.random(), lambda e=estimator: e.fit(X, Y))
+            assert blas_threads() == before
+
+
+def blas_threads():
+    return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+
+
 def test_interrupted_features(trials):
     """CNNFeatures gives the features of one network or of the other."""
     estimator = small(max_iter=1)
@@ -207,8 +224,8 @@ def test_interrupted_features(trials):
 
 @pytest.fixture(scope="module")
 def long_op():
-    """A function that makes a convolution of a second or so, and the arrays it reads."""
-    x, w = np.ones((64, 64, 64, 64), np.float32), np.ones((5, 5, 64, 64), np.float32)
+    """A function that makes a convolution of half a second or so, and the arrays it reads."""
+    x, w = np.ones((32, 64, 64, 64), np.float32), np.ones((5, 5, 64, 64), np.float32)
     windows = shapes.windows(x.shape, (5, 5), 1, "same", 1, owner="conv2d")
 
     def make(algorithm, **arrays):
@@ -231,30 +248,32 @@ def test_what_is_left_of_an_operation_is_dropped(long_op, algorithm, threads, ba
         run = make(algorithm, dy=x, dx=filled, dw=dw).backward
     else:
         run = make(algorithm, y=filled).forward
-    for _ in range(20):  # the signal may come late
-        filled[:] = np.nan
-        if interrupted_after(0.02, lambda: run(64)) is not None and np.isnan(filled).any():
-            break
-    else:
-        pytest.fail("it went on to its end")
-    run(2)  # nothing is dropped any more
+    with one_blas_thread():
+        for _ in range(20):  # the signal may come late
+            filled[:] = np.nan
+            if interrupted_after(0.02, lambda: run(32)) is not None and np.isnan(filled).any():
+                break
+        else:
+            pytest.fail("it went on to its end")
+        run(2)  # nothing is dropped any more
     assert not np.isnan(filled[:2]).any()
 
 
 def test_a_handler_that_does_not_raise_changes_nothing(long_op):
     make, x = long_op
     wanted, y, found = np.empty_like(x), np.empty_like(x), []
-    make("direct", y=wanted).forward(64)
+    make("direct", y=wanted).forward(32)
+
+    inner = make("direct", y=np.empty_like(x))
 
     def handle(number, frame):
-        inner = make("direct", y=np.empty_like(x))
         inner.forward(1)  # a handler may compute, too
         found.append(frame)
 
     before = signal.signal(signal.SIGALRM, handle)
-    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.1)
     try:
-        make("direct", y=y).forward(64)
+        make("direct", y=y).forward(32)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -265,11 +284,11 @@ def test_a_handler_that_does_not_raise_changes_nothing(long_op):
 def test_signals_leave_other_threads_alone(long_op):
     make, x = long_op
     wanted, y = np.empty_like(x), np.empty_like(x)
-    make("direct", y=wanted).forward(64)
-    other = threading.Thread(target=make("direct", y=y).forward, args=(64,))
+    make("direct", y=wanted).forward(32)
+    other = threading.Thread(target=make("direct", y=y).forward, args=(32,))
     other.start()
     mine = make("direct", y=np.empty_like(x))
-    assert interrupted_after(0.02, lambda: mine.forward(64)) is not None
+    assert interrupted_after(0.02, lambda: mine.forward(32)) is not None
     other.join()
     assert_same_bits(y, wanted)
 
