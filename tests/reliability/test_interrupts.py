@@ -23,9 +23,7 @@ from cnnkit.layers import BatchNorm, Conv, Dense, Dropout, Flatten, GlobalAvgPoo
 from cnnkit.threads import one_blas_thread
 
 pytestmark = [
-    pytest.mark.skipif(
-        not hasattr(signal, "pthread_kill"), reason="no signals to one thread of a process"
-    ),
+    pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no signals as POSIX has them"),
     pytest.mark.skipif(
         threading.current_thread() is not threading.main_thread(),
         reason="signals are handled on the main thread",
