@@ -118,7 +118,7 @@ class TestForks:
 def test_multiprocessing(method, fitted, trials):
     clf, wanted = fitted
     context = multiprocessing.get_context(method)
-    for rng in trials(quick=1, full=4 if method == "spawn" else 10):
+    for rng in trials(quick=1, full=10):
         set_num_threads(int(rng.integers(1, 5)))
         with context.Pool(2 if trials.full else 1) as pool:
             parts = [X[i : i + 9] for i in rng.integers(0, 23, 20)]
