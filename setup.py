@@ -30,6 +30,32 @@ DIRECTIVES = {
 }
 # No -ffast-math: it turns denormals off for the whole process. These two change no result.
 FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-pthread"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+# Builds that look for mistakes, by the value of CNNKIT_BUILD; later flags win over FLAGS
+CHECKS = {"boundscheck": True, "initializedcheck": True, "nonecheck": True, "cdivision": False}
+BUILDS = {
+    "": {},
+    "debug": {"flags": ["-O1", "-g", "-UNDEBUG"], "directives": CHECKS},
+    "sanitize": {
+        "flags": ["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer", *SANITIZERS],
+        "link": SANITIZERS,
+    },
+    # counters are atomic because threads share them
+    "coverage": {
+        "flags": ["-O0", "-g", "--coverage", "-fprofile-update=atomic"],
+        "link": ["--coverage"],
+        "cythonize": {"emit_linenums": True},
+    },
+}
+BUILD = os.environ.get("CNNKIT_BUILD", "")
+if BUILD not in BUILDS:
+    raise SystemExit(
+        f"CNNKIT_BUILD must be one of {', '.join(filter(None, BUILDS))}, or empty, got {BUILD!r}."
+    )
+CHOSEN = BUILDS[BUILD]
+FLAGS += CHOSEN.get("flags", [])
+DIRECTIVES |= CHOSEN.get("directives", {})
+BUILD_BASE = f"build/{BUILD}" if BUILD else "build"  # no build takes the objects of another
 INSTRUCTION_SETS = {"portable": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     INSTRUCTION_SETS["avx2"] = ["-mavx2", "-mfma"]
@@ -46,6 +72,7 @@ class BuildExt(build_ext):
     def build_extensions(self):
         for extension in self.extensions:
             extension.extra_compile_args += FLAGS
+            extension.extra_link_args += CHOSEN.get("link", [])
         super().build_extensions()
 
     def build_extension(self, extension):
@@ -82,8 +109,10 @@ setup(
     ext_modules=cythonize(
         [extension(stem) for stem in MODULES],
         include_path=["src"],
-        build_dir="build/cython",
+        build_dir=f"{BUILD_BASE}/cython",
         compiler_directives=DIRECTIVES,
+        **CHOSEN.get("cythonize", {}),
     ),
     cmdclass={"build_ext": BuildExt},
+    options={"build": {"build_base": BUILD_BASE}},
 )
