@@ -29,10 +29,12 @@ def as_reals(owner, optional=None, **arrays):
     }
     dtypes = [real_dtype(a.dtype, name, owner) for name, a in found.items() if a is not None]
     dtype = np.result_type(*dtypes)
-    return [
-        None if array is None else np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
-        for array in found.values()
-    ]
+    return [None if array is None else for_native(array, dtype) for array in found.values()]
+
+
+def for_native(array, dtype):
+    """Return the array as native code reads it: C-contiguous, every number where its type lies."""
+    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def _as_array(array, name, owner):

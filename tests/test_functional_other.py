@@ -5,7 +5,9 @@ import oracles
 import pytest
 from oracles import assert_exact, assert_same_bits, distinct, integers, normals, says
 from scipy.sparse import csr_array
+from seeded import generator
 
+from cnnkit._native import loss as native
 from cnnkit.functional import (
     dense,
     dense_backward,
@@ -172,7 +174,7 @@ WEIGHTS = np.array([1.0, 0, 2.5, 1, 0.125, 3, 1])
 
 def probabilities(rows, classes):
     """Rows that sum to one."""
-    p = np.random.default_rng(5).random((rows, classes))
+    p = generator(5).random((rows, classes))
     return p / p.sum(1, keepdims=True)
 
 
@@ -314,6 +316,13 @@ def test_layout_of_labels_does_not_matter(layout, tmp_path):
     logits, labels = normals(7, 5), oracles.laid_out(LABELS, layout, tmp_path)
     for f in (softmax_cross_entropy, softmax_cross_entropy_backward):
         assert_same_bits(f(logits, labels), f(logits, LABELS))
+
+
+def test_labels_reach_native_code_aligned(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(native, "cross_entropy", lambda _, labels, *rest: given.append(labels) or 0)
+    softmax_cross_entropy(normals(7, 5), oracles.laid_out(LABELS, "unaligned", tmp_path))
+    assert given[0].flags.aligned
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "bool", "float16"])

@@ -5,7 +5,7 @@ from scipy.special import log_softmax
 
 from cnnkit import shapes
 from cnnkit._native import loss as native
-from cnnkit.arrays import as_reals
+from cnnkit.arrays import as_reals, for_native
 
 
 def softmax_cross_entropy(logits, targets, sample_weight=None):
@@ -66,7 +66,7 @@ def _cross_entropy(logits, targets, sample_weight, owner, gradient):
             )
     dlogits = np.empty_like(logits) if gradient else None
     if targets.ndim == 1:
-        targets = np.ascontiguousarray(targets, np.intp)
+        targets = for_native(targets, np.intp)
         loss = native.cross_entropy(logits, targets, sample_weight, dlogits)
     else:
         (targets,) = as_reals(owner, targets=targets)
