@@ -1,5 +1,6 @@
 """Small data and networks for tests of estimators, and stand-ins for what they may be given."""
 
+from seeded import seed
 from sklearn.datasets import load_digits
 
 from cnnkit import CNNClassifier, CNNRegressor, Conv, Conv1x1, GlobalAvgPool, MaxPool, ReLU
@@ -13,11 +14,11 @@ SMALL = [Conv(6, 3), ReLU(), MaxPool(2), Conv1x1(), GlobalAvgPool()]
 
 
 def small(layers=SMALL, **options):
-    return CNNClassifier(layers, **({"max_iter": 2, "random_state": 0} | options))
+    return CNNClassifier(layers, **({"max_iter": 2, "random_state": seed()} | options))
 
 
 def regressor(layers=SMALL, **options):
-    return CNNRegressor(layers, **({"max_iter": 2, "random_state": 0} | options))
+    return CNNRegressor(layers, **({"max_iter": 2, "random_state": seed()} | options))
 
 
 def flat(**options):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from oracles import avg_pool2d, conv2d, max_pool2d, numeric_gradient
+from seeded import generator
 
 from cnnkit import Graph, Input, Layer, Network
 from cnnkit.layers.base import WeightSpec
@@ -40,10 +41,13 @@ class SourceOp:
         dx[:n], dx[n:] = self.slots.dy[:n], 0
 
 
-def bound(build, *shapes, batch=3, dtype="float64", training=True, seed=0, **options):
+def bound(
+    build, *shapes, batch=3, dtype="float64", training=True, seed=0, draws=generator, **options
+):
     """A network of sources x0, x1, ... and of what `build` makes of them, all weights drawn.
 
-    `build` is a layer or any function of symbols that returns one or several.
+    `build` is a layer or any function of symbols that returns one or several; `draws` makes a
+    generator from an int.
     """
     given = Input()
     sources = [Source(shape, batch)(given, name=f"x{i}") for i, shape in enumerate(shapes)]
@@ -54,10 +58,10 @@ def bound(build, *shapes, batch=3, dtype="float64", training=True, seed=0, **opt
         batch_size=batch,
         dtype=dtype,
         training=training,
-        rng=np.random.default_rng(5),
+        rng=draws(5),
         **options,
     )
-    rng = np.random.default_rng(seed)
+    rng = draws(seed)
     for path, spec in network.weights.specs.items():
         values = rng.standard_normal(spec.shape)
         network.weights[path] = abs(values) + 0.5 if path.endswith("/var") else values
@@ -76,7 +80,7 @@ def step(network, n=None, seed=9):
         x[n:] = np.nan
     network.forward(n)
     ys = [output[:n].copy() for output in network.outputs]
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     for doutput in network.doutputs:
         doutput[:n], doutput[n:] = rng.standard_normal(doutput[:n].shape), np.nan
     if network.training:
@@ -89,7 +93,7 @@ def check_slopes(network, n=None, seed=9):
     n = network.batch_size if n is None else n
     weights, draws = network.weights, network.rng.bit_generator.state
     trained = slice(weights.trained)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     dys = [rng.standard_normal(output[:n].shape) for output in network.outputs]
 
     def loss(flat):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+from seeded import generator
 
 from cnnkit import Network, Sequential
 
@@ -226,18 +227,18 @@ def numeric_gradient(f, x, eps=1e-6):
 
 def integers(*shape, seed=0):
     """Whole numbers from -4 to 4: short sums of their products are exact in float32."""
-    return np.random.default_rng(seed).integers(-4, 5, shape).astype(np.float64)
+    return generator(seed).integers(-4, 5, shape).astype(np.float64)
 
 
 def normals(*shape, seed=0):
     """Standard normal numbers."""
-    return np.random.default_rng(seed).standard_normal(shape)
+    return generator(seed).standard_normal(shape)
 
 
 def distinct(*shape, seed=0):
     """Numbers 0.1 apart in random order: no ties, none at zero."""
     n = math.prod(shape)
-    return (np.random.default_rng(seed).permutation(n) - n // 2 + 0.5).reshape(shape) / 10
+    return (generator(seed).permutation(n) - n // 2 + 0.5).reshape(shape) / 10
 
 
 LAYOUTS = [
@@ -329,7 +330,7 @@ def check_gradients(layers, shape, *, batch=2, algorithm="auto"):
         dtype="float64",
         training=True,
         algorithm=algorithm,
-        rng=np.random.default_rng(3),
+        rng=generator(3),
     )
     draws = network.rng.bit_generator.state
     flat = normals(network.weights.flat.size)

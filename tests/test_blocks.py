@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from seeded import generator
 from sklearn.base import clone
 
 from cnnkit import Conv, Conv1x1, Graph, Input, Network, ReLU, Sequential
@@ -40,14 +41,14 @@ BLOCKS = {
 each_block = pytest.mark.parametrize(("block", "output_shape"), BLOCKS.values(), ids=BLOCKS)
 
 
-X = np.random.default_rng(0).standard_normal((3, 6, 5, 8))
+X = generator(0).standard_normal((3, 6, 5, 8))
 
 
 def bound(graph, input_shape=X.shape[1:], training=False):
     """The network of a graph in float64, all its weights drawn at random."""
     graph = graph if isinstance(graph, Graph) else Sequential([graph])
     network = Network(graph, input_shape, 1, batch_size=len(X), dtype=np.float64, training=training)
-    rng = np.random.default_rng(1)
+    rng = generator(1)
     network.weights.initialise(rng)
     trained = network.weights.flat[: network.weights.trained]
     trained += 0.1 * rng.standard_normal(trained.shape)
@@ -72,7 +73,7 @@ def test_shape(block, output_shape):
 @each_block
 def test_gradients(block, output_shape):
     network = bound(block, training=True)
-    rng = np.random.default_rng(2)
+    rng = generator(2)
     doutput = rng.standard_normal(network.output.shape)
     forward(network)
     network.doutput[:] = doutput
@@ -184,7 +185,7 @@ def test_feature_pyramid_trains():
     maps = feature_pyramid([C4, Conv1x1(3, stride=2)(C4)], 4)
     x = X[:, :4, :4]
     network = bound(Graph.from_outputs(maps), x.shape[1:], training=True)
-    rng = np.random.default_rng(2)
+    rng = generator(2)
     doutputs = [rng.standard_normal(y.shape) for y in network.outputs]
     weights = network.weights.flat
     direction, step = rng.standard_normal(weights.shape), 1e-6

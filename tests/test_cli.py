@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from seeded import generator
 from sklearn.datasets import load_digits
 
 from cnnkit import CNNClassifier, CNNFeatures, CNNRegressor, load, save
@@ -60,7 +61,7 @@ def digits_file(tmp_path_factory):
 def photos(tmp_path_factory):
     """A folder of images by class: left halves bright, or right halves."""
     image = pytest.importorskip("PIL.Image")
-    root, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    root, rng = tmp_path_factory.mktemp("photos"), generator(0)
     for name, half in (("left", np.s_[:, :5]), ("right", np.s_[:, 5:])):
         (root / name / "more").mkdir(parents=True)
         for k in range(12):
@@ -135,7 +136,7 @@ class TestTrain:
 
     @pytest.mark.parametrize("flat", [False, True])
     def test_arrays(self, run, tmp_path, flat):
-        rng = np.random.default_rng(0)
+        rng = generator(0)
         X, y = rng.random((40, 4, 5, 2)), np.repeat(["a", "b"], 20)
         X[y == "b", :2] += 1
         X = X.reshape(40, -1) if flat else X
@@ -186,9 +187,7 @@ class TestTrain:
         assert load(tmp_path / "model").n_iter_ < 30
 
     def test_a_class_of_one_image_is_trained_on(self, run, tmp_path):
-        np.savez(
-            tmp_path / "few.npz", X=np.random.default_rng(0).random((9, 4, 4)), y=[*"aaaabbbbc"]
-        )
+        np.savez(tmp_path / "few.npz", X=generator(0).random((9, 4, 4)), y=[*"aaaabbbbc"])
         words = ("--epochs", 1, "--output", tmp_path / "model", "--validation-fraction")
         for seed in range(5):
             assert run("train", tmp_path / "few.npz", *words, 0.4, "--seed", seed)[0] == 0
@@ -203,7 +202,7 @@ class TestTrain:
 class TestPredict:
     @pytest.mark.parametrize("several", [False, True])
     def test_a_regressor(self, run, tmp_path, several):
-        rng = np.random.default_rng(0)
+        rng = generator(0)
         X, y = rng.random((12, 4, 5, 2)), rng.random((12, 2) if several else 12)
         reg = CNNRegressor(max_iter=1, random_state=0).fit(X, y)
         save(reg, tmp_path / "model")
@@ -220,7 +219,7 @@ class TestPredict:
         assert run("summary", tmp_path / "model")[1].startswith("CNNRegressor for images of 4x5x2")
 
     def test_several_labels(self, run, tmp_path):
-        rng = np.random.default_rng(0)
+        rng = generator(0)
         X, y = rng.random((12, 4, 5)), rng.integers(0, 2, (12, 3))
         clf = CNNClassifier(max_iter=1, random_state=0).fit(X, y)
         save(clf, tmp_path / "model")
@@ -233,7 +232,7 @@ class TestPredict:
         assert "labels: 0, 1, 2" in run("summary", tmp_path / "model")[1]
 
     def test_features(self, run, tmp_path):
-        X = np.random.default_rng(0).random((12, 4, 5))
+        X = generator(0).random((12, 4, 5))
         features = CNNFeatures(CNNClassifier(max_iter=1)).fit(X, [0, 1] * 6)
         save(features, tmp_path / "model")
         np.savez(tmp_path / "data.npz", X=X)

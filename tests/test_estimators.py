@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from oracles import LAYOUTS, assert_same_bits, laid_out
+from seeded import generator
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
@@ -64,7 +65,7 @@ def test_digits_are_learnt(threads):
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
 def test_every_solver_learns_tables(solver):
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     table = rng.standard_normal((300, 5))
     y = np.where(table @ [1, -2, 0, 1, 0.5] > 0, "yes", "no")
     clf = small(None, solver=solver, learning_rate_init=0.02, max_iter=15)
@@ -151,7 +152,7 @@ def test_flat_three_and_four_dimensional_X_train_the_same(shape):
 
 
 def test_colours_and_sides_are_told_apart():
-    images = np.random.default_rng(0).random((20, 5, 6, 3))
+    images = generator(0).random((20, 5, 6, 3))
     y = np.arange(20) % 2
     clf = small([Conv(4, (3, 2)), Flatten(), Dense()]).fit(images, y)
     assert clf.input_shape_ == (5, 6, 3)
@@ -196,7 +197,7 @@ def test_layouts_of_memory(layout, dtype, tmp_path):
 
 @pytest.mark.parametrize("mapped", [True, False])
 def test_uint8_is_never_copied_whole(mapped, tmp_path):
-    images = np.random.default_rng(0).integers(0, 255, (3000, 32, 32, 3), "uint8")
+    images = generator(0).integers(0, 255, (3000, 32, 32, 3), "uint8")
     y = np.arange(3000) % 2
     if mapped:
         images = laid_out(images, "memory_mapped", tmp_path)
@@ -321,7 +322,7 @@ def test_verbose(capsys):
 )
 def test_default_layers(shape, output_shapes):
     clf = CNNClassifier(max_iter=1, random_state=0)
-    rows = np.random.default_rng(0).random((20, *shape))
+    rows = generator(0).random((20, *shape))
     clf.fit(rows, np.arange(20) % 2)
     assert [row.output_shape for row in clf.summary().rows] == output_shapes
     kernel = clf.network_.weights["conv1/w"].shape[:2]

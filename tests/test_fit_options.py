@@ -20,6 +20,7 @@ from estimator_data import (
     weights,
 )
 from oracles import assert_same_bits, laid_out
+from seeded import generator
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
@@ -187,7 +188,7 @@ def test_frozen_layers_stay_as_they_are(frozen, still, solver):
 
 def test_nothing_is_computed_below_the_first_trained_layer():
     layers = Sequential([Conv(4), ReLU(), Conv(4), ReLU(), Flatten(), Dense()])
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     kwargs = {"batch_size": 3, "training": True, "rng": rng}
     for frozen, ops in (((), 3), (("conv1",), 2), (("conv1", "conv2"), 1), (("conv2",), 3)):
         network = Network(layers, (8, 8, 1), 10, frozen=frozen, **kwargs)

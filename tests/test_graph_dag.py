@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from seeded import generator
 
 from cnnkit import (
     Add,
@@ -29,7 +30,7 @@ DIAMOND = [
 
 @pytest.mark.parametrize("seed", range(6))
 def test_nodes_in_any_order(seed):
-    nodes = [DIAMOND[i] for i in np.random.default_rng(seed).permutation(len(DIAMOND))]
+    nodes = [DIAMOND[i] for i in generator(seed).permutation(len(DIAMOND))]
     graph = Graph(nodes, outputs="head")
     done = {"input"}
     for name, _, inputs in graph.wiring():
@@ -52,8 +53,8 @@ def test_the_order_does_not_change_what_is_computed():
         network = Network(Graph(nodes, "head"), (8, 8, 1), 1)
         for part in ("stem/w", "left/w"):
             shape = network.weights[part].shape
-            network.weights[part][:] = np.random.default_rng(len(part)).normal(size=shape)
-        network.x[:] = np.random.default_rng(3).random(network.x.shape)
+            network.weights[part][:] = generator(len(part)).normal(size=shape)
+        network.x[:] = generator(3).random(network.x.shape)
         network.forward(1)
         outputs.append(network.output.copy())
     np.testing.assert_array_equal(*outputs)

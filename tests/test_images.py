@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from oracles import LAYOUTS, assert_same_bits, laid_out
+from seeded import generator
 
 from cnnkit.images import check_input_shape, input_shape, load_batch
 
@@ -83,7 +84,7 @@ def test_shapes_after_fit(shape, wanted, fits):
 
 def images(dtype):
     """Seven images of 4 x 3 x 2 that every dtype holds exactly."""
-    return np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 100, (7, 4, 3, 2))
+    return generator(0).integers(0, 2 if dtype == "bool" else 100, (7, 4, 3, 2))
 
 
 @pytest.mark.parametrize("real", ["float32", "float64"])

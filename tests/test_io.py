@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from oracles import assert_same_bits
+from seeded import generator
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
@@ -38,7 +39,7 @@ from cnnkit.schedules import Cosine
 safetensors = pytest.importorskip("safetensors")
 numpy_file = pytest.importorskip("safetensors.numpy")
 
-RNG = np.random.default_rng(0)
+RNG = generator(0)
 X = RNG.random((30, 6, 7, 2), np.float32)
 LABELS = {
     "int": np.arange(30) % 3,
@@ -408,7 +409,7 @@ class TestHostileFiles:
         )
         features = CNNFeatures(FrozenEstimator(inner), node="relu1").fit(X)
         save(features, tmp_path / "whole")
-        rng, refused = np.random.default_rng(0), 0
+        rng, refused = generator(0), 0
         strange = [None, True, -1, 2**62, 1e300, "x", [], {}, {"tuple": []}, {"layer": "Conv"}]
         for _ in range(300):
 
@@ -448,7 +449,7 @@ class TestHostileFiles:
             load(path)
 
     def test_random_bytes_and_flipped_bits(self, good, tmp_path):
-        rng, path = np.random.default_rng(0), tmp_path / "bad"
+        rng, path = generator(0), tmp_path / "bad"
         whole = np.frombuffer(good.read_bytes(), np.uint8)
         header = int.from_bytes(whole[:8].tobytes(), "little") + 8
         refused = 0

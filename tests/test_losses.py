@@ -4,6 +4,7 @@ import numpy as np
 import oracles
 import pytest
 from oracles import normals
+from seeded import generator
 from sklearn.metrics import r2_score
 
 from cnnkit.losses import (
@@ -21,7 +22,7 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (1, 4), (7, 2), (32, 10), (5, 100)])
 def test_mean_and_gradient(n, k, dtype):
     logits = (3 * normals(n, k)).astype(dtype)
-    targets = np.random.default_rng(0).integers(0, k, n)
+    targets = generator(0).integers(0, k, n)
     dlogits = np.full_like(logits, np.nan)
     mean = SoftmaxCrossEntropy()(logits, targets, dlogits)
     one_hot = np.eye(k)[targets]
@@ -85,7 +86,7 @@ LOSSES = [
 
 
 def targets_of(loss, n):
-    rng = np.random.default_rng(5)
+    rng = generator(5)
     if isinstance(loss, SoftmaxCrossEntropy):
         return rng.integers(0, 4, n)
     if isinstance(loss, SigmoidCrossEntropy):

@@ -4,13 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from seeded import generator
 
 from cnnkit.arrays import ALIGNMENT, empty_bytes
 from cnnkit.memory import Lifetime, place
 
 
 def random_lifetimes(seed):
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     count, steps = rng.integers(1, 30), rng.integers(1, 40)
     lifetimes = {}
     for key in range(count):

@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from seeded import generator
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -66,7 +67,7 @@ def n_classes(name):
 
 def take_step(graph, image_shape, n_outputs, batch_size):
     """Train on one batch; return the loss and the share of weight arrays that have a gradient."""
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     network = Network(graph, image_shape, n_outputs, batch_size=batch_size, training=True, rng=rng)
     network.weights.initialise(rng)
     network.x[:] = rng.standard_normal(network.x.shape)

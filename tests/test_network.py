@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 import pytest
 from oracles import assert_same_bits, normals, python
+from seeded import generator
 
 from cnnkit import (
     BatchNorm,
@@ -68,7 +69,7 @@ def threads():
 
 
 def make(layers, *, batch_size=4, shape=SHAPE, **options):
-    options = {"training": True, "rng": np.random.default_rng(0)} | options
+    options = {"training": True, "rng": generator(0)} | options
     network = Network(Sequential(layers), shape, 3, batch_size=batch_size, **options)
     network.weights.flat[:] = normals(network.weights.flat.size)
     return network
@@ -162,7 +163,7 @@ def assert_near(got, want):
 @each_net
 def test_training_step_is_that_of_the_layers(layers, dtype, n, algorithm):
     network = make(layers, dtype=dtype, algorithm=algorithm)
-    expected = one_by_one(network, n, np.random.default_rng(0))
+    expected = one_by_one(network, n, generator(0))
     y, grads = step(network, n)
     assert_near(y, expected[0])
     assert_near(grads, expected[1])

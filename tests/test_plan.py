@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from layer_oracles import TWINS, bound, check, check_slopes, compute, step
 from oracles import assert_same_bits, check_gradients, normals
+from seeded import generator
 
 from cnnkit import (
     Add,
@@ -225,7 +226,7 @@ def random_graph(rng):
 @pytest.mark.parametrize("seed", range(40))
 def test_random_graphs(seed):
     def make(**options):
-        return bound(random_graph(np.random.default_rng(seed)), SHAPE, (4, 3, 3), **options)
+        return bound(random_graph(generator(seed)), SHAPE, (4, 3, 3), **options)
 
     network = make(batch=2)
     check_slopes(network, 2)
@@ -326,10 +327,10 @@ NET = Sequential(
 
 def trained(**options):
     network = Network(NET, (6, 7, 2), 3, dtype="float64", **options)
-    network.weights.initialise(np.random.default_rng(0))
+    network.weights.initialise(generator(0))
     for path in network.weights:
         if "batchnorm" in path:
-            network.weights[path] = np.random.default_rng(1).uniform(0.5, 2, 5)
+            network.weights[path] = generator(1).uniform(0.5, 2, 5)
     return network
 
 
@@ -339,7 +340,7 @@ ALL_NODES = [name for name, _, _ in NET.flattened(3)]
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 130])
 def test_activations_are_slices_of_a_full_run(count, training):
-    network = trained(training=training, rng=np.random.default_rng(2))
+    network = trained(training=training, rng=generator(2))
     x = normals(count, 6, 7, 2)
     found = network.activations(x, ALL_NODES)
     values = {"input": x}
@@ -364,7 +365,7 @@ def test_activations_one_at_a_time_are_those_together():
 
 def test_activations_of_bytes_and_of_flat_rows():
     network = trained()
-    x = np.random.default_rng(0).integers(0, 256, (4, 6, 7, 2), np.uint8)
+    x = generator(0).integers(0, 256, (4, 6, 7, 2), np.uint8)
     want = network.activations(x / 255, ["pool"])["pool"]
     for given in (x, x.reshape(4, -1)):
         got = network.activations(given, ["pool"])["pool"]
@@ -390,7 +391,7 @@ def test_images_of_another_shape_are_refused():
 
 
 def test_resized_to_other_outputs_leaves_out_what_they_do_not_need():
-    network = trained(training=True, batch_size=8, rng=np.random.default_rng(0))
+    network = trained(training=True, batch_size=8, rng=generator(0))
     whole, early = network.resized(8), network.resized(8, ("relu1", "stem"))
     assert early.activation_bytes < whole.activation_bytes
     assert [output.shape for output in early.outputs] == [(8, 6, 7, 5)] * 2

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from oracles import assert_same_bits, normals
+from seeded import generator
 
 from cnnkit import BatchNorm, Conv, GlobalAvgPool, Network, ReLU, Residual, Sequential, prediction
 from cnnkit.prediction import inference_network, predict
@@ -15,7 +16,7 @@ GRAPH = Sequential(
 @pytest.fixture(params=["float32", "float64"])
 def network(request):
     network = Network(GRAPH, (9, 7, 2), 3, dtype=request.param)
-    network.weights.initialise(np.random.default_rng(0))
+    network.weights.initialise(generator(0))
     return network
 
 

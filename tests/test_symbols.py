@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from seeded import generator
 
 from cnnkit import (
     Add,
@@ -63,8 +64,8 @@ def test_several_outputs():
     assert graph.output_names() == ("globalavgpool1", "conv2", "relu1")
     assert graph.output_shape((8, 6, 1)) == ((4,), (8, 6, 2), (8, 6, 4))
     network = Network(graph, (8, 6, 1), 1, batch_size=2)
-    network.weights.initialise(np.random.default_rng(0))
-    network.x[:] = np.random.default_rng(1).random(network.x.shape)
+    network.weights.initialise(generator(0))
+    network.x[:] = generator(1).random(network.x.shape)
     network.forward(2)
     pooled, _, y = network.outputs
     np.testing.assert_allclose(pooled, y.mean(axis=(1, 2)), rtol=1e-5)
@@ -92,7 +93,7 @@ def test_every_use_of_a_layer_has_weights_of_its_own():
     graph = Graph.from_outputs(conv(conv(x)))
     assert list(graph.weight_specs((4, 4, 3))) == ["conv1/w", "conv1/b", "conv2/w", "conv2/b"]
     network = Network(graph, (4, 4, 3), 1)
-    network.weights.initialise(np.random.default_rng(0))
+    network.weights.initialise(generator(0))
     assert (network.weights["conv1/w"] != network.weights["conv2/w"]).any()
 
 

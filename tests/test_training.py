@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from oracles import assert_same_bits, normals
+from seeded import generator
 
 from cnnkit import Dense, Dropout, Flatten, Network, Sequential
 from cnnkit.losses import SoftmaxCrossEntropy
@@ -11,7 +12,7 @@ from cnnkit.prediction import predict
 from cnnkit.training import Training
 from cnnkit.watch import Watch
 
-X, TARGETS = normals(11, 2, 3, 1), np.random.default_rng(0).integers(0, 3, 11)
+X, TARGETS = normals(11, 2, 3, 1), generator(0).integers(0, 3, 11)
 
 
 def training(loss=None, *, rng=None, batch_size=4, rate=0.1, layers=()):
@@ -22,9 +23,9 @@ def training(loss=None, *, rng=None, batch_size=4, rate=0.1, layers=()):
         batch_size=batch_size,
         dtype="float64",
         training=True,
-        rng=np.random.default_rng(7),
+        rng=generator(7),
     )
-    network.weights.initialise(np.random.default_rng(1))
+    network.weights.initialise(generator(1))
     return Training(network, loss or SoftmaxCrossEntropy(), SGD(network.weights, rate), rng)
 
 
@@ -53,7 +54,7 @@ def test_batches_in_order_the_last_one_smaller():
 
 def test_a_new_order_for_every_epoch():
     loss = Script(*[1.0] * 6)
-    training(loss, rng=np.random.default_rng(0)).run(X, np.arange(11), epochs=2)
+    training(loss, rng=generator(0)).run(X, np.arange(11), epochs=2)
     first, second = np.concatenate(loss.seen[:3]), np.concatenate(loss.seen[3:])
     assert sorted(first) == sorted(second) == list(range(11))
     assert (first != second).any()
@@ -61,7 +62,7 @@ def test_a_new_order_for_every_epoch():
 
 
 def test_rows_and_targets_stay_together():
-    run = training(rng=np.random.default_rng(0))
+    run = training(rng=generator(0))
     seen = []
     inner = run.loss
 
@@ -112,7 +113,7 @@ def test_patience(losses, tol, patience, epochs):
 
 
 def test_epochs_of_two_runs_are_those_of_one():
-    one, two = (training(rng=np.random.default_rng(3), layers=[Dropout(0.2)]) for _ in range(2))
+    one, two = (training(rng=generator(3), layers=[Dropout(0.2)]) for _ in range(2))
     one.run(X, TARGETS, epochs=5)
     two.run(X, TARGETS, epochs=2)
     two.run(X, TARGETS, epochs=3)

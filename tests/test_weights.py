@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from oracles import assert_same_bits, normals
+from seeded import generator
 
 from cnnkit.layers.base import WeightSpec
 from cnnkit.weights import Weights
@@ -57,7 +58,9 @@ def test_arrays_of_one_node():
 
 
 @pytest.mark.parametrize(
-    "value", [normals(5), normals(5).astype("float32"), list(range(5)), np.arange(10)[::2]], ids=str
+    "value",
+    [normals(5), normals(5).astype("float32"), list(range(5)), np.arange(10)[::2]],
+    ids=["float64", "float32", "list", "strided"],
 )
 def test_assigning_copies(value):
     weights = Weights(SPECS, "float32")
@@ -90,22 +93,21 @@ def test_initialisation(dtype):
     specs = {"a/w": WeightSpec((50, 400), 8, True), "a/b": WeightSpec((400,))}
     weights = Weights(specs, dtype)
     weights.flat[:] = 7
-    assert weights.initialise(np.random.default_rng(0)) is weights
+    assert weights.initialise(generator(0)) is weights
     assert not weights["a/b"].any()
     w = weights["a/w"]
     assert abs(w.mean()) < 0.02
     assert abs(w.std() - 0.5) < 0.01
     assert abs((np.abs(w) < 0.5).mean() - 0.6827) < 0.02
-    again = Weights(specs, dtype).initialise(np.random.default_rng(0))
+    again = Weights(specs, dtype).initialise(generator(0))
     assert_same_bits(again.flat, weights.flat)
-    other = Weights(specs, dtype).initialise(np.random.default_rng(1))
+    other = Weights(specs, dtype).initialise(generator(1))
     assert (other["a/w"] != w).mean() > 0.99
 
 
 def test_float32_starts_as_float64_rounded():
     narrow, wide = (
-        Weights(SPECS, dtype).initialise(np.random.default_rng(0)).flat
-        for dtype in ("float32", "float64")
+        Weights(SPECS, dtype).initialise(generator(0)).flat for dtype in ("float32", "float64")
     )
     assert_same_bits(narrow, wide.astype("float32"))
 
@@ -122,7 +124,7 @@ def test_like_is_zeros_laid_out_the_same():
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda w: pickle.loads(pickle.dumps(w))])
 @both_dtypes
 def test_copies_keep_views_of_their_own_vector(again, dtype):
-    weights = Weights(SPECS, dtype).initialise(np.random.default_rng(0))
+    weights = Weights(SPECS, dtype).initialise(generator(0))
     other = again(weights)
     assert_same_bits(other.flat, weights.flat)
     other["conv1/b"] = 3
@@ -131,5 +133,5 @@ def test_copies_keep_views_of_their_own_vector(again, dtype):
 
 
 def test_none_at_all():
-    weights = Weights({}, "float32").initialise(np.random.default_rng(0))
+    weights = Weights({}, "float32").initialise(generator(0))
     assert (len(weights), weights.flat.shape, weights.decayed) == (0, (0,), 0)

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from seeded import generator
 
 from cnnkit import (
     Add,
@@ -60,7 +61,7 @@ class TestFilters:
         assert len(display.figure_.axes) == 1
 
     def test_colours(self):
-        filters = np.random.default_rng(0).normal(size=(5, 4, 3, 70))
+        filters = generator(0).normal(size=(5, 4, 3, 70))
         display = FilterDisplay(filters).plot()
         assert len(display.images_) == 64
         assert display.images_[0].get_array().shape == (5, 4, 3)
@@ -106,7 +107,7 @@ class TestFeatureMaps:
 def trained(layers, shape=(6, 7, 2), n_outputs=3):
     """A network with random weights and running statistics, in float64."""
     network = Network(Sequential(layers), shape, n_outputs, dtype=np.float64)
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     network.weights.initialise(rng)
     for path, array in network.weights.items():
         if path.rpartition("/")[2] in ("b", "beta", "mean", "gamma", "var"):
@@ -114,7 +115,7 @@ def trained(layers, shape=(6, 7, 2), n_outputs=3):
     return network
 
 
-X = np.random.default_rng(1).random((3, 6, 7, 2))
+X = generator(1).random((3, 6, 7, 2))
 TARGETS = [0, 2, 1]
 
 
@@ -230,7 +231,7 @@ class TestClassActivationDisplay:
             ClassActivationDisplay.from_estimator(classifier, digits[0][:2], classes=classes)
 
     def test_colours(self):
-        rng = np.random.default_rng(0)
+        rng = generator(0)
         images = rng.normal(size=(9, 6, 9, 3))
         ClassActivationDisplay(images, np.zeros((9, 3, 3))).plot().figure_.canvas.draw()
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from oracles import check_gradients
+from seeded import generator
 from sklearn.base import clone
 
 import cnnkit
@@ -52,7 +53,7 @@ def test_repr_makes_the_layer_again(layer, shape):
 @each_layer
 def test_layers_hold_no_arrays(layer, shape):
     before = repr(vars(layer))
-    network = Network(Sequential([layer]), shape, 3, training=True, rng=np.random.default_rng(0))
+    network = Network(Sequential([layer]), shape, 3, training=True, rng=generator(0))
     network.x[...] = 1
     network.forward(1)
     assert repr(vars(layer)) == before

@@ -14,7 +14,7 @@ from cnnkit.layers.base import WeightSpec
 @pytest.mark.parametrize("features", [1, 5, 18])
 def test_gradients(features, units, bias, algorithm):
     layers = [Dense(units, bias=bias), ReLU(), Dense(2, bias=bias)]
-    check_gradients(layers, (features,), batch=5, algorithm=algorithm)
+    check_gradients(layers, (features,), batch=40, algorithm=algorithm)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 5, 1), (4, 3, 2)], ids=str)

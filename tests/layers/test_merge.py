@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from layer_oracles import bound, check, step
 from oracles import normals
+from seeded import generator
 
 from cnnkit import (
     Add,
@@ -102,7 +103,7 @@ def test_branches_are_the_graph_they_stand_for():
 def test_squeeze_and_excitation_by_branches():
     gate = [GlobalAvgPool(), Sigmoid()]
     network = Network(Sequential([Multiply([Conv1x1(4), [Conv1x1(4), *gate]])]), (3, 2, 4), 1)
-    network.weights.initialise(np.random.default_rng(0))
+    network.weights.initialise(generator(0))
     network.x[...] = x = normals(1, 3, 2, 4)
     w = [network.weights[f"multiply1/branch{path}/w"][0, 0] for path in ("1", "2/conv1x1_1")]
     want = (x @ w[0]) / (1 + np.exp(-(x @ w[1]).mean((1, 2), keepdims=True)))
