@@ -19,7 +19,10 @@ from cnnkit._native import runtime
 from cnnkit.functional import conv2d
 from cnnkit.threads import one_blas_thread
 
-X = normals(24, 20, 21, 4)
+
+@pytest.fixture
+def X():
+    return normals(24, 20, 21, 4)
 
 
 def test_the_best_instruction_set_is_taken_unless_one_is_forced():
@@ -108,7 +111,7 @@ def blas_threads():
 
 
 @pytest.fixture
-def three_blas_threads():
+def three_blas_threads(X):
     conv2d(X, np.ones((1, 1, 4, 2)), algorithm="im2col")
     with threadpool_limits(3, user_api="blas"):
         before = blas_threads()
@@ -155,7 +158,7 @@ def test_blas_has_its_threads_back_after_overlapping_users(three_blas_threads):
     assert blas_threads() == three_blas_threads
 
 
-def test_blas_has_its_threads_back_after_training(three_blas_threads):
+def test_blas_has_its_threads_back_after_training(three_blas_threads, X):
     clf = CNNClassifier(max_iter=1, algorithm="im2col").fit(X, np.arange(24) % 3)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(clf.predict, [X] * 8))
