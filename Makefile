@@ -57,7 +57,7 @@ test-coverage: build/coverage/package/installed .venv/coverage
 	@$(call under_each,$(call on_build,coverage) $(BIN)/python -P -m coverage run -m pytest)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-	$(BIN)/gcovr
+	$(BIN)/python tests/native_coverage.py
 
 test-matrix: .venv/pip
 	$(BIN)/python tests/matrix.py
@@ -89,7 +89,7 @@ bench: .venv/bench .venv-torch/installed
 	@touch $@
 
 .venv/coverage: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check 'coverage>=7.10' 'gcovr>=8'
+	$(BIN)/pip install --quiet --disable-pip-version-check 'coverage>=7.10'
 	@touch $@
 
 build/%/package/installed: .venv/installed $(SOURCES)

@@ -78,11 +78,14 @@ def test_a_full_disk(good, tmp_path):
         from cnnkit import load, save
         clf = load({str(good)!r})
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        most, ever = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, ever))
         try:
             save(clf, {str(tmp_path / "model")!r})
         except Exception as error:
             print(isinstance(error, OSError), "[Errno 27]" in str(error) or error)
+        finally:  # counters of coverage are written at exit
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, ever))
     """
     assert python(code).stdout == "True True\n"
     assert (tmp_path / "model").read_text() == "old"
