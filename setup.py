@@ -45,7 +45,6 @@ BUILDS = {
     "coverage": {
         "flags": ["-O1", "-g", "--coverage", "-fprofile-update=atomic"],
         "link": ["--coverage"],
-        "cythonize": {"emit_linenums": True},
     },
 }
 BUILD = os.environ.get("CNNKIT_BUILD", "")
@@ -112,7 +111,6 @@ setup(
         include_path=["src"],
         build_dir=f"{BUILD_BASE}/cython",
         compiler_directives=DIRECTIVES,
-        **CHOSEN.get("cythonize", {}),
     ),
     cmdclass={"build_ext": BuildExt},
     options={"build": {"build_base": BUILD_BASE}},

@@ -8,6 +8,7 @@ each instruction set and real type, a .pxd file into several modules. What Cytho
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -16,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "coverage"
 LEAST = 95
-# Functions of a .pyx file in its C file. Others are Cython's own, and their lines would be counted
-# on from the line that was last named.
-WRITTEN = ("__pyx_f_", "__pyx_pf_", "__pyx_pw_", "__pyx_fuse_", "__pyx_pymod_exec_")
+# What Cython writes above the C of a line, and above the end of a function
+MARK = re.compile(r'\s*/\* "(.+)":(\d+)$')
+EXIT = "  /* function exit code */"
 
 
 def counts():
@@ -32,18 +33,32 @@ def counts():
             text=True,
             check=True,
         )
-        for line in done.stdout.splitlines():
-            for file in json.loads(line)["files"]:
-                # Cython names a .pxd file as it was found, by the folder it looked in
-                path = next((p for p in (file["file"], f"src/{file['file']}") if is_ours(p)), None)
-                for each in file["lines"] if path else []:
-                    if path.endswith(".c") or each.get("function_name", "").startswith(WRITTEN):
-                        found[path][each["line_number"]] += each["count"]
+        for file in json.loads(done.stdout)["files"]:
+            path = Path(file["file"])
+            if path.is_absolute():
+                continue  # a header of Python or of the system
+            origins = written_lines(path) if path.is_relative_to("build") else None
+            for line in file["lines"]:
+                number = line["line_number"]
+                where = (path.name, number) if origins is None else origins.get(number)
+                if where:
+                    found[where[0]][where[1]] += line["count"]
     return found
 
 
-def is_ours(path):
-    return path.startswith("src/") and (ROOT / path).is_file()
+def written_lines(path):
+    """Return file and line in src/ for the lines of a C file that Cython made of one."""
+    found, mark = {}, None
+    for number, text in enumerate((ROOT / path).read_text().splitlines(), 1):
+        match = MARK.match(text)
+        if match:
+            name = match[1].removeprefix("src/")
+            mark = (name, int(match[2])) if (ROOT / "src" / name).is_file() else None
+        elif text == "}" or text == EXIT:
+            mark = None
+        elif mark:
+            found[number] = mark
+    return found
 
 
 def ranges(numbers):
