@@ -63,7 +63,7 @@ class BatchTraining:
         watch = Watch() if watch is None else watch
         rows = np.arange(len(X)) if rows is None else rows
         objective = Objective(self.network, self.loss, self.alpha, X, targets, rows, weights)
-        watch.start(self.network, self.network.weights)
+        watch.start(self)
         trained = self.network.weights.flat[: self.network.weights.trained]
         before = len(self.loss_curve)
 

@@ -85,7 +85,7 @@ class Training:
         watch : Watch, default=None
         """
         watch = Watch() if watch is None else watch
-        watch.start(self.network, self.weights)
+        watch.start(self)
         unit = 1.0
         if weights is not None:
             unit = float(np.mean(weights if rows is None else weights[rows]))

@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import ClassVar
 
@@ -31,8 +32,8 @@ class Epoch:
         What training took, without validation.
     validation_loss, validation_score : float or None
     weights : Weights or None
-        What prediction would use now, by path; they change as training goes on. None for an epoch
-        before a checkpoint that training went on from.
+        What prediction would use now, by path; they change as training goes on. None once the
+        epoch is over.
     state : callable or None
         Returns all that training would go on with: see `cnnkit.checkpoints.State`.
     """
@@ -72,12 +73,12 @@ class Watch:
     listeners : list, default=()
         Each with ``resume(epochs)``, ``begin()``, and ``end(epoch)`` that returns whether to stop.
     state : callable, default=None
-        What epochs are given to offer.
+        Given the run and this watch, it returns what epochs offer as their state.
 
     Attributes
     ----------
     epochs : list of Epoch
-        Of this run of training; those before a checkpoint have no weights.
+        Of this run of training, without what is of the moment.
     best_score : float or None
         With `early_stopping`.
     deadline : float or None
@@ -134,11 +135,12 @@ class Watch:
         if self.deadline is not None:
             self.deadline -= sum(epoch.seconds for epoch in epochs)
 
-    def start(self, network, weights):
-        """Learn which network trains, and with which weights it would predict."""
-        self._weights = weights
+    def start(self, run):
+        """Learn which run it is: its network trains, and with its weights it would predict."""
+        self._run = run
+        self._weights = run.weights
         if self.validation is not None:
-            self.validation.start(network, weights)
+            self.validation.start(run.network, run.weights)
         if self.epochs:
             for listener in self.listeners:
                 listener.resume(list(self.epochs))
@@ -154,11 +156,13 @@ class Watch:
         """Record an epoch; say whether to stop."""
         seconds = perf_counter() - self._began
         found = (None, None) if self.validation is None else self.validation.measure()
-        epoch = Epoch(number, loss, learning_rate, seconds, *found, self._weights, self.state)
+        epoch = Epoch(number, loss, learning_rate, seconds, *found)
         if self._note(epoch):
             self.best = self._weights.copy().flat
         self._keep()
-        told = [bool(listener.end(epoch)) for listener in self.listeners]
+        state = None if self.state is None else partial(self.state, self._run, self)
+        live = replace(epoch, weights=self._weights, state=state)
+        told = [bool(listener.end(live)) for listener in self.listeners]
         late = self.deadline is not None and perf_counter() >= self.deadline
         return any(told) or self.tired or late
 

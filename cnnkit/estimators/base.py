@@ -280,7 +280,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
             early_stopping=self.early_stopping,
             max_time=self.max_time,
             keep_finite=self.on_divergence == "stop",
-            state=lambda: State.of(run, watch, fit(), seed),
+            state=lambda run, watch: State.of(run, watch, fit(), seed),
         )
         if state is not None:
             check_same(state.fit, fit())

@@ -1,10 +1,15 @@
 """What a process holds after hundreds of fits: no more than after the first."""
 
+import gc
 import json
 from pathlib import Path
 
 import pytest
+from estimator_data import X, Y, small
 from oracles import python
+
+from cnnkit.training import Training
+from cnnkit.watch import Watch
 
 MOST = 8 << 20  # bytes
 PROGRAM = """if True:
@@ -85,3 +90,16 @@ def test_a_process_does_not_grow(trials):
     )
     assert grown < MOST
     assert (after["threads"], after["files"]) == (before["threads"], before["files"])
+
+
+@pytest.mark.parametrize("options", [{}, {"early_stopping": True}, {"solver": "lbfgs"}])
+def test_nothing_waits_for_the_garbage_collector(options):
+    """What is in a cycle stays until a collection, and a few networks fill a memory."""
+    clf = small(**options)
+    gc.collect()
+    gc.disable()
+    try:
+        clf.fit(X, Y)
+        assert not [kept for kept in gc.get_objects() if isinstance(kept, (Training, Watch))]
+    finally:
+        gc.enable()
