@@ -8,6 +8,7 @@ from cnnkit.threads import one_blas_thread
 from cnnkit.watch import Watch
 
 MAX_EVALUATIONS = 15_000  # of the loss, as in MLPClassifier
+VECTORS = 30  # of float64, as long as the weights: what SciPy keeps of ten iterations, and ours
 
 
 class BatchTraining:

@@ -9,6 +9,7 @@ from cnnkit.arrays import empty_bytes, real_dtype
 from cnnkit.graph import Graph, infer_shapes, network_specs
 from cnnkit.layers.base import Slots
 from cnnkit.layers.norm import FoldOp
+from cnnkit.limits import check_memory
 from cnnkit.memory import place
 from cnnkit.pickled import check_parts, checking, stamped
 from cnnkit.plan import Plan
@@ -60,6 +61,9 @@ class Network:
     frozen : tuple of str, default=()
         Paths of layers that training leaves alone: their weights count as not trained, and nothing
         is computed below the first layer that is. A frozen batch norm works as at inference.
+    companions : int, default=0
+        Vectors of the length of the weights that training makes besides the gradients, such as the
+        averages of an optimizer: there must be memory for them, too.
 
     Attributes
     ----------
@@ -76,6 +80,11 @@ class Network:
         (none without training). `output` and `doutput` are the first of them.
     activation_bytes : int
         Memory of all activations and their gradients.
+
+    Raises
+    ------
+    MemoryError
+        If all that takes more memory than there is; before any is taken.
 
     Examples
     --------
@@ -101,6 +110,7 @@ class Network:
         weights=None,
         rng=None,
         frozen=(),
+        companions=0,
     ):
         if not isinstance(graph, Graph):
             raise TypeError(
@@ -125,21 +135,34 @@ class Network:
             path: spec._replace(trained=False) if path.rpartition("/")[0] in self.frozen else spec
             for path, spec in network_specs(self._nodes, self._shapes).items()
         }
+        plan, offsets = self._lay_out()
+        count = sum(prod(spec.shape) for spec in specs.values()) * self.dtype.itemsize
+        vectors = (weights is None) + training + companions
+        self._check_memory(**{f"{vectors} times the weights": vectors * count})
         self.weights = Weights(specs, self.dtype) if weights is None else weights
         if self.weights.specs != specs or self.weights.flat.dtype != self.dtype:
             raise ValueError(f"Network: weights must be those of {graph}, got {weights}.")
         self.grads = self.weights.like() if training else None
-        self._bind()
+        self._bind(plan, offsets)
 
-    def _bind(self):
+    def _lay_out(self):
+        """Return the plan, and where its arrays lie; take note of how large all of them are."""
         plan = Plan(self._nodes, self._outputs, self._shapes, self.training, set(self.frozen))
-        itemsize = self.batch_size * self.dtype.itemsize
         sizes = {}
         for name, shape in self._shapes.items():
             whole = (self.batch_size, *shape)
             shapes.check_product(whole, f"batch_size at {name!r}", self.batch_size, "Network")
-            sizes[name] = prod(shape) * itemsize
+            sizes[name] = prod(whole) * self.dtype.itemsize
         offsets, self.activation_bytes = place(plan.lifetimes(sizes))
+        return plan, offsets
+
+    def _check_memory(self, **others):
+        name = f"activations of batch_size={self.batch_size}"
+        check_memory({name: self.activation_bytes} | others, "Network")
+
+    def _bind(self, plan, offsets):
+        """Make the arrays and the ops that work on them."""
+        itemsize = self.batch_size * self.dtype.itemsize
         block = empty_bytes(self.activation_bytes)
 
         def array(slot):
@@ -219,7 +242,9 @@ class Network:
         if outputs is not None:
             other._outputs = tuple(outputs)
             other._nodes = needed(self._nodes, outputs)
-        other._bind()
+        plan, offsets = other._lay_out()
+        other._check_memory()
+        other._bind(plan, offsets)
         if packed:
             other._prepack()
         return other

@@ -10,7 +10,7 @@ from cnnkit import optimizers
 from cnnkit.arrays import real_dtype
 from cnnkit.graph import Graph, Sequential
 from cnnkit.layers import Conv, Conv1x1, Dropout, GlobalAvgPool, MaxPool, ReLU
-from cnnkit.lbfgs import BatchTraining
+from cnnkit.lbfgs import VECTORS, BatchTraining
 from cnnkit.network import Network
 from cnnkit.prediction import PREDICT_BATCH
 from cnnkit.training import Augmenter, Training
@@ -48,6 +48,7 @@ def begin(estimator, data, batch_size, rngs, start=None):
         algorithm=estimator.algorithm,
         rng=rngs["dropout"],
         frozen=frozen_paths(estimator.frozen, graph, owner),
+        companions=companions(estimator),
     )
     if network.output.shape[1:] != (n_outputs,):
         raise ValueError(
@@ -80,6 +81,14 @@ def begin(estimator, data, batch_size, rngs, start=None):
         clip_norm=estimator.clip_norm,
         ema_decay=estimator.ema_decay,
     )
+
+
+def companions(estimator):
+    """Return how many vectors as long as the weights training keeps besides the gradients."""
+    kept = [estimator.ema_decay is not None, estimator.early_stopping]
+    kept.append(estimator.on_divergence == "stop")
+    vectors = {"sgd": optimizers.SGD.n_moments, "lbfgs": 2 * VECTORS}
+    return vectors.get(estimator.solver, optimizers.Adam.n_moments) + sum(kept)
 
 
 def make_graph(layers, shape):

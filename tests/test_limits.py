@@ -1,0 +1,95 @@
+"""A network that memory cannot hold is refused before it starts, with its size."""
+
+import time
+
+import numpy as np
+import pytest
+from estimator_data import small
+from oracles import python
+
+from cnnkit import Conv, Dense, Flatten, GlobalAvgPool, Network, Sequential, limits
+
+IMAGES = np.zeros((4, 64, 64, 3), np.float32)
+LABELS = [0, 1, 0, 1]
+WIDE = [Flatten(), Dense(100_000), Dense()]
+
+
+@pytest.fixture
+def gigabyte(monkeypatch):
+    monkeypatch.setattr(limits, "available_memory", lambda: 1 << 30)
+
+
+@pytest.mark.parametrize(
+    ("options", "vectors"),
+    [
+        ({}, 4),
+        ({"solver": "sgd"}, 3),
+        (
+            {
+                "ema_decay": 0.9,
+                "early_stopping": True,
+                "validation_fraction": 0.5,
+                "on_divergence": "stop",
+            },
+            7,
+        ),
+        ({"solver": "lbfgs"}, 62),
+    ],
+)
+def test_a_fit_larger_than_memory(gigabyte, options, vectors):
+    began = time.perf_counter()
+    weights = 12_288 * 100_000 + 100_000 + 2 * 100_000 + 2
+    with pytest.raises(MemoryError, match="Network: memory must hold") as caught:
+        small(WIDE, **options).fit(IMAGES, LABELS)
+    assert f"{4 * vectors * weights / 1e9:,.1f} GB of {vectors} times the w" in str(caught.value)
+    assert str(caught.value).endswith("got 1.1 GB available.")
+    assert time.perf_counter() - began < 5
+
+
+def test_a_batch_larger_than_memory(gigabyte):
+    graph = Sequential([Conv(64), GlobalAvgPool(), Dense()])
+    Network(graph, (64, 64, 3), 2, batch_size=100)
+    with pytest.raises(MemoryError, match=r"11\.[0-9] GB of activations of batch_size=10000"):
+        Network(graph, (64, 64, 3), 2, batch_size=10_000)
+    small_one = Network(graph, (64, 64, 3), 2)
+    with pytest.raises(MemoryError, match="of activations of batch_size=10000, "):
+        small_one.resized(10_000)
+
+
+def test_an_estimator_is_left_as_it_was(gigabyte):
+    clf = small(max_iter=1).fit(IMAGES, LABELS)
+    before = clf.predict_proba(IMAGES)
+    with pytest.raises(MemoryError):
+        clf.set_params(layers=WIDE).fit(IMAGES, LABELS)
+    np.testing.assert_array_equal(clf.predict_proba(IMAGES), before)
+
+
+def test_what_is_available_is_known():
+    found = limits.available_memory()
+    assert found is None or 1 << 24 < found < 1 << 50
+
+
+def test_the_limit_of_a_process_counts():
+    code = """if True:
+        import resource
+        from cnnkit import Dense, Flatten, Network, Sequential
+        resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+        try:
+            Network(Sequential([Flatten(), Dense(50_000), Dense()]), (64, 64, 3), 2, training=True)
+        except MemoryError as error:
+            print(error)
+    """
+    pytest.importorskip("resource")
+    found = python(code).stdout
+    assert "4.9 GB of 2 times the weights, got " in found
+
+
+@pytest.mark.parametrize(("text", "size"), [("max\n", None), ("5000\n", 2000), ("1000\n", 0)])
+def test_the_limit_of_a_container_counts(monkeypatch, tmp_path, text, size):
+    (tmp_path / "max").write_text(text)
+    (tmp_path / "current").write_text("3000\n")
+    monkeypatch.setattr(limits, "GROUPS", {tmp_path / "max": tmp_path / "current"})
+    assert limits._of_container() == size
+    monkeypatch.setattr(limits, "_of_system", lambda: 10**9)
+    monkeypatch.setattr(limits, "_of_process", lambda: None)
+    assert limits.available_memory() == (10**9 if size is None else size)
