@@ -1,6 +1,6 @@
 """Hyper-parameters of a graph's layers by node name, as scikit-learn's Pipeline has them."""
 
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from cnnkit.graph import Graph, Residual, Sequential, as_layer, is_named, name_layers
 from cnnkit.layers.base import Layer
@@ -86,7 +86,10 @@ def name_branches(branches):
 
 def changed(part, params):
     """Return a copy of a layer, or of a list that stands for one, with `params` set."""
-    layer = clone(as_layer(part))
+    layer = as_layer(part)
+    if not isinstance(layer, Layer):
+        raise TypeError(f"Graph: {list(params)} must be parameters of a layer, got {part!r}.")
+    layer = layer.with_params()
     if parts(layer) or isinstance(layer, Graph):
         set_params(layer, params)
     else:

@@ -92,6 +92,19 @@ def test_a_list_in_a_list_of_layers_has_no_parameters():
     assert "conv1__filters" in Sequential([Conv(3), endless]).get_params()
 
 
+def test_parameters_of_a_layer_that_is_wrong_in_another():
+    """scikit-learn's clone would follow a list into itself until the stack is full."""
+    endless = []
+    endless.append(endless)
+    graph = Sequential([Conv(3, padding=endless)])
+    assert graph.set_params(conv1__filters=4).get_params()["conv1__filters"] == 4
+
+
+def test_parameters_of_no_layer():
+    with pytest.raises(TypeError, match=r"^Graph: \['rate'\] must be .* of a layer, got 'passth"):
+        Sequential([("a", "passthrough"), Conv(3)]).set_params(a__rate=0.5)
+
+
 def test_unknown_parameters_of_a_layer():
     with pytest.raises(ValueError, match=r"^Invalid parameter 'fliters' for estimator Conv"):
         small(NAMED).set_params(stem__fliters=3)

@@ -105,7 +105,11 @@ class Layer(BaseEstimator):
         """Return this layer with its one-per-output hyper-parameter set to `n_outputs`."""
         if self.per_output is None or getattr(self, self.per_output) is not None:
             return self
-        return type(self)(**{**self.get_params(deep=False), self.per_output: n_outputs})
+        return self.with_params(**{self.per_output: n_outputs})
+
+    def with_params(self, **params):
+        """Return a copy with some hyper-parameters changed; it shares the others."""
+        return type(self)(**{**self.get_params(deep=False), **params})
 
     def __call__(self, *inputs, name=None):
         """Return the `Symbol` of this layer's output, for symbols as inputs.
