@@ -1,0 +1,67 @@
+"""Native code refuses arrays that are not what it was promised, whoever calls it."""
+
+import numpy as np
+import pytest
+from cnnkit._native.activation import ActivationOp
+from oracles import laid_out
+
+from cnnkit._native import loss
+
+A = np.ones((3, 4, 5), "float32")
+READ_ONLY = A.copy()
+READ_ONLY.flags.writeable = False
+
+
+def op(x, y=A):
+    return ActivationOp("relu", x, y)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones((3, 4, 4), "float32"), r"C-contiguous array of shape \(3, 4, 5\) and format 'f'"),
+        (A.astype("float64"), "format 'f', got shape .* and format 'd'"),
+        (np.ones((3, 4, 10), "float32")[:, :, ::2], "expected a contiguous last axis, got strides"),
+        (np.ones((6, 4, 5), "float32")[::2], "expected rows a constant step apart, got strides"),
+    ],
+    ids=["shape", "type", "columns", "rows"],
+)
+def test_what_is_read(x, message):
+    with pytest.raises(ValueError, match=message):
+        op(x)
+
+
+def test_what_is_written():
+    with pytest.raises(ValueError, match=r"expected a writable array, got a read-only one of"):
+        op(A, READ_ONLY)
+
+
+def test_other_types(tmp_path):
+    for y in (A.astype("int32"), laid_out(A, "unaligned", tmp_path)):
+        with pytest.raises(TypeError, match="array of native float32 or float64, got format"):
+            op(A, y)
+
+
+@pytest.mark.parametrize("n", [-1, 4])
+def test_samples(n):
+    with pytest.raises(ValueError, match=f"^n must be from 0 to 3, got {n}"):
+        op(A, A.copy()).forward(n)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 5), (3, 0)])
+def test_softmax(shape):
+    x = np.ones((3, 0) if shape == (3, 0) else (3, 5))
+    with pytest.raises(ValueError, match=r"^x and y must have the same shape, with at least one"):
+        loss.softmax(x, np.ones(shape))
+
+
+@pytest.mark.parametrize("label", [-1, 5])
+def test_labels(label):
+    logits, labels = np.zeros((3, 5)), np.array([0, 1, label], np.intp)
+    with pytest.raises(ValueError, match=f"^targets must be from 0 to 4, got {label}"):
+        loss.cross_entropy(logits, labels, None, np.empty_like(logits))
+
+
+def test_rows_of_labels():
+    with pytest.raises(ValueError, match=r"^logits, targets, weights and dlogits must have"):
+        loss.cross_entropy(np.zeros((3, 5)), np.zeros(2, np.intp), None, None)
