@@ -25,6 +25,8 @@ PUBLIC = [
 def test_examples(name):
     if name == "cnnkit.io":
         pytest.importorskip("safetensors")
+    if name.startswith("cnnkit.display."):
+        pytest.importorskip("matplotlib")
     cnnkit.set_num_threads(1)
     try:
         results = doctest.testmod(importlib.import_module(name))
