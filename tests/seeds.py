@@ -4,7 +4,8 @@
     python tests/seeds.py 7 8 9
 
 The first run is of the whole suite and notes which tests draw, or belong to a module or use a
-fixture that does; the others run those alone, since the rest has nothing that could change.
+fixture that does; the others run those alone, since the rest has nothing that could change. The
+tests of reliability are left out: they draw thousands of times with one seed.
 """
 
 import json
@@ -95,7 +96,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         path = Path(sys.argv[2])
         plugin = Only(path) if path.exists() else Note(path)
-        quiet = ["-q", "--no-header", "-p", "no:cacheprovider"]
+        quiet = ["-q", "--no-header", "-p", "no:cacheprovider", "--ignore=tests/reliability"]
         sys.exit(pytest.main(quiet, plugins=[plugin]))
     failed = main([int(seed) for seed in sys.argv[1:]] or range(100))
     sys.exit(f"failed with seeds {failed}" if failed else 0)

@@ -29,9 +29,14 @@ def test_a_linear_network_is_a_ridge():
 def test_the_loss_falls_in_every_iteration():
     clf = small(solver="lbfgs", max_iter=40).fit(X, Y)
     assert (np.diff(clf.loss_curve_) < 1e-4).all()
-    assert clf.loss_curve_[-1] < clf.loss_curve_[0] * 0.7
     assert clf.n_iter_ == len(clf.loss_curve_) == 40
-    assert clf.score(X, Y) > 0.4
+
+
+def test_it_learns():
+    """From a start where forty iterations are enough: they are not from all."""
+    clf = small(solver="lbfgs", max_iter=40, random_state=0).fit(X, Y)
+    assert clf.loss_curve_[-1] < clf.loss_curve_[0] / 3
+    assert clf.score(X, Y) > 0.7
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
