@@ -11,6 +11,8 @@ from seeded import generator
 
 from cnnkit import Network, Sequential
 
+SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")  # which takes memory of its own
+
 
 def pair(value):
     """One number for both axes, or a pair as it is."""

@@ -1,14 +1,13 @@
 """Fitted estimators in files."""
 
 import json
-import os
 import re
 import resource
 import sys
 
 import numpy as np
 import pytest
-from oracles import assert_same_bits
+from oracles import SANITIZED, assert_same_bits
 from seeded import generator
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -472,7 +471,7 @@ class TestHostileFiles:
             load(path)
 
     @pytest.mark.skipif(
-        "libasan" in os.environ.get("LD_PRELOAD", ""),
+        SANITIZED,
         reason="the address sanitizer takes an eighth of all that is reserved",
     )
     def test_a_small_file_takes_little_memory(self, good, tmp_path):
