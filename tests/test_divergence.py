@@ -80,7 +80,8 @@ def test_lbfgs_stops_too():
 
 @pytest.mark.parametrize("policy", ["raise", "stop"])
 def test_partial_fit_leaves_what_there_was(policy):
-    clf, other = (small(on_divergence=policy, momentum=0.5, solver="sgd") for _ in range(2))
+    options = {"on_divergence": policy, "solver": "sgd", "momentum": 0.5, "random_state": 0}
+    clf, other = small(**options), small(**options)
     for estimator in (clf, other):
         estimator.partial_fit(X, Y, classes=range(10)).partial_fit(X, Y)
     before = weights(clf)

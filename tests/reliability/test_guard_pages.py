@@ -73,7 +73,7 @@ def one_past_the_end(rng, note):
 
 
 def test_a_guard_page_stops_what_passes_the_end(trials):
-    with pytest.raises(AssertionError, match=r"^exit code -11, last tried: one past the end"):
+    with pytest.raises(AssertionError, match=r"^exit code -?[0-9]+, last tried: one past the end"):
         children.alone(one_past_the_end, trials, quick=1, full=1, timeout=120)
 
 
