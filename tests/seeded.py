@@ -1,6 +1,7 @@
 """Where tests draw random numbers from.
 
-``CNNKIT_TEST_SEED`` gives all of them others: what holds must hold for any.
+``CNNKIT_TEST_SEED`` gives all of them others: what holds must hold for any. What training reaches
+is no such thing: where a test asks for it, the estimator starts from random_state=0.
 """
 
 import os

@@ -57,7 +57,8 @@ def test_digits_are_learnt(threads):
     split = train_test_split(DIGITS / 16, LABELS, stratify=LABELS, random_state=0)
     X_train, X_test, y_train, y_test = split
     layers = [Conv(16, 3), ReLU(), Conv(32, 3), ReLU(), MaxPool(2), Conv1x1(None), GlobalAvgPool()]
-    clf = small(layers, image_shape=(8, 8, 1), max_iter=8, learning_rate_init=0.005)
+    options = {"max_iter": 8, "learning_rate_init": 0.005, "random_state": 0}
+    clf = small(layers, image_shape=(8, 8, 1), **options)
     assert clf.fit(X_train, y_train).score(X_test, y_test) > 0.93
     assert len(clf.loss_curve_) == clf.n_iter_ == 8
     assert clf.loss_ == clf.loss_curve_[-1] < 0.2 * clf.loss_curve_[0]
@@ -68,7 +69,7 @@ def test_every_solver_learns_tables(solver):
     rng = generator(0)
     table = rng.standard_normal((300, 5))
     y = np.where(table @ [1, -2, 0, 1, 0.5] > 0, "yes", "no")
-    clf = small(None, solver=solver, learning_rate_init=0.02, max_iter=15)
+    clf = small(None, solver=solver, learning_rate_init=0.02, max_iter=15, random_state=0)
     assert clf.fit(table, y).score(table, y) > 0.95
     assert clf.input_shape_ == (1, 1, 5)
 
@@ -503,9 +504,8 @@ def test_search_inside_a_graph():
 
 
 def test_pipeline_and_cross_validation():
-    pipeline = make_pipeline(
-        StandardScaler(), small(HEAD, image_shape=(8, 8), max_iter=9, learning_rate_init=0.01)
-    )
+    options = {"max_iter": 9, "learning_rate_init": 0.01, "random_state": 0}
+    pipeline = make_pipeline(StandardScaler(), small(HEAD, image_shape=(8, 8), **options))
     scores = cross_val_score(pipeline, DIGITS[:600], LABELS[:600], cv=3, error_score="raise")
     assert scores.shape == (3,)
     assert scores.min() > 0.6

@@ -14,7 +14,7 @@ HALVES = np.c_[IMAGES[:, :, :4].mean(axis=(1, 2, 3)), IMAGES[:, :, 4:].mean(axis
 
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
 def test_one_target_and_several_are_learnt(loss):
-    options = {"loss": loss, "max_iter": 25, "learning_rate_init": 0.01}
+    options = {"loss": loss, "max_iter": 25, "learning_rate_init": 0.01, "random_state": 0}
     one = regressor(**options).fit(IMAGES, HALVES.sum(1))
     assert one.score(IMAGES, HALVES.sum(1)) > 0.7
     assert one.predict(IMAGES).shape == (400,)

@@ -37,14 +37,14 @@ def test_without_validation_there_is_none():
 
 
 def test_the_best_weights_are_restored():
-    options = {"early_stopping": True, "learning_rate_init": 0.3, "n_iter_no_change": 4}
+    options = {"learning_rate_init": 0.3, "random_state": 0}
     val = {"X_val": IMAGES[120:300], "y_val": LABELS[120:300]}
-    clf = small(max_iter=30, **options).fit(X, Y, **val)
+    clf = small(max_iter=30, early_stopping=True, n_iter_no_change=4, **options).fit(X, Y, **val)
     assert clf.n_iter_ < 30
     assert clf.best_validation_score_ == max(clf.validation_scores_) > clf.validation_scores_[-1]
     assert clf.score(IMAGES[120:300], LABELS[120:300]) == clf.best_validation_score_
     best = np.lexsort((clf.validation_loss_curve_, -np.array(clf.validation_scores_)))[0]
-    short = small(max_iter=best + 1, learning_rate_init=0.3).fit(X, Y)
+    short = small(max_iter=best + 1, **options).fit(X, Y)
     assert_same_bits(weights(short), weights(clf))
 
 
