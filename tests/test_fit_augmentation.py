@@ -44,7 +44,8 @@ def test_a_list_is_an_augment():
 @pytest.mark.parametrize("options", [{"sample_weight": np.arange(1, 121)}, {}], ids=str)
 @pytest.mark.parametrize("smoothing", [0, 0.1])
 def test_mixed_targets_with_weights_and_smoothing(options, smoothing):
-    clf = small(augmentation=Mixup(1.0), label_smoothing=smoothing, max_iter=8).fit(X, Y, **options)
+    clf = small(augmentation=Mixup(1.0), label_smoothing=smoothing, max_iter=8, random_state=0)
+    clf.fit(X, Y, **options)
     assert clf.loss_ < clf.loss_curve_[0]
 
 
