@@ -24,7 +24,7 @@ def ids(value):
 @pytest.mark.parametrize(("make", "y"), [(small, Y), (small, LABELS), (regressor, NUMBERS)])
 def test_every_augmentation(make, y, augmentation):
     given = X.copy()
-    options = {"max_iter": 6, "learning_rate_init": 0.01}
+    options = {"max_iter": 6, "learning_rate_init": 0.01, "random_state": 0}
     estimator = make(augmentation=augmentation, **options).fit(given, y)
     assert (given == X).all()
     assert estimator.loss_ < estimator.loss_curve_[0]

@@ -92,7 +92,7 @@ def test_augmentation_changes_training_batches_alone():
 def test_augmentation_that_mixes_targets(make, y):
     before = y.copy()
     shuffle = Shuffle()
-    estimator = make(augmentation=[Brighten(), shuffle], max_iter=5).fit(X, y)
+    estimator = make(augmentation=[Brighten(), shuffle], max_iter=5, random_state=0).fit(X, y)
     assert shuffle.shape == (8, 8, 1)
     assert estimator.loss_ < estimator.loss_curve_[0]
     assert (y == before).all()
