@@ -5,12 +5,11 @@ from, and the figures of all epochs. The rest follows: whoever counts or compare
 schedules, callbacks) is told of those there were.
 """
 
-import zlib
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from cnnkit import plain, tensors
+from cnnkit import tensors
 from cnnkit.arrays import fill
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.watch import Epoch
@@ -18,7 +17,6 @@ from cnnkit.watch import Epoch
 FORMAT = "cnnkit checkpoint 1"
 WEIGHT = "weight:"  # before the path of what prediction would use
 VECTOR = "vector:"  # before the name of what steps change
-BLOCK = 64 << 20  # bytes of samples that are summed at once
 PARTS = ("fit", "seed", "steps", "validated", "generators")
 FIGURES = [field.name for field in fields(Epoch) if field.name not in Epoch.LIVE]
 VALIDATED = ("validation_loss", "validation_score")
@@ -31,7 +29,7 @@ class State:
     Attributes
     ----------
     fit : dict
-        Which fit it is: see `describe`.
+        Which fit it is: see `cnnkit.estimators.resume.describe`.
     seed : int
         What all its random numbers started from.
     steps : int
@@ -107,44 +105,6 @@ class State:
         return replace(self, vectors=vectors)
 
 
-def describe(estimator, seed, arrays):
-    """Return what must be the same where a fit goes on: hyper-parameters, and sums of the data.
-
-    How long to train may differ, unless a schedule spreads over it.
-
-    Parameters
-    ----------
-    estimator : estimator
-    seed : int
-        What `random_state` gave.
-    arrays : dict of arrays or None
-        Samples, targets and weights by name.
-    """
-    params = estimator.get_params(deep=False)
-    free = {"max_time", "random_state", "verbose", "n_iter_no_change", "test_time_augmentation"}
-    if params["learning_rate"] == "constant":
-        free.add("max_iter")
-    found = {name: _text(params[name]) for name in sorted(params.keys() - free)}
-    found["random_state"] = f"one that gives {seed}"
-    for name, array in arrays.items():
-        found[name] = "None"
-        if array is not None:
-            found[name] = f"{array.dtype} {array.shape}, sum {_sum(array):08x}"
-    return found
-
-
-def check_same(found, wanted):
-    """Raise unless the fit in a checkpoint, as described, is this one; name what differs."""
-    differing = [name for name in wanted if found.get(name) != wanted[name]]
-    if differing or found.keys() != wanted.keys():
-        name = differing[0] if differing else sorted(found.keys() - wanted.keys())[0]
-        raise ValueError(
-            f"Checkpoint: to go on from it, it must be of the same fit, got another {name}: "
-            f"{str(found.get(name))[:80]} in the place of {str(wanted.get(name))[:80]}. Remove the "
-            f"file to begin anew."
-        )
-
-
 def write(path, state):
     """Put a state in a file: the old file or the new one is there, whole."""
     arrays = {WEIGHT + name: array for name, array in state.weights.items()}
@@ -204,20 +164,3 @@ def _starting(arrays, prefix):
 def _check(name, found, wanted):
     if found != wanted:
         raise ModelFormatError(f"Checkpoint: {name} must be {wanted}, got {found}.")
-
-
-def _text(value):
-    """Return a text that is the same for the same hyper-parameter in another process."""
-    try:
-        return repr(plain.encode(value, "", "Checkpoint", plain.PARAMETERS))
-    except ValueError:
-        return f"a {type(value).__qualname__}"
-
-
-def _sum(array):
-    """Return a checksum of the numbers of an array, in order."""
-    found = 0
-    rows = max(1, BLOCK // max(1, array[:1].nbytes))
-    for start in range(0, len(array), rows):
-        found = zlib.crc32(np.ascontiguousarray(array[start : start + rows]), found)
-    return found

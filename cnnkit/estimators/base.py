@@ -14,11 +14,12 @@ from cnnkit import learned
 from cnnkit.arrays import fill
 from cnnkit.augmentation import Augment
 from cnnkit.callbacks import Bar, Lines
-from cnnkit.checkpoints import State, check_same, describe
+from cnnkit.checkpoints import State
 from cnnkit.estimators import hooks
 from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
+from cnnkit.estimators.resume import check_same, describe, state_to_resume
 from cnnkit.estimators.start import begin, draw_seed, generators
 from cnnkit.exceptions import DivergenceError, ModelFormatError
 from cnnkit.graph import Graph
@@ -261,7 +262,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         again = self.warm_start and hasattr(self, "network_")
         data = prepare(self, X, y, sample_weight, again=again)
         seed = draw_seed(self.random_state)
-        state = self._state_to_resume()
+        state = state_to_resume(self)
         if state is not None and self.random_state is None:
             seed = state.seed
         rngs = generators(seed)
@@ -270,7 +271,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         run = begin(self, data, min(self.batch_size, data.count), rngs, start)
         if again:
             run.loss_curve += self.loss_curve_
-        fit = cache(partial(self._describe, seed, data, validation))
+        fit = cache(partial(describe, self, seed, data, validation))
         # L-BFGS has a rule of its own for the training loss: the size of the gradient
         waits = self.early_stopping or self.solver != "lbfgs"
         watch = Watch(
@@ -326,25 +327,6 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
             raise
         become(self, self._fitted(run, watch, data, run.weights.copy()) | {"_training": run})
         return self
-
-    def _state_to_resume(self):
-        """Return where the next fit goes on, or None where it begins anew."""
-        checkpoint = hooks.checkpoint_to_resume(self)
-        if checkpoint is None:
-            return None
-        if self.solver == "lbfgs":
-            raise ValueError(
-                f"{type(self).__name__}: a Checkpoint must have resume=False with solver='lbfgs', "
-                f"each of whose steps hangs on all before it."
-            )
-        return checkpoint.read()
-
-    def _describe(self, seed, data, validation):
-        """Return what must be the same for `fit` to go on from a checkpoint."""
-        arrays = {"X": data.X, "targets": data.targets, "weights of samples": data.weights}
-        if validation is not None and validation["X"] is not data.X:
-            arrays |= {"X_val": validation["X"], "targets of X_val": validation["targets"]}
-        return describe(self, seed, arrays)
 
     def _fitted(self, run, watch, data, weights):
         """Return the attributes that prediction needs."""

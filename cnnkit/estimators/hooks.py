@@ -5,7 +5,7 @@ It is imported only when an estimator with callbacks trains: it brings rich wher
 
 from functools import partial
 
-from cnnkit.callbacks import Callback, Checkpoint
+from cnnkit.callbacks import Callback
 
 HOOKS = ("setup", "on_fit_task_begin", "on_fit_task_end", "teardown")
 
@@ -38,21 +38,6 @@ class CallbackSupport:
         else:
             vars(self).pop("_skl_callbacks", None)
         return self
-
-
-def checkpoint_to_resume(estimator):
-    """Return the `Checkpoint` that the estimator's next fit goes on from, or None."""
-    found = [
-        callback
-        for callback in getattr(estimator, "_skl_callbacks", [])
-        if isinstance(callback, Checkpoint) and callback.resume
-    ]
-    if len(found) > 1:
-        raise ValueError(
-            f"{type(estimator).__name__}: one Checkpoint at most must have resume=True, "
-            f"got {len(found)}."
-        )
-    return found[0] if found else None
 
 
 def train(estimator, run, watch, *, display, epochs, given, fitted):
