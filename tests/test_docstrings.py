@@ -23,7 +23,7 @@ PUBLIC = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    if name == "cnnkit.io":
+    if name in ("cnnkit.io", "cnnkit.callbacks"):
         pytest.importorskip("safetensors")
     if name.startswith("cnnkit.display."):
         pytest.importorskip("matplotlib")

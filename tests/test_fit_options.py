@@ -195,7 +195,7 @@ def test_nothing_is_computed_below_the_first_trained_layer():
         network.weights.initialise(rng)
         backward = [op for op in network._backward if type(op).__name__ == "ConvOp"]
         assert len(backward) == ops
-        network.x[...] = 1
+        network.x[...] = rng.standard_normal(network.x.shape)
         network.forward(3)
         network.doutput[...] = 1
         network.backward(3)
