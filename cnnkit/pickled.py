@@ -11,8 +11,8 @@ from cnnkit.exceptions import ModelFormatError
 KEY = "cnnkit_pickle"
 VERSION = 1  # of what is in a state
 FAULTS = (  # what unsound parts lead to: not what a signal's handler raises
-    *(ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError),
-    *(StopIteration, TypeError, ValueError),
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, NotImplementedError),
+    *(RecursionError, StopIteration, TypeError, ValueError),
 )
 
 
