@@ -42,12 +42,12 @@ def extends(base):
         ]  # after those of the base
         cls.__init__.__signature__ = inspect.Signature([*shared.values(), *own_last])
         if cls.__doc__ is not None:  # None under -OO
-            text = inspect.cleandoc(base.__doc__)
+            # without their indentation, which Python itself takes away from 3.13 on
+            text, whole = inspect.cleandoc(base.__doc__), inspect.cleandoc(cls.__doc__)
             for title in ("Parameters", "Attributes"):
                 section = text.partition(f"{title}\n{'-' * len(title)}\n")[2].partition("\n\n")[0]
-                mark = "{" + title.lower() + "}"
-                indented = section.replace("\n", "\n    ")
-                cls.__doc__ = cls.__doc__.replace(mark, indented)
+                whole = whole.replace("{" + title.lower() + "}", section)
+            cls.__doc__ = whole
         return cls
 
     return decorate
