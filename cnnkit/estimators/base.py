@@ -386,14 +386,17 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
     def _augmentation(self):
         """Return `augmentation` as one, or None."""
         found = self.augmentation
-        if not isinstance(found, (list, tuple)):
-            return found
-        for entry in found:
+        if found is None:
+            return None
+        several = isinstance(found, (list, tuple))
+        for entry in found if several else [found]:
             if not AUGMENTATION.is_satisfied_by(entry):
                 raise ValueError(
                     f"{type(self).__name__}: augmentation must be {AUGMENTATION}, or a list of "
                     f"them, got {entry!r}."
                 )
+        if not several:
+            return found
         return Augment(found) if found else None
 
     def summary(self):
