@@ -176,8 +176,8 @@ def test_kill_and_go_on(tmp_path):
         checkpoint = Checkpoint({str(tmp_path / "state")!r})
         small(max_iter=5).set_callbacks(checkpoint, Kill()).fit(X, Y)
     """
-    path = os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")])
-    assert python(code, PYTHONPATH=path).returncode == -signal.SIGKILL
+    path = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
+    assert python(code, PYTHONPATH=os.pathsep.join(path)).returncode == -signal.SIGKILL
     checkpoint = Checkpoint(tmp_path / "state", resume=True)
     found = small(max_iter=5).set_callbacks(checkpoint).fit(X, Y)
     assert_same_fit(found, small(max_iter=5).fit(X, Y))

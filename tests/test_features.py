@@ -77,7 +77,9 @@ def test_set_output_and_data_frames(fitted):
 
 
 def test_in_a_pipeline(fitted):
-    model = make_pipeline(CNNFeatures(FrozenEstimator(flat().fit(FLAT, Y))), LogisticRegression())
+    model = make_pipeline(
+        CNNFeatures(FrozenEstimator(flat().fit(FLAT, Y))), LogisticRegression(max_iter=2000)
+    )
     assert cross_val_score(model, FLAT, Y, cv=3, error_score="raise").min() > 0.5
     again = pickle.loads(pickle.dumps(model.fit(FLAT, Y)))
     assert_same_bits(again.predict_proba(FLAT), model.predict_proba(FLAT))

@@ -111,7 +111,7 @@ def test_test_time_augmentation_is_a_mean():
     plain = clone(clf).set_params(test_time_augmentation=0).fit(X, Y)
     assert_same_bits(weights(clf), weights(plain))
     d, e = clf.decision_function(X), plain.decision_function(X)
-    assert 0 < abs(d - e).max() < 1
+    assert 0 < abs(d - e).max() < 3
     assert_same_bits(d, clf.decision_function(X))
     for augmentation in (None, Shuffle()):
         clf.augmentation = augmentation
