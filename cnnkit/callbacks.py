@@ -108,11 +108,26 @@ class Checkpoint(Callback):
         self.resume = resume
 
     def weights(self):
-        """Return what prediction would use, arrays by path: good for `initial_weights`."""
+        """Return what prediction would use: good for `initial_weights`.
+
+        Returns
+        -------
+        weights : dict of arrays
+            By path, such as ``"conv1/w"``.
+
+        Raises
+        ------
+        ModelFormatError
+            If the file is no checkpoint.
+        FileNotFoundError
+        """
         return checkpoints.read(self.path).weights
 
     def read(self):
-        """Return the state in the file, None where there is no file."""
+        """Return the `cnnkit.checkpoints.State` in the file, None where there is no file.
+
+        What is wrong with the file is a ModelFormatError.
+        """
         return checkpoints.read(self.path) if Path(self.path).exists() else None
 
     def on_fit_begin(self, estimator):

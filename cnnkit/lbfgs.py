@@ -32,6 +32,8 @@ class BatchTraining:
         Mean loss after every iteration so far, without the regularisation.
     """
 
+    steps = 0  # none that could be gone on from: each hangs on all before it
+
     def __init__(self, network, loss, alpha, tol):
         self.network = network
         self.loss = loss
@@ -43,8 +45,6 @@ class BatchTraining:
     def weights(self):
         """What prediction uses."""
         return self.network.weights
-
-    steps = 0  # none that could be gone on from: each hangs on all before it
 
     def arrays(self):
         """Return all vectors that training changes, by name."""

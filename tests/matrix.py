@@ -47,7 +47,9 @@ def pip(python, *arguments):
 def pythons():
     """Return the oldest and the newest Python that can build, by version."""
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    folders += sorted(Path.home().glob(".pyenv/versions/3.*/bin"))
+    if shutil.which("pyenv"):
+        root = subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=True).stdout
+        folders += sorted(Path(root.strip()).glob("versions/3.*/bin"))
     found = {}
     for folder in folders:
         for path in folder.glob("python3.*"):
