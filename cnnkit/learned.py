@@ -53,13 +53,7 @@ def decode(data, network, is_classifier, take):
     found |= {name: plain.decode(data[name], name, "load") for name in VALUES}
     if not found["loss_curve_"]:
         raise ValueError("load: loss_curve_ must have a loss for every epoch, got none.")
-    shape = network.input_shape
-    found |= {
-        "input_shape_": shape,
-        "n_features_in_": prod(shape),
-        "n_outputs_": network.n_outputs,
-    }
-    found |= {"loss_": found["loss_curve_"][-1], "n_iter_": len(found["loss_curve_"])}
+    found |= _following(network, found["loss_curve_"])
     if found["feature_names_in_"] is None:
         del found["feature_names_in_"]
     if not is_classifier and found["classes_"] is None and found["multilabel_"] is None:
@@ -70,33 +64,38 @@ def decode(data, network, is_classifier, take):
 
 def check(found, network, is_classifier):
     """Raise a ValueError unless learnt attributes go with one another and with the network."""
-    shape = network.input_shape
-    wanted = {
-        "input_shape_": shape,
-        "n_features_in_": prod(shape),
-        "n_outputs_": network.n_outputs,
-        "n_iter_": len(found["loss_curve_"]),
-        "loss_": found["loss_curve_"][-1],
-    }
-    for name, value in wanted.items():
+    for name, value in _following(network, found["loss_curve_"]).items():
         if found[name] != value:
-            raise ValueError(f"load: {name} must be {value}, got {str(found[name])[:80]}.")
+            raise ValueError(f"{name} must be {value}, got {str(found[name])[:80]}.")
     for name in CURVES:
         curve = found[name]
         if curve is None and name != "loss_curve_":
             continue
         if not isinstance(curve, list) or not all(isinstance(x, float) for x in curve):
-            raise ValueError(f"load: {name} must be a list of floats, got {str(curve)[:80]}.")
+            raise ValueError(f"{name} must be a list of floats, got {str(curve)[:80]}.")
     best = found["best_validation_score_"]
     if best is not None and not isinstance(best, float):
-        raise ValueError(f"load: best_validation_score_ must be a float or None, got {best!r}.")
+        raise ValueError(f"best_validation_score_ must be a float or None, got {best!r}.")
     _check_classes(found, network.n_outputs, is_classifier)
     columns = found.get("feature_names_in_")
-    if columns is not None and (columns.dtype != object or columns.shape != (prod(shape),)):
+    if columns is not None and (
+        columns.dtype != object or columns.shape != (found["n_features_in_"],)
+    ):
         raise ValueError(
-            f"load: feature_names_in_ must be {prod(shape)} texts, got {columns.shape} of "
+            f"feature_names_in_ must be {found['n_features_in_']} texts, got {columns.shape} of "
             f"{columns.dtype}."
         )
+
+
+def _following(network, loss_curve):
+    """Return the attributes that follow from a network and the losses it was trained with."""
+    return {
+        "input_shape_": network.input_shape,
+        "n_features_in_": prod(network.input_shape),
+        "n_outputs_": network.n_outputs,
+        "n_iter_": len(loss_curve),
+        "loss_": loss_curve[-1],
+    }
 
 
 def _labels(name, data, take):
@@ -136,10 +135,10 @@ def _check_classes(found, n_outputs, is_classifier):
     classes, multilabel = found.get("classes_"), found.get("multilabel_")
     if not is_classifier:
         if "classes_" in found or "multilabel_" in found:
-            raise ValueError(f"load: classes_ must be None for a regressor, got {classes!r}.")
+            raise ValueError(f"classes_ must be None for a regressor, got {classes!r}.")
         return
     if not isinstance(multilabel, bool):
-        raise ValueError(f"load: multilabel_ must be true or false, got {multilabel!r}.")
+        raise ValueError(f"multilabel_ must be true or false, got {multilabel!r}.")
     wanted = classes
     if multilabel:
         wanted = np.arange(n_outputs)
@@ -148,6 +147,6 @@ def _check_classes(found, n_outputs, is_classifier):
     if classes is None or len(classes) != n_outputs or not np.array_equal(classes, wanted):
         got = None if classes is None else classes.tolist()
         raise ValueError(
-            f"load: classes_ must be one for each of the {n_outputs} outputs, in order, "
+            f"classes_ must be one for each of the {n_outputs} outputs, in order, "
             f"got {str(got)[:80]}."
         )

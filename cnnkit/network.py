@@ -136,9 +136,9 @@ class Network:
             for path, spec in network_specs(self._nodes, self._shapes).items()
         }
         plan, offsets = self._lay_out()
-        count = sum(prod(spec.shape) for spec in specs.values()) * self.dtype.itemsize
+        size = sum(prod(spec.shape) for spec in specs.values()) * self.dtype.itemsize
         vectors = (weights is None) + training + companions
-        self._check_memory(**{f"{vectors} times the weights": vectors * count})
+        self._check_memory(**{f"{vectors} times the weights": vectors * size})
         self.weights = Weights(specs, self.dtype) if weights is None else weights
         if self.weights.specs != specs or self.weights.flat.dtype != self.dtype:
             raise ValueError(f"Network: weights must be those of {graph}, got {weights}.")
