@@ -143,7 +143,7 @@ class Training:
             optimizer.learning_rate = self.rates.rate(optimizer.steps)
         optimizer.step(network.grads, mass)
         if self.average is not None:
-            self.average.update(network.weights)
+            self.average.update(network.weights, optimizer.steps)
         return loss
 
     def _check_finite(self, name, *values):
@@ -194,8 +194,6 @@ class Training:
             Those that a schedule has to hear of.
         """
         self.optimizer.steps = steps
-        if self.average is not None:
-            self.average.steps = steps
         self.loss_curve = list(losses)
         for epoch in epochs:
             self._report(epoch)
@@ -241,12 +239,10 @@ class Average:
     def __init__(self, weights, decay):
         self.weights = weights.copy()
         self.decay = decay
-        self.steps = 0
 
-    def update(self, weights):
-        """Take the weights of one step in."""
-        self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+    def update(self, weights, step):
+        """Take the weights after a step in; the first is 1."""
+        decay = min(self.decay, (1 + step) / (10 + step))
         trained, average = weights.trained, self.weights.flat
         for piece in pieces(trained):
             change = weights.flat[piece] - average[piece]

@@ -144,7 +144,7 @@ def test_an_average_follows_the_weights():
         current.flat += 1
         decay = min(0.9, (1 + t) / (10 + t))
         expected += (1 - decay) * (current.flat - expected)
-        average.update(current)
+        average.update(current, t)
     np.testing.assert_allclose(average.weights.flat, expected, rtol=1e-12)
     np.testing.assert_allclose(current.flat - expected, 9, atol=0.1)
 
