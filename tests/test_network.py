@@ -167,7 +167,7 @@ def test_training_step_is_that_of_the_layers(layers, dtype, n, algorithm):
     y, grads = step(network, n)
     assert_near(y, expected[0])
     assert_near(grads, expected[1])
-    assert grads.any() == (n > 0 and grads.size > 0)
+    assert n > 0 or not grads.any()
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 4])

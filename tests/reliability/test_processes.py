@@ -118,7 +118,7 @@ class TestForks:
 def test_multiprocessing(method, fitted, trials):
     clf, wanted = fitted
     context = multiprocessing.get_context(method)
-    for rng in trials(quick=1, full=10):
+    for rng in trials(quick=1, full=200):
         set_num_threads(int(rng.integers(1, 5)))
         with context.Pool(2 if trials.full else 1) as pool:
             parts = [X[i : i + 9] for i in rng.integers(0, 23, 20)]
@@ -138,7 +138,7 @@ def test_multiprocessing(method, fitted, trials):
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_joblib(backend, fitted, trials):
     clf, wanted = fitted
-    for rng in trials(quick=1, full=10):
+    for rng in trials(quick=1, full=200):
         parts = [X[i : i + 9] for i in rng.integers(0, 23, 20)]
         with joblib.parallel_config(backend=backend, n_jobs=2):
             parallel = joblib.Parallel(timeout=TIMEOUT)
