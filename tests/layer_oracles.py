@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from oracles import avg_pool2d, conv2d, max_pool2d, numeric_gradient
+from oracles import avg_pool2d, conv2d, max_pool2d, numeric_slopes
 from seeded import generator
 
 from cnnkit import Graph, Input, Layer, Network
@@ -105,12 +105,13 @@ def check_slopes(network, n=None, seed=9):
     start = weights.flat.copy()
     step(network, n, seed)
     grads = network.grads.flat[trained].copy()
-    slopes = numeric_gradient(loss, weights.flat[trained].copy())
+    slopes, doubts = numeric_slopes(loss, weights.flat[trained].copy())
     weights.flat[:] = start
     network.rng.bit_generator.state = draws
     assert slopes.any() or n == 0
     within = 1e-6 * max(1, np.sqrt(np.mean(slopes**2)))
-    np.testing.assert_allclose(grads, slopes, rtol=0, atol=within)
+    np.testing.assert_array_less(abs(grads - slopes), within + 1.1 * doubts)
+    assert n == 0 or np.mean(doubts > 100 * within) < 0.1  # kinks are few
     assert not network.grads.flat[weights.trained :].any()
 
 

@@ -215,16 +215,27 @@ def softmax_cross_entropy(logits, p, sample_weight):
 
 def numeric_gradient(f, x, eps=1e-6):
     """g[k] = (f(x + eps e_k) - f(x - eps e_k)) / (2 eps)."""
+    return numeric_slopes(f, x, eps)[0]
+
+
+def numeric_slopes(f, x, eps=1e-6):
+    """Slopes across every number of x, and how far the derivative may be from each.
+
+    That is half of what the slopes on both sides differ by: much where a kink is between.
+    """
     x = np.array(x, np.float64)
-    g = np.zeros(x.shape)
+    slopes, doubts = np.zeros(x.shape), np.zeros(x.shape)
+    middle = f(x)
     for k in np.ndindex(x.shape):
         here = x[k]
         x[k] = here + eps
         above = f(x)
         x[k] = here - eps
-        g[k] = (above - f(x)) / (2 * eps)
+        below = f(x)
+        slopes[k] = (above - below) / (2 * eps)
+        doubts[k] = abs(above - 2 * middle + below) / (2 * eps)
         x[k] = here
-    return g
+    return slopes, doubts
 
 
 def integers(*shape, seed=0):
