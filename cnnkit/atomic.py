@@ -1,60 +1,141 @@
 """Files that are there whole: the old one or the new one, whatever happens in between."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
 import stat
+import zlib
 from pathlib import Path
 
+LOCKLESS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of file systems that know no locks
 
-@contextlib.contextmanager
-def replacing(path):
-    """Give the name of a file to write, which takes the place of `path` when all is well.
+
+def replace(path, write, owner):
+    """Call `write` with a new file, which takes the place of `path` when all is well.
 
     The file lies beside the target, is flushed to the disk and renamed, and the folder flushed. On
     an error it is removed. What a process killed in the middle left behind goes when the same
     target is written next: whoever writes a file holds a lock on it, and the lock ends with the
-    process.
+    process. Where the file system has no locks, it stays.
 
     Parameters
     ----------
-    path : str or Path
-        A link is followed.
+    path : str, bytes or path-like
+        A link is followed. What it names must be a regular file, or nothing yet.
+    write : callable
+        Given the binary file, open for writing.
+    owner : str
+        What errors about `path` start with.
 
     Raises
     ------
+    TypeError, ValueError
+        If `path` is no name of a file.
     OSError
         If the folder or the file cannot be written; the old file stays.
     """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, not a file to write.")
-    _remove_left_behind(target)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if target.exists():
-            os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
-        yield beside
+    with _beside(path, owner) as (beside, descriptor, target, folder):
+        with contextlib.suppress(FileNotFoundError):
+            os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
+        with open(descriptor, "wb", closefd=False) as file:
+            write(file)
         os.fsync(descriptor)
         os.replace(beside, target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
         os.fsync(folder)
-    finally:
-        os.close(folder)
+
+
+def check(path, owner):
+    """Raise what `replace` would, as far as it is known before there is something to write."""
+    with _beside(path, owner):
+        pass
+
+
+def file_name(path, owner):
+    """Return `path` as text; raise unless it can be the name of a file."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"{owner}: path must be a str, bytes or path-like, got {path!r}.")
+    name = os.fsdecode(path)
+    if not name or "\0" in name:
+        raise ValueError(
+            f"{owner}: path must have characters, none of them a null character, got {path!r}."
+        )
+    return name
+
+
+@contextlib.contextmanager
+def _beside(path, owner):
+    """Make a file beside the target of `path`, and remove it where it is not renamed.
+
+    Given are its name, its descriptor, the name of the target and the descriptor of the folder.
+    What goes wrong with any of them is an error of `path`, the one name the caller knows.
+    """
+    name = file_name(path, owner)
+    target = os.path.realpath(name)
+    names = {None, target, os.path.dirname(target)}
+    with contextlib.ExitStack() as stack:
+        try:
+            _check_kind(target, owner)
+            folder = os.open(os.path.dirname(target), os.O_RDONLY)
+            stack.callback(os.close, folder)
+            _remove_left_behind(target)
+            while True:
+                beside = f"{_start(target)}{secrets.token_hex(4)}.tmp"
+                names.add(beside)
+                descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+                stack.callback(os.close, descriptor)
+                stack.callback(Path(beside).unlink, missing_ok=True)
+                _lock(descriptor, fcntl.LOCK_EX)
+                if _is_at(descriptor, beside):
+                    break  # else another writer took it for one left behind
+            yield beside, descriptor, target, folder
+        except OSError as error:
+            if error.errno is None or error.filename not in names:
+                raise
+            raise OSError(error.errno, error.strerror, name) from error
+
+
+def _check_kind(target, owner):
+    """Raise if there is something else than a regular file at `target`."""
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, f"{owner}: path must be a file's, got a folder's", target)
+    if not stat.S_ISREG(mode):
+        text = f"{owner}: path must be a regular file's, got a device's or a pipe's"
+        raise OSError(errno.EINVAL, text, target)
+
+
+def _start(target):
+    """Return what names of files beside `target` start with, short whatever its own name is."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".cnnkit-{zlib.crc32(os.fsencode(name)):08x}-")
+
+
+def _lock(descriptor, how):
+    """Lock a file, where its file system has locks."""
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError as error:
+        if error.errno not in LOCKLESS:
+            raise
+
+
+def _is_at(descriptor, name):
+    """Say whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(name))
+    except FileNotFoundError:
+        return False
 
 
 def _remove_left_behind(target):
-    """Remove temporary files of `target` that nobody holds a lock on."""
-    for found in target.parent.glob(f".{_literal(target.name)}.????????.tmp"):
+    """Remove files beside `target` that nobody holds a lock on."""
+    start = Path(_start(target))
+    for found in start.parent.glob(f"{start.name}????????.tmp"):
         with contextlib.suppress(OSError):
             descriptor = os.open(found, os.O_RDWR | os.O_NOFOLLOW)
             try:
@@ -62,8 +143,3 @@ def _remove_left_behind(target):
                 found.unlink()
             finally:
                 os.close(descriptor)
-
-
-def _literal(name):
-    """Return a pattern of `glob` that matches `name` alone."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

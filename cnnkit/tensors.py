@@ -10,8 +10,7 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
-from cnnkit import plain
-from cnnkit.atomic import replacing
+from cnnkit import atomic, plain
 from cnnkit.exceptions import ModelFormatError
 
 KEY = "cnnkit"  # of the metadata
@@ -41,8 +40,7 @@ def write(path, tensors, data, form, owner):
         )
     # its own save_file writes a temporary file elsewhere, and renames it before it is on the disk
     content = safetensors.numpy.save(tensors, metadata={KEY: text})
-    with replacing(path) as beside:
-        beside.write_bytes(content)
+    atomic.replace(path, lambda file: file.write(content), owner)
 
 
 @contextmanager

@@ -11,8 +11,7 @@ from estimator_data import X, Y, small
 from forks import FORKS, fork, wait
 from oracles import assert_same_bits
 
-from cnnkit import load, save
-from cnnkit.atomic import replacing
+from cnnkit import atomic, load, save
 from cnnkit.callbacks import Checkpoint
 from cnnkit.layers import Conv1x1, Dense, Flatten
 
@@ -106,11 +105,10 @@ def test_killed_while_a_checkpoint_is_written(trials, models, tmp_path):
 def test_killed_at_the_first_write(trials, models, tmp_path):
     """Where there was no file, there is none or all of it."""
     path = tmp_path / "text"
-    text = "new" * 100_000
+    text = b"new" * 100_000
 
     def write():
-        with replacing(path) as beside:
-            beside.write_text(text)
+        atomic.replace(path, lambda file: file.write(text), "write")
 
     seconds = duration(write)
     none = 0
@@ -119,7 +117,7 @@ def test_killed_at_the_first_write(trials, models, tmp_path):
         finished = run_and_kill(write, 1.1 * seconds * rng.random())
         none += not path.exists()
         assert path.exists() or not finished
-        assert not path.exists() or path.read_text() == text
+        assert not path.exists() or path.read_bytes() == text
     write()
     assert names(tmp_path) == ["text"]
     trials.found = f"{none} no file, {trials.number + 1 - none} the new one"
