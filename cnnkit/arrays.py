@@ -75,3 +75,8 @@ def fill(target, source):
     """Copy one vector into another of its length."""
     for piece in pieces(len(target)):
         target[piece] = source[piece]
+
+
+def extremes(array):
+    """Return the least and the greatest number, or NaN where there is one."""
+    return (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)

@@ -12,7 +12,7 @@ from time import perf_counter
 
 import numpy as np
 
-from cnnkit import checkpoints, shapes, tensors
+from cnnkit import checkpoints, shapes
 
 
 class Callback:
@@ -66,8 +66,7 @@ class Checkpoint(Callback):
 
     That is weights, the optimizer's averages, random numbers and curves: a fit that goes on from
     the file ends with the same bits as one that was never interrupted. Whatever happens while it
-    is written, the old file or the new one is there, whole. Needs safetensors:
-    ``pip install 'cnnkit[io]'``.
+    is written, the old file or the new one is there, whole.
 
     Parameters
     ----------
@@ -121,7 +120,7 @@ class Checkpoint(Callback):
             If the file is no checkpoint.
         FileNotFoundError
         """
-        return checkpoints.read(self.path).weights
+        return checkpoints.read_weights(self.path)
 
     def read(self):
         """Return the `cnnkit.checkpoints.State` in the file, None where there is no file.
@@ -136,7 +135,6 @@ class Checkpoint(Callback):
                 f"Checkpoint: monitor must be one of {self.MONITORS}, got {self.monitor!r}."
             )
         shapes.as_int(self.every, "every", "Checkpoint")
-        tensors.import_safetensors()
         self._best = -np.inf
 
     def on_resume(self, estimator, epochs):

@@ -6,11 +6,12 @@ schedules, callbacks) is told of those there were.
 """
 
 from dataclasses import dataclass, fields, replace
+from math import isnan
 
 import numpy as np
 
-from cnnkit import tensors
-from cnnkit.arrays import fill
+from cnnkit import plain, tensors
+from cnnkit.arrays import extremes, fill
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.watch import Epoch
 
@@ -123,19 +124,25 @@ def write(path, state):
 def read(path):
     """Return the state in a file; what is wrong with it is a ModelFormatError."""
     with tensors.reading(path, FORMAT, PARTS, "Checkpoint") as (data, file):
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        arrays = {name: file.read(name) for name in file.names}
         for name in ("seed", "steps"):
             if not isinstance(data[name], int) or not 0 <= data[name] < 1 << 63:
-                raise ModelFormatError(f"Checkpoint: {name} must be a count, got {data[name]!r}.")
+                raise ModelFormatError(
+                    f"Checkpoint: {name} must be a count, got {plain.short(data[name])}."
+                )
         for name in ("fit", "generators"):
             if not isinstance(data[name], dict):
                 raise ModelFormatError(f"Checkpoint: {name} must be an object.")
+        for name, array in arrays.items():
+            if name.startswith((WEIGHT, VECTOR)) or name in ("best", "before"):
+                _check_finite(name, array)
         before, epochs = (arrays.get(name, np.empty(0, bool)) for name in ("before", "epochs"))
         if before.dtype != np.float64 or before.ndim != 1:
             raise ModelFormatError("Checkpoint: before must be a tensor of losses.")
         if epochs.dtype != np.float64 or epochs.ndim != 2 or epochs.shape[1] != len(FIGURES):
             raise ModelFormatError(f"Checkpoint: epochs must be a tensor of rows of {FIGURES}.")
         numbers = np.arange(len(before) + 1, len(before) + len(epochs) + 1)
+        _check_finite("losses", epochs[:, FIGURES.index("loss")])
         if not len(epochs) or not np.array_equal(epochs[:, 0], numbers):
             raise ModelFormatError("Checkpoint: epochs must follow one another.")
         return State(
@@ -148,9 +155,20 @@ def read(path):
         )
 
 
+def read_weights(path):
+    """Return the weights in a file alone, as a dict of arrays by path."""
+    with tensors.reading(path, FORMAT, PARTS, "Checkpoint") as (_, file):
+        found = {name: file.read(name) for name in file.names if name.startswith(WEIGHT)}
+        for name, array in found.items():
+            _check_finite(name, array)
+        return _starting(found, WEIGHT)
+
+
 def _epoch(figures, validated):
     """Return an epoch of its figures."""
     found = dict(zip(FIGURES, figures, strict=True))
+    if isnan(found["learning_rate"]):  # L-BFGS has none
+        found["learning_rate"] = None
     if not validated:
         found |= dict.fromkeys(VALIDATED)
     return Epoch(**found | {"number": int(found["number"])})
@@ -161,6 +179,11 @@ def _starting(arrays, prefix):
     return {k.removeprefix(prefix): array for k, array in arrays.items() if k.startswith(prefix)}
 
 
+def _check_finite(name, array):
+    if array.dtype.kind != "f" or not np.isfinite(extremes(array)).all():
+        raise ModelFormatError(f"Checkpoint: {name} must be finite numbers.")
+
+
 def _check(name, found, wanted):
     if found != wanted:
-        raise ModelFormatError(f"Checkpoint: {name} must be {wanted}, got {found}.")
+        raise ModelFormatError(f"Checkpoint: {name} must be {wanted}, got {plain.short(found)}.")

@@ -31,9 +31,15 @@ def input_shape(X, image_shape, owner):
             f"{owner}: image_shape {wanted} must multiply to the {X.shape[1]} features of X, "
             f"got {prod(wanted)}."
         )
-    if found not in (None, wanted):
-        raise ValueError(f"{owner}: image_shape must be {found} as X is, got {image_shape!r}.")
+    if found is not None:
+        check_image_shape(image_shape, found, owner)
     return wanted
+
+
+def check_image_shape(image_shape, wanted, owner):
+    """Raise unless `image_shape` is None or names images of the shape `wanted`."""
+    if image_shape is not None and shapes.image_shape(image_shape, owner) != tuple(wanted):
+        raise ValueError(f"{owner}: image_shape must be {wanted} as X is, got {image_shape!r}.")
 
 
 def check_input_shape(X, wanted, owner, name="X", reason="as in fit"):

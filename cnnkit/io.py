@@ -6,6 +6,8 @@ learned, and the version that wrote it. Classes are those of closed lists: loadi
 and runs nothing.
 """
 
+from math import isfinite
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
@@ -14,13 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from cnnkit import learned, plain, tensors
 from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
 from cnnkit.estimators.base import ALGORITHMS, BaseCNN
+from cnnkit.estimators.start import check_params
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.graph import Graph, infer_shapes, network_specs
 from cnnkit.network import Network
 
 FORMAT = "cnnkit model 1"
 WEIGHT = "weight:"  # what names of tensors start with
-DTYPES = {"F32": "float32", "F64": "float64"}
+DTYPES = ("float32", "float64")
 
 TRAINED = {"CNNClassifier": CNNClassifier, "CNNRegressor": CNNRegressor}
 ESTIMATORS = TRAINED | {"CNNFeatures": CNNFeatures}
@@ -34,7 +37,9 @@ FROZEN = {"frozen": True}  # in the place of a FrozenEstimator of what the file 
 def _trusted_types():
     """Return the names of the classes that estimators of cnnkit's own parts consist of.
 
-    skops looks at names alone: unlike `load`, it does not check what a file holds of them.
+    skops looks at names alone: unlike `load`, it does not check what a file holds of them. Callbacks
+    are left out, since some write files when a fit runs: ``set_callbacks()`` takes them off before
+    such a file is written.
     """
     from cnnkit import losses, optimizers, schedules, training
     from cnnkit.layers.base import WeightSpec
@@ -71,12 +76,15 @@ def save(estimator, path):
     Raises
     ------
     ValueError
-        If a hyper-parameter is not of cnnkit's own classes or plain data: a RandomState, say, a
-        layer of one's own, or `initial_weights`.
+        If a hyper-parameter is not of cnnkit's own classes or plain data (a RandomState, say, a
+        layer of one's own, or `initial_weights`), if labels are neither numbers nor text, or if
+        `load` would refuse the file: weights that are not finite, hyper-parameters that no fit
+        would take.
+    TypeError
+        If `estimator` is not of these classes, or `path` no path.
+    NotFittedError
     OSError
-        If the file cannot be written.
-    ImportError
-        Without safetensors: ``pip install cnnkit[io]``.
+        If the file cannot be written, or `path` is a folder, a device or a pipe.
 
     Examples
     --------
@@ -111,6 +119,7 @@ def save(estimator, path):
         "learned": learned.encode(trained, arrays),
         "features": features,
     }
+    _check_fitted(_estimators(model, "save"), network, "save")
     tensors.write(path, arrays, model, FORMAT, "save")
 
 
@@ -134,8 +143,6 @@ def load(path):
         If anything about the file is wrong; it says what.
     OSError
         If the file cannot be read.
-    ImportError
-        Without safetensors: ``pip install cnnkit[io]``.
 
     Examples
     --------
@@ -171,93 +178,125 @@ def _params(estimator, fitted=None):
 
 
 def _read(model, file):
-    """Return the estimator of an open safetensors file; raise if anything is wrong."""
-    if not isinstance(model["estimator"], str) or model["estimator"] not in TRAINED:
-        raise ModelFormatError(
-            f"load: estimator must be one of {sorted(TRAINED)}, got {model['estimator']!r}."
-        )
+    """Return the estimator of an open file; raise if anything is wrong."""
+    trained, features = _estimators(model, "load")
     if not isinstance(model["learned"], dict):
-        raise ModelFormatError(f"load: learned must be an object, got {model['learned']!r}.")
-    estimator = _estimator(TRAINED[model["estimator"]], model["params"])
-    names = set(file.keys())
-    network = _network(model, file, names)
+        raise ModelFormatError(
+            f"load: learned must be an object, got {plain.short(model['learned'])}."
+        )
+    unused = file.names
+    network = _network(model, file, unused)
 
     def take(name, tensor):
-        if tensor != learned.PREFIX + name or tensor not in names:
-            raise ModelFormatError(f"load: a tensor must hold {name}, got {str(tensor)[:80]!r}.")
-        names.remove(tensor)
-        return file.get_tensor(tensor)
+        if tensor != learned.PREFIX + name or tensor not in unused:
+            raise ModelFormatError(f"load: a tensor must hold {name}, got {plain.short(tensor)}.")
+        unused.remove(tensor)
+        return file.read(tensor)
 
-    attributes = learned.decode(model["learned"], network, is_classifier(estimator), take)
-    if names:
-        raise ModelFormatError(f"load: every tensor must be used, got {sorted(names)[:5]} besides.")
-    for name in network.weights:
-        network.weights[name] = file.get_tensor(WEIGHT + name)
-    estimator._test_augmentation(network.input_shape)  # raises where prediction would
-    vars(estimator).update(attributes, network_=network)
-    return estimator if model["features"] is None else _features(model["features"], estimator)
+    attributes = learned.decode(model["learned"], network, is_classifier(trained), take)
+    if unused:
+        raise ModelFormatError(
+            f"load: every tensor must be used, got {sorted(unused)[:5]} besides."
+        )
+    for name, array in network.weights.items():
+        file.read_into(WEIGHT + name, array)
+    _check_fitted((trained, features), network, "load")
+    vars(trained).update(attributes, network_=network)
+    return trained if features is None else _at_node(features, trained, model["features"]["node"])
 
 
-def _estimator(kind, params, fitted=None):
+def _estimators(model, owner):
+    """Return the trained estimator and the `CNNFeatures` of it, or None, both not yet fitted."""
+    name, features = model["estimator"], model["features"]
+    if not isinstance(name, str) or name not in TRAINED:
+        raise ModelFormatError(
+            f"{owner}: estimator must be one of {sorted(TRAINED)}, got {plain.short(name)}."
+        )
+    trained = _estimator(TRAINED[name], model["params"], owner)
+    if features is None:
+        return trained, None
+    if not isinstance(features, dict) or features.keys() != {"params", "node"}:
+        raise ModelFormatError(
+            f"{owner}: features must have params and node, got {plain.short(features)}."
+        )
+    return trained, _estimator(CNNFeatures, features["params"], owner, trained)
+
+
+def _estimator(kind, params, owner, fitted=None):
     """Return an estimator of a class with the hyper-parameters `params`."""
     if not isinstance(params, dict):
-        raise ModelFormatError(f"load: params must be an object, got {params!r}.")
+        raise ModelFormatError(f"{owner}: params must be an object, got {plain.short(params)}.")
     unknown = sorted(params.keys() - set(kind._get_param_names()))
     if unknown:
-        raise ModelFormatError(f"load: params must be those of {kind.__name__}, got {unknown}.")
+        raise ModelFormatError(
+            f"{owner}: params must be those of {kind.__name__}, got {plain.short(unknown)}."
+        )
     found, kinds = {}, _kinds(fitted)
     for name, value in params.items():
         if fitted is not None and value == FROZEN:
             found[name] = FrozenEstimator(fitted)
-            continue
-        found[name] = plain.decode(value, name, "load", kinds)
-        if isinstance(found[name], BaseCNN):
-            found[name]._validate_params()
-    estimator = kind(**found)
-    estimator._validate_params()
-    return estimator
+        else:
+            found[name] = plain.decode(value, name, owner, kinds)
+    return kind(**found)
 
 
-def _features(data, trained):
-    """Return the `CNNFeatures` of a node of the network of `trained`."""
-    if not isinstance(data, dict) or data.keys() != {"params", "node"}:
-        raise ModelFormatError(f"load: features must have params and node, got {str(data)[:80]}.")
-    names = [node.name for node in trained.network_.graph.flattened(trained.n_outputs_)]
-    if data["node"] not in names:
-        raise ModelFormatError(
-            f"load: node must be one of {names}, got {str(data['node'])[:80]!r}."
-        )
-    return _estimator(CNNFeatures, data["params"], trained)._adopt(trained, data["node"])
+def _check_fitted(estimators, network, owner):
+    """Raise unless hyper-parameters are what `fit` takes for such a network, its weights finite."""
+    trained, features = estimators
+    for estimator in (trained, features, getattr(features, "estimator", None)):
+        if isinstance(estimator, (BaseCNN, CNNFeatures)):
+            estimator._validate_params()
+        if isinstance(estimator, BaseCNN):
+            check_params(estimator, network.input_shape, network.n_outputs)
+    least, greatest = network.weights.extremes()
+    if not isfinite(least) or not isfinite(greatest):
+        raise ValueError(f"{owner}: weights must be finite numbers, got {least} to {greatest}.")
 
 
-def _network(model, file, names):
-    """Return the network of a model, its weights still zero; strike theirs off `names`."""
+def _at_node(features, trained, node):
+    """Return a `CNNFeatures` as fitted to a node of the network of `trained`."""
+    names = [entry.name for entry in trained.network_.graph.flattened(trained.n_outputs_)]
+    if node not in names:
+        raise ModelFormatError(f"load: node must be one of {names}, got {plain.short(node)}.")
+    return features._adopt(trained, node)
+
+
+def _network(model, file, unused):
+    """Return the network of a model, its weights still zero; strike theirs off `unused`."""
     graph = plain.decode(model["graph"], "graph", "load")
     if not isinstance(graph, Graph):
-        raise ModelFormatError(f"load: graph must be a graph, got {graph!r}.")
+        raise ModelFormatError(f"load: graph must be a graph, got {plain.short(graph)}.")
     shape = model["input_shape"]
     if not isinstance(shape, list) or len(shape) != 3 or not all(map(_is_size, shape)):
-        raise ModelFormatError(f"load: input_shape must be three positive ints, got {shape!r}.")
+        raise ModelFormatError(
+            f"load: input_shape must be three positive ints, got {plain.short(shape)}."
+        )
     if not _is_size(model["n_outputs"]):
-        raise ModelFormatError(f"load: n_outputs must be an int, got {model['n_outputs']!r}.")
-    for name, allowed in (("algorithm", ALGORITHMS), ("dtype", tuple(DTYPES.values()))):
+        raise ModelFormatError(
+            f"load: n_outputs must be an int, got {plain.short(model['n_outputs'])}."
+        )
+    for name, allowed in (("algorithm", ALGORITHMS), ("dtype", DTYPES)):
         if model[name] not in allowed:
-            raise ModelFormatError(f"load: {name} must be one of {allowed}, got {model[name]!r}.")
+            raise ModelFormatError(
+                f"load: {name} must be one of {allowed}, got {plain.short(model[name])}."
+            )
     nodes = graph.flattened(model["n_outputs"])
     frozen, paths = model["frozen"], [node.name for node in nodes]
     if not isinstance(frozen, list) or not all(path in paths for path in frozen):
-        raise ModelFormatError(f"load: frozen must be names of layers {paths}, got {frozen!r}.")
+        raise ModelFormatError(
+            f"load: frozen must be names of layers {paths}, got {plain.short(frozen)}."
+        )
     output_shapes = infer_shapes(nodes, shape)
     for name, spec in network_specs(nodes, output_shapes).items():
-        if WEIGHT + name not in names:
+        tensor = WEIGHT + name
+        if tensor not in unused:
             raise ModelFormatError(f"load: a tensor must hold the weights {name!r}, got none.")
-        names.remove(WEIGHT + name)
-        tensor = file.get_slice(WEIGHT + name)
-        found = tuple(tensor.get_shape())
-        if found != tuple(spec.shape) or DTYPES.get(tensor.get_dtype()) != model["dtype"]:
+        unused.remove(tensor)
+        found, dtype = file.shapes[tensor], file.dtypes[tensor]
+        if found != tuple(spec.shape) or dtype != model["dtype"]:
             raise ModelFormatError(
                 f"load: {name} must be of {model['dtype']} and shape {tuple(spec.shape)}, "
-                f"got {tensor.get_dtype()} and {found}."
+                f"got {dtype} and {found}."
             )
     output = [tuple(output_shapes[path]) for path in graph.output_paths()]
     if output != [(model["n_outputs"],)]:

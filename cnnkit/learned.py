@@ -3,7 +3,7 @@
 Attributes that follow from others are not kept but made again.
 """
 
-from math import prod
+from math import isfinite, prod
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from cnnkit import plain
 PREFIX = "learned:"  # of names of tensors
 LABELS = ("classes_", "feature_names_in_")
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
-VALUES = ("multilabel_", "best_validation_score_")
+NUMBER = "best_validation_score_"  # which may be NaN, as JSON may not
+FLAG = "multilabel_"
+NAMES = (*LABELS, *CURVES, NUMBER, FLAG)
 
 
 def encode(estimator, tensors):
@@ -21,12 +23,12 @@ def encode(estimator, tensors):
     That is ``{"tensor": name}`` in the JSON, an array of texts ``{"labels": list, "dtype": name}``.
     """
     found = {}
-    for name in LABELS + CURVES + VALUES:
+    for name in NAMES:
         value = getattr(estimator, name, None)
-        if value is None or name in VALUES:
-            found[name] = plain.encode(value, name, "save")
-        elif name in CURVES:
-            tensors[PREFIX + name] = np.array(value, np.float64)
+        if value is None or name == FLAG:
+            found[name] = value
+        elif name in (*CURVES, NUMBER):
+            tensors[PREFIX + name] = np.array(value, np.float64).reshape(-1)
             found[name] = {"tensor": PREFIX + name}
         elif value.dtype.kind in "biuf":
             native = value.dtype.newbyteorder("=")
@@ -45,12 +47,16 @@ def decode(data, network, is_classifier, take):
 
     `take` returns a tensor by its name. Anything wrong is a ValueError.
     """
-    names = LABELS + CURVES + VALUES
-    if data.keys() != set(names):
-        raise ValueError(f"load: learned must have {sorted(names)}, got {sorted(data)}.")
+    if data.keys() != set(NAMES):
+        raise ValueError(
+            f"load: learned must have {sorted(NAMES)}, got {plain.short(sorted(data))}."
+        )
     found = {name: _labels(name, data[name], take) for name in LABELS}
     found |= {name: _curve(name, data[name], take) for name in CURVES}
-    found |= {name: plain.decode(data[name], name, "load") for name in VALUES}
+    score = _curve(NUMBER, data[NUMBER], take)
+    if score is not None and len(score) != 1:
+        raise ValueError(f"load: {NUMBER} must be one number, got {len(score)}.")
+    found |= {NUMBER: score and score[0], FLAG: data[FLAG]}
     if not found["loss_curve_"]:
         raise ValueError("load: loss_curve_ must have a loss for every epoch, got none.")
     found |= _following(network, found["loss_curve_"])
@@ -64,18 +70,19 @@ def decode(data, network, is_classifier, take):
 
 def check(found, network, is_classifier):
     """Raise a ValueError unless learnt attributes go with one another and with the network."""
-    for name, value in _following(network, found["loss_curve_"]).items():
-        if found[name] != value:
-            raise ValueError(f"{name} must be {value}, got {str(found[name])[:80]}.")
     for name in CURVES:
         curve = found[name]
         if curve is None and name != "loss_curve_":
             continue
         if not isinstance(curve, list) or not all(isinstance(x, float) for x in curve):
-            raise ValueError(f"{name} must be a list of floats, got {str(curve)[:80]}.")
-    best = found["best_validation_score_"]
-    if best is not None and not isinstance(best, float):
-        raise ValueError(f"best_validation_score_ must be a float or None, got {best!r}.")
+            raise ValueError(f"{name} must be a list of floats, got {plain.short(curve)}.")
+        if name == "loss_curve_" and not all(map(isfinite, curve)):
+            raise ValueError(f"{name} must be finite, got {plain.short(curve)}.")
+    for name, value in _following(network, found["loss_curve_"]).items():
+        if found[name] != value:
+            raise ValueError(f"{name} must be {value}, got {plain.short(found[name])}.")
+    if found[NUMBER] is not None and not isinstance(found[NUMBER], float):
+        raise ValueError(f"{NUMBER} must be a float or None, got {plain.short(found[NUMBER])}.")
     _check_classes(found, network.n_outputs, is_classifier)
     columns = found.get("feature_names_in_")
     if columns is not None and (
@@ -116,7 +123,7 @@ def _labels(name, data, take):
             and dtype
         ):
             return np.array(labels, dtype)
-    raise ValueError(f"load: {name} must be labels, got {str(data)[:80]}.")
+    raise ValueError(f"load: {name} must be labels, got {plain.short(data)}.")
 
 
 def _curve(name, data, take):
@@ -127,7 +134,7 @@ def _curve(name, data, take):
         curve = take(name, data["tensor"])
         if curve.dtype == np.float64 and curve.ndim == 1:
             return curve.tolist()
-    raise ValueError(f"load: {name} must be a tensor of float64, got {str(data)[:80]}.")
+    raise ValueError(f"load: {name} must be a tensor of float64, got {plain.short(data)}.")
 
 
 def _check_classes(found, n_outputs, is_classifier):
@@ -145,8 +152,7 @@ def _check_classes(found, n_outputs, is_classifier):
     elif classes is not None:
         wanted = np.unique(classes)  # sorted: labels are looked up by bisection
     if classes is None or len(classes) != n_outputs or not np.array_equal(classes, wanted):
-        got = None if classes is None else classes.tolist()
+        got = plain.short(None if classes is None else classes.tolist())
         raise ValueError(
-            f"classes_ must be one for each of the {n_outputs} outputs, in order, "
-            f"got {str(got)[:80]}."
+            f"classes_ must be one for each of the {n_outputs} outputs, in order, got {got}."
         )

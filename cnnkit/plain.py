@@ -18,8 +18,9 @@ from cnnkit.graph import Graph, Residual, Sequential
 from cnnkit.layers.base import Layer
 
 FORMAT = "cnnkit graph 1"
-MAX_CHARACTERS = 4 << 20  # of a JSON text
-MAX_VALUES = 20_000  # in it: ResNet-50 has 616
+MAX_CHARACTERS = 2 << 20  # of a JSON text
+MAX_MARKS = 200_000  # commas and brackets in it: each may stand for a Python object
+MAX_VALUES = 20_000  # in what is decoded: ResNet-50 has 616
 MAX_DEPTH = 64  # values within values
 MAX_NAME = 1_000  # characters of one string
 
@@ -74,13 +75,13 @@ def from_json(text):
     data = parse(text, "from_json")
     if not isinstance(data, dict) or data.keys() != {"format", "graph"}:
         raise ValueError(
-            f"from_json: text must be an object of 'format' and 'graph', got {_short(data)}."
+            f"from_json: text must be an object of 'format' and 'graph', got {short(data)}."
         )
     if data["format"] != FORMAT:
-        raise ValueError(f"from_json: format must be {FORMAT!r}, got {_short(data['format'])}.")
+        raise ValueError(f"from_json: format must be {FORMAT!r}, got {short(data['format'])}.")
     layer = decode(data["graph"], "graph", "from_json")
     if not isinstance(layer, Layer):
-        raise ValueError(f"from_json: graph must be a layer, got {_short(data['graph'])}.")
+        raise ValueError(f"from_json: graph must be a layer, got {short(data['graph'])}.")
     try:
         layer.output_names() if isinstance(layer, Graph) else layer.wiring()
     except (TypeError, ValueError) as error:
@@ -88,18 +89,38 @@ def from_json(text):
     return layer
 
 
-def parse(text, owner):
+def parse(text, owner, most=MAX_CHARACTERS):
     """Return what a JSON text holds, within limits; anything wrong is a ValueError."""
-    if len(text) > MAX_CHARACTERS:
-        raise ValueError(
-            f"{owner}: text must have at most {MAX_CHARACTERS} characters, got {len(text)}."
-        )
+    check_size(text, owner, most)
+
+    def unique(pairs):
+        found = {}
+        for key, value in pairs:
+            if key in found:
+                raise ValueError(f"{owner}: keys must be unique, got {short(key)} twice.")
+            found[key] = value
+        return found
+
+    def no_constant(name):
+        raise ValueError(f"{owner}: numbers must be finite, got {name}.")
+
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=unique, parse_constant=no_constant)
     except RecursionError:
         raise ValueError(f"{owner}: values must be at most {MAX_DEPTH} deep, got more.") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{owner}: text must be JSON, got a fault: {error}.") from None
+
+
+def check_size(text, owner, most=MAX_CHARACTERS):
+    """Raise a ValueError if a JSON text is so long, or of so much, that it takes much memory."""
+    if len(text) > most:
+        raise ValueError(f"{owner}: text must have at most {most} characters, got {len(text)}.")
+    marks = sum(map(text.count, ",[{"))
+    if marks > MAX_MARKS:
+        raise ValueError(
+            f"{owner}: text must have at most {MAX_MARKS} commas and brackets, got {marks}."
+        )
 
 
 def encode(value, where, owner, kinds=GRAPHS):
@@ -158,14 +179,15 @@ def _value(data, where, depth, context):
     if not isinstance(data, dict):
         return _checked(data, where, owner)
     if data.keys() == {"tuple"} and isinstance(data["tuple"], list):
-        return tuple(_value(data["tuple"], where, depth, context))
+        items = enumerate(data["tuple"])
+        return tuple(_value(entry, f"{where}[{i}]", depth + 1, context) for i, entry in items)
     if data.keys() == {"dict"} and "dict" in kinds:
         return _dict(_value(data["dict"], where, depth + 1, context), where, owner)
     tag = next((key for key in kinds if key in data), next(iter(kinds)))
     name = data.get(tag)
     if not isinstance(name, str) or name not in kinds[tag]:
         raise ValueError(
-            f"{owner}: {where} must be a {tag} of {sorted(kinds[tag])}, got {_short(name)}."
+            f"{owner}: {where} must be a {tag} of {sorted(kinds[tag])}, got {short(name)}."
         )
     kind = kinds[tag][name]
     known = kind._get_param_names()
@@ -173,7 +195,7 @@ def _value(data, where, depth, context):
     if unknown:
         raise ValueError(
             f"{owner}: {where} ({name}) must have hyper-parameters of {known}, "
-            f"got {_short(unknown)}."
+            f"got {short(unknown)}."
         )
     params = {
         key: _value(entry, f"{where}.{key}", depth + 1, context)
@@ -193,7 +215,7 @@ def _dict(pairs, where, owner):
         isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], keys) for pair in pairs
     ):
         raise ValueError(
-            f"{owner}: {where} must be pairs of a key and a value, got {_short(pairs)}."
+            f"{owner}: {where} must be pairs of a key and a value, got {short(pairs)}."
         )
     return dict(pairs)
 
@@ -201,10 +223,12 @@ def _dict(pairs, where, owner):
 def _check_limits(where, depth, counter, owner):
     if depth > MAX_DEPTH:
         raise ValueError(
-            f"{owner}: values must be at most {MAX_DEPTH} deep, got more at {_short(where)}."
+            f"{owner}: values must be at most {MAX_DEPTH} deep, got more at {short(where)}."
         )
     if next(counter) > MAX_VALUES:
-        raise ValueError(f"{owner}: a graph must have at most {MAX_VALUES} values, got more.")
+        raise ValueError(
+            f"{owner}: there must be at most {MAX_VALUES} values, got more at {short(where)}."
+        )
 
 
 def _checked(value, where, owner):
@@ -219,25 +243,11 @@ def _checked(value, where, owner):
         return value
     raise ValueError(
         f"{owner}: {where} must be None, a bool, a finite number below 2**63, text of at "
-        f"most {MAX_NAME} characters, a list, a tuple or a layer, got {_short(value)}."
+        f"most {MAX_NAME} characters, a list, a tuple or a layer, got {short(value)}."
     )
 
 
-def _unique(pairs):
-    """Return the object of `pairs`, none of its keys given twice."""
-    found = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"from_json: keys must be unique, got {_short(key)} twice.")
-        found[key] = value
-    return found
-
-
-def _no_constant(name):
-    raise ValueError(f"from_json: numbers must be finite, got {name}.")
-
-
-def _short(value):
+def short(value):
     """Return the start of what `value` looks like."""
     if isinstance(value, int) and abs(value) >= 1 << 63:
         return f"an int of {value.bit_length()} bits"

@@ -1,5 +1,6 @@
 """Which arrays the nodes of a network read and write, and when each is in use."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from cnnkit.graph import INPUT, Node
@@ -81,9 +82,9 @@ class Plan:
         self._values = {}
         self.steps = []
         readers = [entry for node in nodes for entry in node.inputs]
-        readers += list(outputs)
-        self._shared = {name for name in readers if readers.count(name) > 1}
-        read_once = {name for name in readers if readers.count(name) == 1} - set(outputs)
+        readers = Counter(readers + list(outputs))
+        self._shared = {name for name, count in readers.items() if count > 1}
+        read_once = readers.keys() - self._shared - set(outputs)
         self._slices = find_slices(nodes, read_once, shapes)
         self.input = self._value(INPUT, 0, INPUT)
         for i, node in enumerate(nodes):
@@ -136,7 +137,7 @@ class Plan:
 
     def _host(self, x, node):
         """Return the step that does the work of `node` while it writes `x`, if there is one."""
-        writer = next((step for step in self.steps if step.y is x), None)
+        writer = next((step for step in reversed(self.steps) if step.y is x), None)
         writer = writer.host or writer if writer is not None else None
         if writer is None or not writer.runs or writer.fused_relu:
             return None

@@ -1,20 +1,39 @@
 """A safetensors file with a JSON text in its metadata: the form of everything cnnkit writes.
 
+Eight bytes say how long the header is; the header is JSON that says of every tensor what it is and
+where; the numbers follow, without gaps. Tensors are read into the arrays they are for and written
+from those they are in, one after the other: the safetensors package, which the tests hold this
+against, has a copy of all of them both ways, and maps the file, so that a process ends if the file
+shrinks meanwhile.
+
 What a file holds is checked by whoever reads it; here it is made sure that there is a header of a
-sane size, that tensors lie within the file, and that the text is JSON of the expected format.
+sane size, that tensors fill the file, and that the text is JSON of the expected format.
 """
 
 import importlib.metadata
 import json
 import os
+import sys
 from contextlib import contextmanager
-from pathlib import Path
+from math import prod
 
-from cnnkit import atomic, plain
+import numpy as np
+
+from cnnkit import plain
+from cnnkit.atomic import file_name, replace
 from cnnkit.exceptions import ModelFormatError
 
 KEY = "cnnkit"  # of the metadata
-MAX_HEADER = 8 << 20  # bytes of names, shapes and metadata
+MAX_HEADER = 4 << 20  # bytes of names, shapes and metadata
+MAX_DIMENSIONS = 32
+KINDS = {
+    "BOOL": "?",
+    **{f"U{8 * size}": f"u{size}" for size in (1, 2, 4, 8)},
+    **{f"I{8 * size}": f"i{size}" for size in (1, 2, 4, 8)},
+    **{f"F{8 * size}": f"f{size}" for size in (2, 4, 8)},
+}
+DTYPES = {kind: np.dtype(code) for kind, code in KINDS.items()}
+NAMES = {dtype: kind for kind, dtype in DTYPES.items()}
 
 
 def write(path, tensors, data, form, owner):
@@ -22,7 +41,7 @@ def write(path, tensors, data, form, owner):
 
     Parameters
     ----------
-    path : str or Path
+    path : str or path-like
     tensors : dict of arrays by name
     data : dict
         What JSON can hold.
@@ -31,47 +50,151 @@ def write(path, tensors, data, form, owner):
     owner : str
         What errors start with.
     """
-    safetensors = import_safetensors()
-    text = json.dumps({"format": form, "version": _version()} | data, allow_nan=False)
-    if len(text) > plain.MAX_CHARACTERS:
+    data = {"format": form, "version": _version()} | data
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    # the largest numbers first: so every array lies at a multiple of their size
+    names = sorted(tensors, key=lambda name: -tensors[name].itemsize)
+    header, end = {"__metadata__": {KEY: text}}, 0
+    for name in names:
+        start, end = end, end + tensors[name].nbytes
+        kind = NAMES[tensors[name].dtype.newbyteorder("=")]
+        shape = list(tensors[name].shape)
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
+    content = json.dumps(header, separators=(",", ":")).encode()
+    content += b" " * (-len(content) % 8)
+    try:
+        plain.check_size(text, owner)
+        plain.check_size(content.decode(), owner, MAX_HEADER)
+    except ValueError as error:
+        got = str(error).removeprefix(f"{owner}: ")
         raise ValueError(
-            f"{owner}: architecture, labels and curves must fit {plain.MAX_CHARACTERS} characters "
-            f"of JSON, got {len(text)}."
-        )
-    # its own save_file writes a temporary file elsewhere, and renames it before it is on the disk
-    content = safetensors.numpy.save(tensors, metadata={KEY: text})
-    atomic.replace(path, lambda file: file.write(content), owner)
+            f"{owner}: architecture, labels and names must fit the header of a file, got: {got}"
+        ) from None
+
+    def fill(file):
+        file.write(len(content).to_bytes(8, "little"))
+        file.write(content)
+        for name in names:
+            array = np.ascontiguousarray(tensors[name], tensors[name].dtype.newbyteorder("<"))
+            file.write(array.reshape(-1).view(np.uint8))
+
+    replace(path, fill, owner)
 
 
 @contextmanager
 def reading(path, form, keys, owner):
-    """Give the data and the open safetensors file of a path; the data have the `keys`.
+    """Give the data and the `Tensors` of a file; the data have the `keys`.
 
-    Anything wrong is a ModelFormatError, also where the body of the ``with`` finds it.
+    Anything wrong is a ModelFormatError that names the file, also where the body of the ``with``
+    finds it.
     """
-    safetensors = import_safetensors()
-    _check_size(path, owner)
-    try:
-        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
-            yield _data(file, form, keys, owner), file
-    except safetensors.SafetensorError as error:
-        raise ModelFormatError(
-            f"{owner}: {path} must be a safetensors file, got: {error}."
-        ) from None
-    except (ValueError, TypeError, OverflowError, MemoryError) as error:
-        if isinstance(error, ModelFormatError):
-            raise
-        raise ModelFormatError(f"{owner}: {path} must hold a sound model, got: {error}") from error
+    name = file_name(path, owner)
+    with open(name, "rb", opener=_at_once) as file:
+        try:
+            header, start = _header(file, owner)
+            data = _data(header.pop("__metadata__", None), form, keys, owner)
+            yield data, Tensors(file, header, start, owner)
+        except (ValueError, TypeError, OverflowError, MemoryError) as error:
+            text = str(error).removeprefix(f"{owner}: ")
+            raise ModelFormatError(f"{owner}: {name!r}: {text}") from error
 
 
-def import_safetensors():
-    """Return the package, whose functions for NumPy are imported too."""
-    try:
-        import safetensors
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError("Model files need safetensors: pip install cnnkit[io]") from error
-    return safetensors
+class Tensors:
+    """The tensors of an open file: what they are, and their numbers when they are asked for.
+
+    Parameters
+    ----------
+    file : binary file
+    header : dict of dict
+        By name, as in the file.
+    start : int
+        Where the first tensor starts.
+    owner : str
+        What errors start with.
+
+    Attributes
+    ----------
+    names : set of str
+    shapes : dict of tuple
+    dtypes : dict of dtype
+    """
+
+    def __init__(self, file, header, start, owner):
+        self.file = file
+        self.owner = owner
+        self.shapes, self.dtypes, self._places = {}, {}, {}
+        for name, entry in header.items():
+            self._place(name, entry)
+        end = 0
+        for begin, behind in sorted(self._places.values()):
+            if begin != end:
+                raise ModelFormatError(f"{owner}: tensors must lie side by side, got a gap.")
+            end = behind
+        self._places = {name: start + place[0] for name, place in self._places.items()}
+        size = os.fstat(file.fileno()).st_size
+        if start + end != size:
+            raise ModelFormatError(
+                f"{owner}: a file of these tensors must have {start + end} bytes, got {size}."
+            )
+
+    def _place(self, name, entry):
+        """Take note of one tensor; raise unless its place is as long as its numbers."""
+        if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+            raise ModelFormatError(
+                f"{self.owner}: a tensor must have dtype, shape and data_offsets, got "
+                f"{plain.short(entry)}."
+            )
+        dtype = DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
+        shape, place = entry["shape"], entry["data_offsets"]
+        if dtype is None:
+            raise ModelFormatError(
+                f"{self.owner}: dtype must be one of {list(DTYPES)}, got "
+                f"{plain.short(entry['dtype'])}."
+            )
+        if not _are_counts(shape) or len(shape) > MAX_DIMENSIONS:
+            raise ModelFormatError(
+                f"{self.owner}: shape must be at most {MAX_DIMENSIONS} sizes, got "
+                f"{plain.short(shape)}."
+            )
+        nbytes = prod(shape) * dtype.itemsize
+        if not _are_counts(place) or len(place) != 2 or place[1] - place[0] != nbytes:
+            raise ModelFormatError(
+                f"{self.owner}: data_offsets must be {nbytes} bytes apart, got "
+                f"{plain.short(place)}."
+            )
+        self.shapes[name], self.dtypes[name] = tuple(shape), dtype
+        self._places[name] = tuple(place)
+
+    @property
+    def names(self):
+        return set(self.shapes)
+
+    def read(self, name):
+        """Return a tensor as a new array."""
+        array = np.empty(self.shapes[name], self.dtypes[name])
+        self.read_into(name, array)
+        return array
+
+    def read_into(self, name, array):
+        """Copy a tensor to a contiguous array of its shape and dtype."""
+        self.file.seek(self._places[name])
+        numbers = array.reshape(-1).view(np.uint8)
+        found = self.file.readinto(numbers)
+        if found != numbers.nbytes:
+            raise ModelFormatError(f"{self.owner}: a file must not shrink while it is read.")
+        if array.dtype == bool and numbers.any() and numbers.max() > 1:
+            raise ModelFormatError(f"{self.owner}: {name} must be of zeros and ones.")
+        if sys.byteorder == "big":
+            array.byteswap(inplace=True)
+
+
+def _at_once(name, flags):
+    """Open a file; a pipe that nobody writes to is not waited for."""
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
+def _are_counts(value):
+    return isinstance(value, list) and all(type(x) is int and 0 <= x < 1 << 63 for x in value)
 
 
 def _version():
@@ -81,31 +204,43 @@ def _version():
         return "unknown"
 
 
-def _check_size(path, owner):
-    """Raise unless the header, whose length the file starts with, is in the file and not huge."""
-    path = Path(path)
-    with open(path, "rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-        size = os.fstat(file.fileno()).st_size
-    if size < 8 or header > min(size - 8, MAX_HEADER):
+def _header(file, owner):
+    """Return what the header holds, and where it ends."""
+    size, length = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, MAX_HEADER):
         raise ModelFormatError(
-            f"{owner}: {path} must be a safetensors file whose header is in it and has at most "
-            f"{MAX_HEADER} bytes, got {size} bytes that name a header of {header}."
+            f"{owner}: it must be a safetensors file whose header is in it and has at most "
+            f"{MAX_HEADER} bytes, got {size} bytes that name a header of {length}."
         )
-
-
-def _data(file, form, keys, owner):
-    """Return what the metadata hold; raise if it is not of the format."""
-    text = (file.metadata() or {}).get(KEY)
-    if text is None:
+    content = file.read(length)
+    if not content.isascii():  # `write` escapes the rest, which would take four bytes a letter
+        raise ModelFormatError(f"{owner}: the header must be ASCII, got other bytes.")
+    header = plain.parse(content.decode(), owner, MAX_HEADER)
+    if not isinstance(header, dict):
         raise ModelFormatError(
-            f"{owner}: the metadata must have {KEY!r}, got a file of another kind."
+            f"{owner}: the header must be a JSON object, got {plain.short(header)}."
+        )
+    return header, 8 + length
+
+
+def _data(metadata, form, keys, owner):
+    """Return what the metadata hold; raise if it is not of the format."""
+    text = metadata.get(KEY) if isinstance(metadata, dict) else None
+    if not isinstance(text, str) or len(metadata) > 1:
+        raise ModelFormatError(
+            f"{owner}: the metadata must have {KEY!r} alone, got a file of another kind."
         )
     data = plain.parse(text, owner)
     if not isinstance(data, dict) or data.get("format") != form:
         found = data.get("format") if isinstance(data, dict) else data
-        raise ModelFormatError(f"{owner}: format must be {form!r}, got {str(found)[:80]!r}.")
+        raise ModelFormatError(f"{owner}: format must be {form!r}, got {plain.short(found)}.")
     keys = {"format", "version", *keys}
     if data.keys() != keys:
-        raise ModelFormatError(f"{owner}: a file must have {sorted(keys)}, got {sorted(data)}.")
+        raise ModelFormatError(
+            f"{owner}: a file must have {sorted(keys)}, got {plain.short(sorted(data))}."
+        )
+    if not isinstance(data["version"], str):
+        raise ModelFormatError(
+            f"{owner}: version must be a text, got {plain.short(data['version'])}."
+        )
     return data

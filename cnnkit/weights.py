@@ -6,7 +6,7 @@ from math import prod, sqrt
 import numpy as np
 
 from cnnkit import shapes
-from cnnkit.arrays import fill, pieces, zero_bytes
+from cnnkit.arrays import extremes, fill, pieces, zero_bytes
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.pickled import check_parts, checking, stamped
 
@@ -71,7 +71,7 @@ class Weights(Mapping):
 
     def extremes(self):
         """Return the least and the greatest number, or NaN where there is one."""
-        return (float(self.flat.min()), float(self.flat.max())) if len(self.flat) else (0.0, 0.0)
+        return extremes(self.flat)
 
     def like(self):
         """Return zeros laid out the same way: for gradients."""

@@ -14,8 +14,6 @@ from oracles import python
 
 from cnnkit import CNNClassifier, atomic, load, save
 
-pytest.importorskip("safetensors")
-
 
 def put(path, text, before=None):
     """Replace a file by a text; `before` is called when half of it is written."""

@@ -15,8 +15,6 @@ from cnnkit.callbacks import Callback, Checkpoint, CSVLog, Timer
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.schedules import Cosine, ReduceOnPlateau
 
-pytest.importorskip("safetensors")
-
 DROPPING = [Conv(4, 3), BatchNorm(), ReLU(), Dropout(0.3), Flatten(), Dense()]
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_", "best_validation_score_")
 

@@ -19,8 +19,6 @@ from cnnkit.cli import main
 from cnnkit.cli.progress import Progress, duration
 from cnnkit.schedules import OneCycle
 
-pytest.importorskip("safetensors")
-
 
 def command(*words, cwd=None):
     """Run ``python -m cnnkit`` in a process of its own."""
@@ -399,10 +397,6 @@ class TestFailures:
     def test_without_pillow(self, run, photos, monkeypatch):
         monkeypatch.setitem(sys.modules, "PIL", None)
         assert "pip install cnnkit[image]" in self.failure(run, "train", photos)
-
-    def test_without_safetensors(self, run, monkeypatch):
-        monkeypatch.setitem(sys.modules, "safetensors", None)
-        assert "pip install cnnkit[io]" in self.failure(run, "train", "digits")
 
     def test_interrupted(self, run, monkeypatch):
         def interrupt(options):

@@ -23,8 +23,6 @@ PUBLIC = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    if name in ("cnnkit.io", "cnnkit.callbacks"):
-        pytest.importorskip("safetensors")
     if name.startswith("cnnkit.display."):
         pytest.importorskip("matplotlib")
     cnnkit.set_num_threads(1)

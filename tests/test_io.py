@@ -3,7 +3,6 @@
 import json
 import re
 import resource
-import sys
 
 import numpy as np
 import pytest
@@ -283,12 +282,37 @@ class TestWhatCannotBeSaved:
         with pytest.raises(ValueError, match="save: random_state must be None"):
             save(clf.fit(X, LABELS["int"]), tmp_path / "model")
 
-    def test_without_safetensors(self, monkeypatch, tmp_path, good):
-        clf = load(good)
-        monkeypatch.setitem(sys.modules, "safetensors", None)
-        for call in (lambda: save(clf, tmp_path / "model"), lambda: load(good)):
-            with pytest.raises(ImportError, match=r"pip install cnnkit\[io\]"):
-                call()
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"n_iter_no_change": 0}, "'n_iter_no_change' parameter"),
+            ({"max_iter": 0}, "'max_iter' parameter"),
+            ({"test_time_augmentation": 2}, "test_time_augmentation must be 0 without"),
+            ({"image_shape": (9, 9)}, r"image_shape must be \(6, 7, 2\) as X is, got \(9, 9\)"),
+            ({"layers": [5]}, "node 'int1' must be a layer"),
+            ({"layers": [Conv(3)]}, "layers must end in 3 numbers, one per class"),
+            ({"layers": [Conv(3, 9, padding="valid"), Dense()]}, "node 'conv1'"),
+            ({"frozen": ["x"]}, "frozen must be names of layers"),
+            ({"learning_rate": Cosine(warmup_epochs="x")}, "warmup_epochs must be"),
+            ({"augmentation": [Shift(100)]}, "Shift"),
+        ],
+    )
+    def test_what_no_fit_would_take(self, tmp_path, change, message):
+        """And the file there is stays."""
+        clf = fitted()
+        save(clf, tmp_path / "model")
+        for estimator in (clf, CNNFeatures(FrozenEstimator(clf)).fit(X)):
+            clf.set_params(**change)
+            with pytest.raises((TypeError, ValueError), match=message):
+                save(estimator, tmp_path / "model")
+        assert load(tmp_path / "model").classes_.tolist() == ["ant", "bee", "cat"]
+
+    def test_weights_that_are_no_numbers(self, tmp_path):
+        clf = fitted([Conv(3), GlobalAvgPool()])
+        clf.network_.weights["conv1/w"][1, 1] = np.nan
+        with pytest.raises(ValueError, match="save: weights must be finite numbers, got nan"):
+            save(clf, tmp_path / "model")
+        assert not list(tmp_path.iterdir())
 
 
 def put(key, value):
@@ -328,7 +352,10 @@ class TestHostileFiles:
             (put("params", {"layers": {"layer": "eval"}}), "layers must be a layer of ['Add'"),
             (put("graph", 3), "graph must be a graph, got 3"),
             (put("graph", {"layer": "ReLU"}), "graph must be a graph, got ReLU()"),
-            (conv_of(filters=4), "conv1/w must be of float32 and shape (3, 3, 2, 4), got F32 and"),
+            (
+                conv_of(filters=4),
+                "conv1/w must be of float32 and shape (3, 3, 2, 4), got float32",
+            ),
             (conv_of(filters=2**40), "filters"),
             (conv_of(kernel_size=[1, 2, 3]), "kernel_size"),
             (put("input_shape", [2**31, 1, 1]), "input_shape must be three positive ints"),
@@ -369,7 +396,10 @@ class TestHostileFiles:
             (learned(loss_curve_=None), "loss_curve_ must have a loss for every epoch, got none"),
             (learned(loss_curve_=[1.0]), "loss_curve_ must be a tensor of float64, got [1.0]"),
             (learned(validation_scores_={"tensor": "x"}), "a tensor must hold validation_scores_"),
-            (learned(best_validation_score_="x"), "best_validation_score_ must be a float or None"),
+            (
+                learned(best_validation_score_="x"),
+                "best_validation_score_ must be a tensor of float64",
+            ),
             (
                 learned(feature_names_in_={"labels": ["a"], "dtype": "object"}),
                 "feature_names_in_ must be 84 texts, got (1,) of object",
@@ -402,7 +432,7 @@ class TestHostileFiles:
             ),
             (
                 lambda a: a.update({"weight:conv1/b": np.ones(3, np.int32)}),
-                "conv1/b must be of float32 and shape (3,), got I32",
+                "conv1/b must be of float32 and shape (3,), got int32",
             ),
         ],
     )

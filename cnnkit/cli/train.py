@@ -86,10 +86,9 @@ def add_to(commands):
 
 def run(options):
     """Train, write the model and say how it went."""
-    from cnnkit import CNNClassifier, images, io, tensors
+    from cnnkit import CNNClassifier, images, io
 
     _refuse_what_would_be_ignored(options)
-    tensors.import_safetensors()
     folder = Path(options.output).resolve().parent
     if not folder.is_dir():
         raise FileNotFoundError(f"--output: the folder {folder} does not exist.")

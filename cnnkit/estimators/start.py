@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from cnnkit import optimizers
+from cnnkit import images, optimizers
 from cnnkit.arrays import real_dtype
-from cnnkit.graph import Graph, Sequential
+from cnnkit.graph import Graph, Sequential, infer_shapes, network_specs
 from cnnkit.layers import Conv, Conv1x1, Dropout, GlobalAvgPool, MaxPool, ReLU
 from cnnkit.lbfgs import VECTORS, BatchTraining
 from cnnkit.network import Network
@@ -30,14 +30,12 @@ def generators(seed):
 def begin(estimator, data, batch_size, rngs, start=None):
     """Return a run of a new network, or of one that starts from the weights `start`."""
     owner = type(estimator).__name__
-    graph = make_graph(estimator.layers, data.shape)
+    n_outputs = data.learnt["n_outputs_"]
+    graph, frozen = check_params(estimator, data.shape, n_outputs)
     full_batch = estimator.solver == "lbfgs"
     if full_batch:
-        check_full_batch(estimator, graph)
         batch_size = min(data.count, PREDICT_BATCH)
     augmentation = estimator._augmentation()
-    estimator._test_augmentation(data.shape)  # raises where prediction would
-    n_outputs = data.learnt["n_outputs_"]
     network = Network(
         graph,
         data.shape,
@@ -47,14 +45,9 @@ def begin(estimator, data, batch_size, rngs, start=None):
         training=True,
         algorithm=estimator.algorithm,
         rng=rngs["dropout"],
-        frozen=frozen_paths(estimator.frozen, graph, owner),
+        frozen=frozen,
         companions=companions(estimator),
     )
-    if network.output.shape[1:] != (n_outputs,):
-        raise ValueError(
-            f"{owner}: layers must end in {n_outputs} numbers, one per {estimator._output_word}, "
-            f"got an output of shape {network.output.shape[1:]}."
-        )
     if network.frozen and not network.weights.trained:
         raise ValueError(f"{owner}: frozen must leave a layer to train, got {estimator.frozen!r}.")
     if start is not None:
@@ -81,6 +74,31 @@ def begin(estimator, data, batch_size, rngs, start=None):
         clip_norm=estimator.clip_norm,
         ema_decay=estimator.ema_decay,
     )
+
+
+def check_params(estimator, shape, n_outputs):
+    """Return the graph of an estimator for images of `shape`, and the paths of frozen layers.
+
+    Raises where a hyper-parameter does not go with such images, whatever is in them.
+    """
+    owner = type(estimator).__name__
+    images.check_image_shape(estimator.image_shape, shape, owner)
+    graph = make_graph(estimator.layers, shape)
+    if estimator.solver == "lbfgs":
+        check_full_batch(estimator, graph)
+    elif estimator.learning_rate != "constant":
+        estimator.learning_rate.bind(estimator.learning_rate_init, 1, estimator.max_iter)
+    estimator._test_augmentation(shape)  # raises where prediction would
+    nodes = graph.flattened(n_outputs)
+    found = infer_shapes(nodes, shape)
+    network_specs(nodes, found)  # raises where weights would be too many
+    outputs = [tuple(found[path]) for path in graph.output_paths()]
+    if outputs != [(n_outputs,)]:
+        raise ValueError(
+            f"{owner}: layers must end in {n_outputs} numbers, one per {estimator._output_word}, "
+            f"got an output of shape {', '.join(map(str, outputs))}."
+        )
+    return graph, frozen_paths(estimator.frozen, graph, owner)
 
 
 def companions(estimator):

@@ -126,7 +126,7 @@ def conv2d(
         BLAS; "winograd" computes 3x3 kernels with stride 1, without dilation or groups, by
         Winograd's algorithm, and anything else as "direct". "auto" takes the fastest of them for
         the shape of an image and "exact" the fastest but Winograd's. The largest error in float32
-        is below 1e-5 of the root mean square of the result, with Winograd's 4e-5, and 2e-4 for
+        is below 1e-5 of the root mean square of the result, with Winograd's 5e-5, and 2e-4 for
         the gradient to w (windows of padding alone do not count in it); it also spreads a NaN or
         infinity over a tile of 4x4 outputs.
     out : array of shape (N, OH, OW, F), default=None

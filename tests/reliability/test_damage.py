@@ -6,8 +6,6 @@ from multiprocessing import get_context
 import damage
 import pytest
 
-pytest.importorskip("safetensors")
-
 BOUND = 64 << 20  # bytes by which reading may grow memory beyond the size of a file
 
 

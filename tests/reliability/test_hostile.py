@@ -24,7 +24,7 @@ import cnnkit
 from cnnkit import functional
 
 ALLOWED = (ValueError, TypeError, MemoryError, OverflowError)
-if not all(map(importlib.util.find_spec, ("matplotlib", "rich", "safetensors"))):
+if not all(map(importlib.util.find_spec, ("matplotlib", "rich"))):
     ALLOWED += (ImportError,)
 MEMORY = 512 << 20  # bytes a child may ask for
 FOUND = Counter()

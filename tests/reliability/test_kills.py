@@ -15,7 +15,6 @@ from cnnkit import atomic, load, save
 from cnnkit.callbacks import Checkpoint
 from cnnkit.layers import Conv1x1, Dense, Flatten
 
-pytest.importorskip("safetensors")
 pytestmark = FORKS
 
 ROUNDS = {"quick": 15, "full": 1000}
