@@ -129,6 +129,10 @@ class Network:
         self.frozen = tuple(frozen)
         self.packed = False
         self._nodes = graph.flattened(n_outputs)
+        paths = [node.name for node in self._nodes]
+        strange = [path for path in self.frozen if path not in paths]
+        if strange:
+            raise ValueError(f"Network: frozen must be paths of layers {paths}, got {strange}.")
         self._outputs = graph.output_paths()
         self._shapes = infer_shapes(self._nodes, self.input_shape)
         specs = {

@@ -25,7 +25,7 @@ def stamped(state):
 def checking(state, owner):
     """Give a state without its version; whatever is wrong with it is a ModelFormatError."""
     found = state.get(KEY) if isinstance(state, dict) else None
-    if not isinstance(found, int) or found != VERSION:
+    if type(found) is not int or found != VERSION:
         raise ModelFormatError(
             f"{owner}: a pickle must be of version {VERSION}, got {str(found)[:80]!r}: it was "
             f"written by another version of cnnkit, or is damaged."

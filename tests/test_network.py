@@ -353,6 +353,7 @@ def test_backward_needs_training():
         ({"weights": {}}, r"Network: weights must be those of a network, got \{\}"),
         ({"dtype": "int32"}, ".*float32 or float64, got"),
         ({"dtype": "float16"}, ".*float32 or float64, got"),
+        ({"frozen": ["c"]}, r"Network: frozen must be paths of layers \['conv1'\], got \['c'\]"),
         ({"algorithm": "fft"}, r".*algorithm must be one of .*'winograd'.*, got 'fft'"),
     ],
     ids=str,

@@ -38,7 +38,7 @@ def test_what_is_sound_is_let_in(clf):
     assert_same_bits(again.partial_fit(X, Y).predict_proba(X), again.predict_proba(X))
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1", ...])
+@pytest.mark.parametrize("version", [0, 2, None, "1", True, 1.0, ...])
 def test_another_version(clf, version):
     for value in parts(clf):
         with pytest.raises(ModelFormatError, match=f"{type(value).__name__}: a pickle must be of"):
@@ -59,6 +59,7 @@ def test_another_version(clf, version):
         ({"n_outputs": 11}, "weights must be those of"),
         ({"dtype": np.dtype("float32")}, "weights must be those of"),
         ({"frozen": ("conv1",)}, "weights must be those of"),
+        ({"frozen": ("zz",)}, r"frozen must be paths of layers \['conv1', .*, got \['zz'\]"),
         ({"outputs": ("nowhere",)}, "outputs must be nodes of"),
     ],
 )
