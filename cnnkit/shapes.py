@@ -19,7 +19,7 @@ def as_int(value, name, owner, minimum=1, maximum=MAX_EXTENT):
     number = _int_or_none(value)
     if number is None or not minimum <= number <= maximum:
         error = TypeError if number is None else ValueError
-        rule = _kind(minimum) if maximum == MAX_EXTENT else f"an int from {minimum} to {maximum}"
+        rule = _kind([number], minimum, maximum)
         raise error(f"{owner}: {name} must be {rule}, got {value!r}.")
     return number
 
@@ -28,13 +28,14 @@ def as_pair(value, name, owner, minimum=1):
     """Return an int or a pair of ints as a pair ``(vertical, horizontal)``."""
     items = (value, value) if _int_or_none(value) is not None else value
     if not isinstance(items, (tuple, list)) or len(items) != 2:
-        rule = f"{_kind(minimum)} or a pair of them"
+        rule = f"{_kind([], minimum)} or a pair of them"
         error = TypeError if not isinstance(items, (tuple, list)) else ValueError
         raise error(f"{owner}: {name} must be {rule}, got {value!r}.")
     numbers = [_int_or_none(item) for item in items]
     if None in numbers or not all(minimum <= n <= MAX_EXTENT for n in numbers):
         error = TypeError if None in numbers else ValueError
-        raise error(f"{owner}: {name} must be {_kind(minimum)} or a pair of them, got {value!r}.")
+        rule = f"{_kind(numbers, minimum)} or a pair of them"
+        raise error(f"{owner}: {name} must be {rule}, got {value!r}.")
     return tuple(numbers)
 
 
@@ -47,7 +48,10 @@ def _int_or_none(value):
         return None
 
 
-def _kind(minimum):
+def _kind(numbers, minimum, maximum=MAX_EXTENT):
+    """Return the rule that one of `numbers` breaks; it names MAX_EXTENT where one is larger."""
+    if maximum < MAX_EXTENT or any(n is not None and n > maximum for n in numbers):
+        return f"an int from {minimum} to {maximum}"
     return "a positive int" if minimum == 1 else f"an int of at least {minimum}"
 
 
@@ -228,7 +232,7 @@ def sample_shape(value, owner):
     sides = [_int_or_none(side) for side in value] if isinstance(value, (tuple, list)) else []
     if not sides or None in sides or not all(1 <= side <= MAX_EXTENT for side in sides):
         error = TypeError if not isinstance(value, (tuple, list)) or None in sides else ValueError
-        raise error(f"{owner}: input shape must be sizes of at least 1, got {value!r}.")
+        raise error(f"{owner}: input shape must be sizes from 1 to {MAX_EXTENT}, got {value!r}.")
     return tuple(sides)
 
 

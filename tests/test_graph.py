@@ -151,7 +151,7 @@ def test_errors_of_a_layer_name_its_node():
     "shape", [(), (4, 0, 3), (4, -1, 3), (2**31, 1, 1), (4, 4.0, 3), (4, None), 4, range(2**40)]
 )
 def test_refusals_of_input_shapes(shape):
-    message = f"Graph: input shape must be sizes of at least 1, got {shape!r}."
+    message = f"Graph: input shape must be sizes from 1 to 2147483647, got {shape!r}."
     with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}$"):
         Sequential([ReLU()]).output_shape(shape)
 

@@ -24,12 +24,23 @@ def test_ints_of_any_kind(value):
     assert shapes.as_pair(value, "size", OWNER) == (got, got)
 
 
-@pytest.mark.parametrize("value", [0, -1, HUGE, 2**100, np.int64(-3)], ids=repr)
-def test_ints_out_of_range(value):
+@pytest.mark.parametrize("value", [0, -1, np.int64(-3)], ids=repr)
+def test_ints_too_small(value):
     with refused(r"size must be a positive int, got (np\.int64\()?[-\d]+"):
         shapes.as_int(value, "size", OWNER)
     with refused("size must be a positive int or a pair of them, got "):
         shapes.as_pair((1, value), "size", OWNER)
+
+
+@pytest.mark.parametrize("value", [2**31, HUGE, 2**100, np.int64(2**31)], ids=repr)
+@pytest.mark.parametrize("minimum", [0, 1])
+def test_ints_too_large(value, minimum):
+    rule = f"size must be an int from {minimum} to 2147483647"
+    with refused(rf"{rule}, got (np\.int64\()?\d+"):
+        shapes.as_int(value, "size", OWNER, minimum)
+    with refused(f"{rule} or a pair of them, got "):
+        shapes.as_pair((1, value), "size", OWNER, minimum)
+    assert shapes.as_int(2**31 - 1, "size", OWNER) == 2**31 - 1
 
 
 @pytest.mark.parametrize("value", [1.0, "1", None, True, np.True_, [1], 1j], ids=repr)

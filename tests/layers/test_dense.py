@@ -47,7 +47,7 @@ def test_flatten_shapes(shape):
         (0, (5,), "Dense: units must be a positive int, got 0"),
         (2.0, (5,), r"Dense: units must be a positive int, got 2\.0"),
         (True, (5,), "Dense: units must be a positive int, got True"),
-        (2**31, (5,), "Dense: units must be a positive int, got 2147483648"),
+        (2**31, (5,), "Dense: units must be an int from 1 to 2147483647, got 2147483648"),
         (2**30, (2**20,), "Dense: units must lead to sizes whose product is at most"),
     ],
 )
