@@ -15,6 +15,9 @@ CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 NUMBER = "best_validation_score_"  # which may be NaN, as JSON may not
 FLAG = "multilabel_"
 NAMES = (*LABELS, *CURVES, NUMBER, FLAG)
+FOLLOWING = ("input_shape_", "n_features_in_", "n_outputs_", "n_iter_", "loss_")
+FITTED = {"network_", *NAMES, *FOLLOWING}  # any of them: all are needed
+FITTED -= {"n_features_in_", "feature_names_in_"}  # scikit-learn's checks of X set these
 
 
 def encode(estimator, tensors):
@@ -96,13 +99,9 @@ def check(found, network, is_classifier):
 
 def _following(network, loss_curve):
     """Return the attributes that follow from a network and the losses it was trained with."""
-    return {
-        "input_shape_": network.input_shape,
-        "n_features_in_": prod(network.input_shape),
-        "n_outputs_": network.n_outputs,
-        "n_iter_": len(loss_curve),
-        "loss_": loss_curve[-1],
-    }
+    shape = network.input_shape
+    values = shape, prod(shape), network.n_outputs, len(loss_curve), loss_curve[-1]
+    return dict(zip(FOLLOWING, values, strict=True))
 
 
 def _labels(name, data, take):

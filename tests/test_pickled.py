@@ -1,5 +1,6 @@
 """Pickles say their version, and every size in them is checked again."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from estimator_data import NUMBERS, X, Y, regressor, small
 from oracles import assert_same_bits
 
-from cnnkit import CNNFeatures
+from cnnkit import CNNClassifier, CNNFeatures
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.layers.base import WeightSpec
 from cnnkit.pickled import KEY
@@ -36,6 +37,28 @@ def test_what_is_sound_is_let_in(clf):
         assert type(renewed(value)) is type(value)
     again = pickle.loads(pickle.dumps(clf))
     assert_same_bits(again.partial_fit(X, Y).predict_proba(X), again.predict_proba(X))
+
+
+class Noting(CNNClassifier):
+    """It has an attribute of its own before it is fitted."""
+
+    def __init__(self, layers=None, **options):
+        super().__init__(layers, **options)
+        self.note_ = "new"
+
+
+@pytest.mark.parametrize("make", [small, regressor, CNNFeatures, Noting])
+def test_attributes_of_ones_own_are_not_learnt(make):
+    estimator = make()
+    estimator.history_ = [1]
+    estimator.n_features_in_ = 64
+    for again in (pickle.loads(pickle.dumps(estimator)), copy.deepcopy(estimator)):
+        assert vars(again).keys() == vars(estimator).keys()
+        assert again.history_ == [1]
+    estimator.fit(X, Y)
+    again = pickle.loads(pickle.dumps(estimator))
+    assert again.history_ == [1]
+    assert again.n_features_in_ == 64
 
 
 @pytest.mark.parametrize("version", [0, 2, None, "1", True, 1.0, ...])

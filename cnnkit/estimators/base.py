@@ -418,7 +418,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         with checking(state, owner) as parts:
             super().__setstate__(parts)
             self.get_params(deep=False)  # raises where one is missing
-            if any(name.endswith("_") and not name.endswith("_in_") for name in parts):
+            if not learned.FITTED.isdisjoint(parts):
                 self._check_pickled(owner)
 
     def _check_pickled(self, owner):

@@ -12,6 +12,8 @@ from cnnkit.estimators.data import check_images
 from cnnkit.pickled import checking, stamped
 from cnnkit.prediction import inference_network, predict
 
+FITTED = {"estimator_", "node_", "feature_shape_"}  # any of them in a pickle: all are needed
+
 
 class CNNFeatures(TransformerMixin, BaseEstimator):
     """Features of images: what a layer of a trained network gives, as flat rows.
@@ -169,7 +171,7 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         with checking(state, "CNNFeatures") as parts:
             super().__setstate__(parts)
             self.get_params(deep=False)  # raises where one is missing
-            if any(name.endswith("_") and not name.endswith("_in_") for name in parts):
+            if not FITTED.isdisjoint(parts):
                 self._check_pickled()
 
     def _check_pickled(self):
