@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from cnnkit._native.loss import cross_entropy, softmax
+from cnnkit.exceptions import overflow_allowed
 
 
 class Loss:
@@ -136,14 +137,21 @@ class Regression(Loss):
         return 1 / outputs.shape[1]
 
     def score(self, outputs, targets, weights=None):
-        """Return R^2, its mean over the targets; that of a constant target is 1 or 0."""
+        """Return R^2, its mean over the targets; that of a constant target is 1 or 0.
+
+        A power of two makes numbers small before they are squared: it changes no bit of R^2.
+        """
         outputs, targets = outputs.astype(np.float64), targets.astype(np.float64)
-        residual = np.average((outputs - targets) ** 2, axis=0, weights=weights)
-        centred = targets - np.average(targets, axis=0, weights=weights)
-        spread = np.average(centred**2, axis=0, weights=weights)
-        varies = spread > 0
-        found = np.where(varies, 1 - residual / np.where(varies, spread, 1), residual == 0)
-        return float(found.mean())
+        largest = np.maximum(np.abs(outputs).max(axis=0), np.abs(targets).max(axis=0))
+        shift = -1 - np.frexp(largest)[1]  # to less than a half
+        outputs, targets = np.ldexp(outputs, shift), np.ldexp(targets, shift)
+        with overflow_allowed():  # of outputs that are no finite numbers
+            residual = np.average((outputs - targets) ** 2, axis=0, weights=weights)
+            centred = targets - np.average(targets, axis=0, weights=weights)
+            spread = np.average(centred**2, axis=0, weights=weights)
+            varies = spread > np.finfo(np.float64).tiny
+            found = np.where(varies, 1 - residual / np.where(varies, spread, 1), residual == 0)
+            return float(found.mean())
 
 
 class SquaredError(Regression):

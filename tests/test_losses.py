@@ -149,3 +149,30 @@ def test_sizes_and_scores():
     big = np.array([[1e4, -1e4]])
     assert SigmoidCrossEntropy()(big, np.array([[True, False]]), None) == 0
     assert SoftmaxCrossEntropy().score(logits, np.array([0, 0])) == 1
+
+
+@both_dtypes
+@pytest.mark.parametrize("scale", [2.0**1000, 2.0**-1000, 1e200, 1e-200, 4e307])
+@pytest.mark.parametrize("weights", [None, np.arange(1.0, 10)])
+def test_scores_of_numbers_of_any_size(scale, weights, dtype):
+    targets = normals(9, 2) / 8
+    outputs = targets + normals(9, 2).astype(dtype) / 32
+    wanted = r2_score(targets, outputs, sample_weight=weights)
+    found = SquaredError().score(outputs * scale, targets * scale, weights)
+    assert found == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "targets", "wanted"),
+    [
+        ([1.0, 1.0], [1e-200, 2e-200], 0),  # the targets are one beside the outputs
+        ([1e308, -1e308], [1.0, 2.0], 0),
+        ([1.0, 2.0], [1e200, -1e200], 0),
+        ([1e200, 1e200], [1e200, 1e200], 1),
+        ([np.inf, 1.0], [1.0, 2.0], -np.inf),
+        ([np.nan, 1.0], [1e200, 2e200], np.nan),
+    ],
+)
+def test_scores_of_wild_outputs(outputs, targets, wanted):
+    found = SquaredError().score(np.array([outputs]).T, np.array([targets]).T)
+    assert found == pytest.approx(wanted, nan_ok=True)

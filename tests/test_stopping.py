@@ -30,6 +30,12 @@ def test_validation_of_a_regressor():
     assert reg.validation_loss_curve_[-1] == pytest.approx(((found - y[120:200]) ** 2).mean() / 2)
 
 
+def test_validation_targets_of_any_size():
+    reg = regressor(early_stopping=True).fit(X, NUMBERS, X_val=X[:9], y_val=NUMBERS[:9] * 1e200)
+    wanted = r2_score(NUMBERS[:9], np.zeros(9))  # what the targets are measured by
+    assert reg.best_validation_score_ == pytest.approx(wanted)
+
+
 def test_without_validation_there_is_none():
     clf = small().fit(X, Y)
     found = (clf.validation_scores_, clf.validation_loss_curve_, clf.best_validation_score_)
