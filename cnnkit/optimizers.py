@@ -8,6 +8,7 @@ from math import sqrt
 import numpy as np
 
 from cnnkit._native import optimizer as native
+from cnnkit.pickled import checking, stamped
 
 
 class Optimizer:
@@ -41,6 +42,15 @@ class Optimizer:
 
     def _update(self, w, g, *moments, alpha, samples):
         raise NotImplementedError
+
+    def __getstate__(self):
+        return stamped(vars(self))
+
+    def __setstate__(self, state):
+        with checking(state, "Optimizer") as parts:
+            vars(self).update(parts)
+            # what joblib reads may be mapped from a file, and read-only
+            self.moments = [np.array(moment) for moment in self.moments]
 
 
 class SGD(Optimizer):

@@ -4,6 +4,7 @@ import io
 import pickle
 import tracemalloc
 
+import joblib
 import numpy as np
 import pytest
 from oracles import LAYOUTS, assert_same_bits, laid_out
@@ -30,6 +31,9 @@ from cnnkit import (
     Sequential,
     set_num_threads,
 )
+from cnnkit.checkpoints import State
+from cnnkit.training import Training
+from cnnkit.weights import Weights
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 X, Y = (DIGITS[:120] / 16).reshape(-1, 8, 8, 1), LABELS[:120]
@@ -417,12 +421,52 @@ def test_partial_fit_starts_from_weights_that_were_set():
     np.testing.assert_allclose(clf.network_.weights["conv1/w"], 0.25, rtol=1e-6)
 
 
-@pytest.mark.parametrize("again", [lambda c: pickle.loads(pickle.dumps(c)), lambda c: c])
-def test_partial_fit_goes_on_after_pickle(again):
-    straight = small(DROPPING).partial_fit(X, Y, classes=range(10)).partial_fit(X, Y)
-    broken = again(small(DROPPING).partial_fit(X, Y, classes=range(10))).partial_fit(X, Y)
+def mapped(clf, path):
+    """What joblib reads, or sends to a process: arrays are mapped from a file, read-only."""
+    joblib.dump(clf, path / "model")
+    return joblib.load(path / "model", mmap_mode="r")
+
+
+@pytest.mark.parametrize("again", [lambda c, path: pickle.loads(pickle.dumps(c)), mapped])
+@pytest.mark.parametrize("options", [{"ema_decay": 0.9}, {"solver": "sgd"}])
+def test_partial_fit_goes_on_after_pickle(again, options, tmp_path):
+    straight, broken = (
+        small(DROPPING, **options).partial_fit(X, Y, classes=range(10)) for _ in range(2)
+    )
+    straight.partial_fit(X, Y)
+    broken = again(broken, tmp_path).partial_fit(X, Y)
     assert_same_bits(weights(broken), weights(straight))
     assert broken.loss_curve_ == straight.loss_curve_
+
+
+@pytest.mark.parametrize("name", ["copy", "apply"])
+def test_what_partial_fit_goes_on_with_is_never_lost(name, monkeypatch):
+    clf = small().partial_fit(X, Y, classes=range(10))
+    run = clf._training
+
+    def fail(*args):
+        raise OSError(name)
+
+    monkeypatch.setattr(State, name, fail)
+    monkeypatch.setattr(Training, "_epoch", fail)
+    with pytest.raises(OSError, match=name):
+        clf.partial_fit(X, Y)
+    assert clf._training is run
+
+
+def test_partial_fit_leaves_what_is_too_large_to_copy(monkeypatch):
+    clf, other = (small().partial_fit(X, Y, classes=range(10)) for _ in range(2))
+    before = weights(clf)
+
+    def fail(weights):
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Weights, "copy", fail)
+        with pytest.raises(MemoryError):
+            clf.partial_fit(X, Y)
+    assert_same_bits(weights(clf), before)
+    assert_same_bits(weights(clf.partial_fit(X, Y)), weights(other.partial_fit(X, Y)))
 
 
 @pytest.mark.parametrize("start", ["fit", "partial_fit"])

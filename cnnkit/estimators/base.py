@@ -304,8 +304,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         self._validate_params()
         again = hasattr(self, "network_")
         data = prepare(self, X, y, sample_weight, again=again, classes=classes, part=True)
-        # out of the estimator while it trains: whatever happens, nothing half trained is in there
-        run = vars(self).pop("_training", None)
+        trained = run = getattr(self, "_training", None)
         if run is None:
             start = self.network_.weights if again else None
             rngs = generators(draw_seed(self.random_state))
@@ -316,16 +315,18 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         watch = Watch(listeners=[hooks.Ours(self, [Lines()])] if self.verbose else [])
         before = State.of(run, watch).copy()
         try:
+            vars(self).pop("_training", None)  # nobody sees it while it trains
             run.run(*data.samples, epochs=1, watch=watch)
+            learnt = self._fitted(run, watch, data, run.weights.copy())
         except BaseException as error:
+            if trained is not None:
+                self._training = trained  # at once: whatever follows, it is not lost
             before.apply(run, watch)
-            if again:
-                self._training = run
             if again and self.on_divergence == "stop" and isinstance(error, DivergenceError):
                 warnings.warn(f"{error} It is left out.", ConvergenceWarning, stacklevel=3)
                 return self
             raise
-        become(self, self._fitted(run, watch, data, run.weights.copy()) | {"_training": run})
+        become(self, learnt | {"_training": run})
         return self
 
     def _fitted(self, run, watch, data, weights):
