@@ -254,6 +254,8 @@ class Network:
         return other
 
     def _prepack(self):
+        size = sum(getattr(op, "packed_bytes", 0) for op in self._forward)
+        self._check_memory(**{"packed weights": size})
         for op in self._forward:
             if isinstance(op, FoldOp):
                 op.forward(0)

@@ -46,6 +46,33 @@ def test_a_fit_larger_than_memory(gigabyte, options, vectors):
     assert time.perf_counter() - began < 5
 
 
+@pytest.mark.parametrize(
+    ("options", "vectors", "copied"),
+    [({}, 8, 4), ({"solver": "sgd"}, 6, 3), ({"ema_decay": 0.9, "early_stopping": True}, 10, 5)],
+)
+def test_a_partial_fit_larger_than_memory(monkeypatch, options, vectors, copied):
+    """It keeps all that changes as it was, and one more of the weights to predict with."""
+    monkeypatch.setattr(limits, "ASK", 0)
+    clf = small([Flatten(), Dense(500), Dense()], random_state=0, **options)
+    weights = 12_288 * 500 + 500 + 2 * 500 + 2
+    for count in (vectors, copied):
+        monkeypatch.setattr(limits, "available_memory", lambda n=count: 4 * weights * n - 1)
+        with pytest.raises(MemoryError, match=f"{4 * count * weights / 1e9:,.1f} GB of {count} "):
+            clf.partial_fit(IMAGES, LABELS, classes=[0, 1])
+        monkeypatch.setattr(limits, "available_memory", lambda n=count: 4 * weights * n + 2**23)
+        clf.partial_fit(IMAGES, LABELS, classes=[0, 1])
+    assert clf.n_iter_ == 2
+
+
+def test_packed_weights_larger_than_memory(monkeypatch):
+    network = Network(Sequential([Conv(64), Conv(64), GlobalAvgPool(), Dense()]), (12, 12, 3), 2)
+    monkeypatch.setattr(limits, "ASK", 0)
+    monkeypatch.setattr(limits, "available_memory", lambda: network.weights.flat.nbytes)
+    network.resized(1)
+    with pytest.raises(MemoryError, match=r"must hold .* of activations .* GB of packed weights"):
+        network.resized(1, packed=True)
+
+
 def test_a_batch_larger_than_memory(gigabyte):
     graph = Sequential([Conv(64), GlobalAvgPool(), Dense()])
     Network(graph, (64, 64, 3), 2, batch_size=100)

@@ -20,9 +20,10 @@ from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
 from cnnkit.estimators.resume import check_same, describe, state_to_resume
-from cnnkit.estimators.start import begin, draw_seed, generators
+from cnnkit.estimators.start import begin, copies, draw_seed, generators
 from cnnkit.exceptions import DivergenceError, ModelFormatError
 from cnnkit.graph import Graph
+from cnnkit.limits import check_memory
 from cnnkit.network import Network
 from cnnkit.pickled import checking, stamped
 from cnnkit.prediction import inference_network, predict
@@ -308,9 +309,11 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         if run is None:
             start = self.network_.weights if again else None
             rngs = generators(draw_seed(self.random_state))
-            run = begin(self, data, self.batch_size, rngs, start)
+            run = begin(self, data, self.batch_size, rngs, start, part=True)
             run.loss_curve += getattr(self, "loss_curve_", [])
         else:
+            count, size = copies(len(run.arrays())), run.weights.flat.nbytes
+            check_memory({f"{count} times the weights": count * size}, type(self).__name__)
             fill(run.weights.flat, self.network_.weights.flat)  # they may have been set
         watch = Watch(listeners=[hooks.Ours(self, [Lines()])] if self.verbose else [])
         before = State.of(run, watch).copy()

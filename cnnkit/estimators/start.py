@@ -27,8 +27,11 @@ def generators(seed):
     return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
 
 
-def begin(estimator, data, batch_size, rngs, start=None):
-    """Return a run of a new network, or of one that starts from the weights `start`."""
+def begin(estimator, data, batch_size, rngs, start=None, *, part=False):
+    """Return a run of a new network, or of one that starts from the weights `start`.
+
+    With `part` it is for one epoch, as `partial_fit` trains.
+    """
     owner = type(estimator).__name__
     n_outputs = data.learnt["n_outputs_"]
     graph, frozen = check_params(estimator, data.shape, n_outputs)
@@ -46,7 +49,7 @@ def begin(estimator, data, batch_size, rngs, start=None):
         algorithm=estimator.algorithm,
         rng=rngs["dropout"],
         frozen=frozen,
-        companions=companions(estimator),
+        companions=companions(estimator, part),
     )
     if network.frozen and not network.weights.trained:
         raise ValueError(f"{owner}: frozen must leave a layer to train, got {estimator.frozen!r}.")
@@ -101,12 +104,22 @@ def check_params(estimator, shape, n_outputs):
     return graph, frozen_paths(estimator.frozen, graph, owner)
 
 
-def companions(estimator):
+def companions(estimator, part):
     """Return how many vectors as long as the weights training keeps besides the gradients."""
-    kept = [estimator.ema_decay is not None, estimator.early_stopping]
-    kept.append(estimator.on_divergence == "stop")
     vectors = {"sgd": optimizers.SGD.n_moments, "lbfgs": 2 * VECTORS}
-    return vectors.get(estimator.solver, optimizers.Adam.n_moments) + sum(kept)
+    changing = vectors.get(estimator.solver, optimizers.Adam.n_moments)
+    changing += estimator.ema_decay is not None
+    if part:
+        return changing + copies(1 + changing)
+    return changing + estimator.early_stopping + (estimator.on_divergence == "stop")
+
+
+def copies(changing):
+    """Return how many vectors `partial_fit` makes of a run whose steps change so many.
+
+    One of each, to go back to, and then one for prediction.
+    """
+    return changing + 1
 
 
 def make_graph(layers, shape):
