@@ -5,12 +5,27 @@ process that uses it.
 """
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 ASK = 256 << 20  # bytes: for less nobody is asked
-GROUPS = {  # what a container may use: limit and use, control groups version 2 and 1
-    "/sys/fs/cgroup/memory.max": "/sys/fs/cgroup/memory.current",
-    "/sys/fs/cgroup/memory/memory.limit_in_bytes": "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+OWN = Path("/proc/self/cgroup")  # the control groups of this process, by their controllers
+GROUPS = Path("/sys/fs/cgroup")
+CACHE = ("active_file", "inactive_file")  # both are dropped before anybody is killed for memory
+
+
+class Kind(NamedTuple):
+    """Where a version of control groups says what a container may use: folder and files."""
+
+    folder: str
+    limit: str
+    used: str
+    prefix: str  # in memory.stat, of sums over a group and those in it
+
+
+KINDS = {  # by the controllers in a line of `OWN`: version 2 names none
+    "": Kind("", "memory.max", "memory.current", ""),
+    "memory": Kind("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
 }
 
 
@@ -42,12 +57,41 @@ def _of_system():
 
 
 def _of_container():
-    for limit, use in GROUPS.items():
-        try:
-            return max(0, int(Path(limit).read_text()) - int(Path(use).read_text()))
-        except (OSError, ValueError):  # there is none, or its limit is "max"
-            continue
-    return None
+    """Return the least that this process's control groups and those around them have left."""
+    known = [_of_group(folder, kind) for folder, kind in _groups()]
+    return min((size for size in known if size is not None), default=None)
+
+
+def _groups():
+    """Yield the folders in which control groups of this process may be, and their kinds."""
+    try:
+        lines = OWN.read_text().splitlines()
+    except (OSError, ValueError):
+        return
+    for line in lines:
+        _, names, path = line.split(":", 2)
+        group = PurePosixPath(path)
+        for kind in (KINDS[name] for name in names.split(",") if name in KINDS):
+            for each in (group, *group.parents):
+                yield GROUPS / kind.folder / each.relative_to("/"), kind
+
+
+def _of_group(folder, kind):
+    """Return what a control group has left; cached files count as left, as in MemAvailable."""
+    try:
+        limit, used = (int((folder / name).read_text()) for name in (kind.limit, kind.used))
+    except (OSError, ValueError):  # there is none, or its limit is "max"
+        return None
+    return max(0, limit - max(0, used - _cached(folder, kind)))
+
+
+def _cached(folder, kind):
+    try:
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    sizes = dict(line.split(" ", 1) for line in lines)
+    return sum(int(sizes.get(kind.prefix + name, 0)) for name in CACHE)
 
 
 def _of_process():

@@ -111,12 +111,62 @@ def test_the_limit_of_a_process_counts():
     assert "4.9 GB of 2 times the weights, got " in found
 
 
-@pytest.mark.parametrize(("text", "size"), [("max\n", None), ("5000\n", 2000), ("1000\n", 0)])
-def test_the_limit_of_a_container_counts(monkeypatch, tmp_path, text, size):
-    (tmp_path / "max").write_text(text)
-    (tmp_path / "current").write_text("3000\n")
-    monkeypatch.setattr(limits, "GROUPS", {tmp_path / "max": tmp_path / "current"})
+def container(monkeypatch, folder, own, groups):
+    """Make control groups of files: by folder, the text of each file."""
+    (folder / "own").write_text(own)
+    for name, files in groups.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for file, text in files.items():
+            (folder / name / file).write_text(text)
+    monkeypatch.setattr(limits, "OWN", folder / "own")
+    monkeypatch.setattr(limits, "GROUPS", folder)
+
+
+def group(limit, used, stat=""):
+    return {"memory.max": f"{limit}\n", "memory.current": f"{used}\n", "memory.stat": stat}
+
+
+def group_of_version_1(limit, used, stat=""):
+    names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat")
+    return dict(zip(names, group(limit, used, stat).values(), strict=True))
+
+
+STAT = "anon 1200\nfile 2600\ninactive_file 700\nactive_file 100\nunevictable 0\n"
+STAT_1 = "cache 9\nactive_file 9\ntotal_cache 990\ntotal_inactive_file 700\ntotal_active_file 100\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "groups", "size"),
+    [
+        ("0::/\n", {".": group("max", 3000)}, None),
+        ("0::/\n", {".": group(5000, 3000)}, 2000),
+        ("0::/\n", {".": group(1000, 3000)}, 0),
+        ("0::/\n", {".": group(5000, 3000, STAT)}, 2800),
+        ("0::/\n", {".": group(5000, 300, STAT)}, 5000),
+        # of its own group, or of one around it; others do not count
+        ("0::/a/b\n", {"a": group(9000, 6000), "a/b": group(5000, 3000)}, 2000),
+        ("0::/a/b\n", {"a": group(9000, 8000), "a/b": group(5000, 3000)}, 1000),
+        ("0::/a/b\n", {"a": group(9000, 8000, STAT), "a/b": group("max", 3000)}, 1800),
+        ("0::/a\n", {"a/b": group(5000, 3000), "c": group(5000, 3000)}, None),
+        # in a container its own group is the root
+        ("0::/docker/1\n", {".": group(5000, 3000)}, 2000),
+        ("3:cpu,cpuacct:/\n2:memory:/\n0::/\n", {"memory": group_of_version_1(5000, 3000)}, 2000),
+        ("2:hugetlb,memory:/a\n", {"memory/a": group_of_version_1(5000, 3000, STAT_1)}, 2800),
+        ("2:memory:/a\n", {"memory": group_of_version_1(5000, 3000, STAT_1)}, 2800),
+        ("2:cpu:/a\n", {"memory/a": group_of_version_1(5000, 3000)}, None),
+    ],
+)
+def test_the_limit_of_a_container_counts(monkeypatch, tmp_path, own, groups, size):
+    container(monkeypatch, tmp_path, own, groups)
     assert limits._of_container() == size
     monkeypatch.setattr(limits, "_of_system", lambda: 10**9)
     monkeypatch.setattr(limits, "_of_process", lambda: None)
     assert limits.available_memory() == (10**9 if size is None else size)
+
+
+def test_where_there_are_no_control_groups(monkeypatch, tmp_path):
+    monkeypatch.setattr(limits, "OWN", tmp_path / "none")
+    assert limits._of_container() is None
+    container(monkeypatch, tmp_path, "0::/", {".": group(5000, 3000)})
+    (tmp_path / "memory.stat").unlink()
+    assert limits._of_container() == 2000
