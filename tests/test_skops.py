@@ -8,6 +8,7 @@ from sklearn.frozen import FrozenEstimator
 import cnnkit
 from cnnkit import BatchNorm, CNNFeatures, Conv, Dropout, Residual, gap_head
 from cnnkit.augmentation import Augment, Flip, Mixup, Shift
+from cnnkit.callbacks import Checkpoint, CSVLog, Timer
 from cnnkit.io import TRUSTED_TYPES
 from cnnkit.schedules import Cosine, ReduceOnPlateau
 
@@ -54,6 +55,21 @@ def test_partial_fit_goes_on(solver):
     again = through_skops(clf.partial_fit(X, Y, classes=range(10)))
     found = [e.partial_fit(X, Y).network_.weights.flat for e in (clf, again)]
     assert_same_bits(*found)
+
+
+@pytest.mark.parametrize("kind", [Timer, CSVLog, Checkpoint])
+def test_callbacks_are_taken_off(kind, tmp_path):
+    """Some write files when a fit runs: skops is told to trust none."""
+    io = pytest.importorskip("skops.io")
+    callback = Timer() if kind is Timer else kind(str(tmp_path / "file"))
+    clf = small().set_callbacks(callback).fit(X, Y)
+    data = io.dumps(clf)
+    name = f"cnnkit.callbacks.{kind.__name__}"
+    assert set(io.get_untrusted_types(data=data)) - set(TRUSTED_TYPES) == {name}
+    with pytest.raises(TypeError, match=name):
+        io.loads(data, trusted=TRUSTED_TYPES)
+    again = through_skops(clf.set_callbacks())
+    assert_same_bits(again.predict_proba(X), clf.predict_proba(X))
 
 
 def test_the_list_names_classes_of_cnnkit_and_the_dtype_alone():
