@@ -1,6 +1,5 @@
 """When training ends, what is recorded on the way, and which weights it leaves."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,7 +7,6 @@ from time import perf_counter
 from typing import ClassVar
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from cnnkit.arrays import fill
 from cnnkit.exceptions import overflow_allowed
@@ -69,7 +67,7 @@ class Watch:
     max_time : float, default=None
         Seconds after which training ends, in the midst of an epoch too.
     keep_finite : bool, default=False
-        Where training diverges, end it with a warning and the weights of the last epoch.
+        Where training diverges, end it with a `warning` and the weights of the last epoch.
     listeners : list, default=()
         Each with ``resume(epochs)``, ``begin()``, and ``end(epoch)`` that returns whether to stop.
     state : callable, default=None
@@ -81,6 +79,8 @@ class Watch:
         Of this run of training, without what is of the moment.
     best_score : float or None
         With `early_stopping`.
+    warning : str or None
+        What the user is to be told where training diverged and was ended.
     deadline : float or None
         On the clock of `time.perf_counter`.
     """
@@ -106,6 +106,7 @@ class Watch:
         self.state = state
         self.epochs = []
         self.best_score = None
+        self.warning = None
         self.deadline = None if max_time is None else perf_counter() + max_time
         self.best = self._good = None
         self._key = None
@@ -186,14 +187,10 @@ class Watch:
             self._good = self._weights.copy().flat
 
     def diverged(self, error):
-        """Say with a warning that training ends, if there are good weights to end with."""
+        """End with the last good weights, if there are any, and say whether there are."""
         if self._good is None:
             return False
-        warnings.warn(
-            f"{error} What was learnt until epoch {self.epochs[-1].number} is kept.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+        self.warning = f"{error} What was learnt until epoch {self.epochs[-1].number} is kept."
         fill(self._weights.flat, self._good)
         return True
 

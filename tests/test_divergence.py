@@ -50,8 +50,9 @@ def test_stop_keeps_the_last_good_weights(options, number):
     found = small(max_iter=6, **options).set_callbacks(Spoil(number))
     with pytest.raises(DivergenceError):
         found.fit(X32, Y)
-    with pytest.warns(ConvergenceWarning, match=r"in epoch 3: .* until epoch 2 is kept\.$"):
+    with pytest.warns(ConvergenceWarning, match=r"in epoch 3: .* until epoch 2 is kept\.$") as told:
         clf.fit(X32, Y)
+    assert [warning.filename for warning in told] == [__file__]
     assert clf.n_iter_ == len(clf.loss_curve_) == 2
     assert_same_bits(weights(clf), weights(small(max_iter=2, **options).fit(X32, Y)))
     assert np.isfinite(clf.predict_proba(X32)).all()
@@ -71,8 +72,10 @@ def test_lbfgs_stops_too():
             if epoch.number == 2:
                 images[:] = np.inf
 
-    with pytest.warns(ConvergenceWarning, match="until epoch 2 is kept"):
-        clf.set_callbacks(Images()).fit(images, NUMBERS)
+    clf.set_callbacks(Images())
+    with pytest.warns(ConvergenceWarning, match="until epoch 2 is kept") as told:
+        clf.fit(images, NUMBERS)
+    assert [warning.filename for warning in told] == [__file__]
     assert_same_bits(
         weights(clf), weights(regressor(solver="lbfgs", max_iter=2, tol=0).fit(X, NUMBERS))
     )
@@ -90,8 +93,9 @@ def test_partial_fit_leaves_what_there_was(policy):
         with pytest.raises(DivergenceError, match="in epoch 3"):
             clf.partial_fit(huge, Y)
     else:
-        with pytest.warns(ConvergenceWarning, match="in epoch 3.* It is left out"):
+        with pytest.warns(ConvergenceWarning, match="in epoch 3.* It is left out") as told:
             assert clf.partial_fit(huge, Y) is clf
+        assert [warning.filename for warning in told] == [__file__]
     assert_same_bits(weights(clf), before)
     assert clf.n_iter_ == len(clf.loss_curve_) == 2
     for estimator in (clf, other):

@@ -297,6 +297,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
             given={"X": data.X, "y": data.y, "metadata": metadata},
             fitted=lambda: self._fitted(run, watch, data, run.weights.copy()),
         )
+        if watch.warning is not None:
+            warnings.warn(watch.warning, ConvergenceWarning, stacklevel=2)
         become(self, self._fitted(run, watch, data, run.weights))
         return self
 
