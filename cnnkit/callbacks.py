@@ -78,9 +78,23 @@ class Checkpoint(Callback):
     every : int, default=1
         Epochs from one writing to the next.
     resume : bool, default=False
-        Let `fit` go on from the file, where there is one; the file must be of the same fit: the
-        same data and hyper-parameters but `max_iter` (without a schedule), `max_time` and
-        `n_iter_no_change`. Not with solver="lbfgs".
+        Let `fit` go on from the file, where there is one. Not with solver="lbfgs".
+
+    Notes
+    -----
+    The file must be of the same fit: an estimator of the same class, the same data, weights to
+    start from and hyper-parameters but `max_iter` (without a schedule), `max_time`,
+    `n_iter_no_change`, `test_time_augmentation` and `verbose`; another fit is a ValueError.
+    Layers, schedules and augmentations of one's own are told apart by class and `get_params`, or
+    where they have none by ``repr``.
+
+    A fit with `warm_start` that starts from what was learnt before goes on from the file if the fit
+    in it started from that, too: it is the same fit, interrupted. Otherwise it begins anew, and
+    the file of the fit before is overwritten.
+
+    `clone` hands callbacks on by reference (scikit-learn 1.9), so that all fits of a grid search or
+    a cross-validation write to one file: with `resume` the second ends with the error that it is
+    another fit.
 
     Examples
     --------

@@ -6,17 +6,47 @@ import signal
 
 import numpy as np
 import pytest
-from estimator_data import FLAT, NUMBERS, X, Y, flat, regressor, small, weights
+from estimator_data import (
+    FLAT,
+    NUMBERS,
+    SMALL,
+    Brighten,
+    Halving,
+    X,
+    Y,
+    flat,
+    regressor,
+    small,
+    weights,
+)
 from oracles import assert_same_bits, python
 
 from cnnkit import BatchNorm, CNNClassifier, Conv, Dense, Dropout, Flatten, ReLU, tensors
 from cnnkit.augmentation import Flip, Noise
 from cnnkit.callbacks import Callback, Checkpoint, CSVLog, Timer
 from cnnkit.exceptions import ModelFormatError
-from cnnkit.schedules import Cosine, ReduceOnPlateau
+from cnnkit.schedules import Cosine, ReduceOnPlateau, Schedule
 
 DROPPING = [Conv(4, 3), BatchNorm(), ReLU(), Dropout(0.3), Flatten(), Dense()]
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_", "best_validation_score_")
+
+
+class Clipped(ReLU):
+    """A layer of one's own."""
+
+
+class Slower(Schedule):
+    """A schedule of one's own."""
+
+    def __init__(self, share=0.5):
+        self.share = share
+
+    def multiplier(self, step, run):
+        return self.share
+
+
+def own(padding="same"):
+    return [Conv(6, 3, padding=padding), Clipped(), *SMALL[2:]]
 
 
 class PowerCutError(Exception):
@@ -54,6 +84,8 @@ def assert_same_fit(found, wanted):
         (small, {"learning_rate": ReduceOnPlateau(0.5, patience=1, tol=0.3)}),
         (small, {"layers": DROPPING, "frozen": ["conv1"], "batch_size": 50}),
         (regressor, {"early_stopping": True, "ema_decay": 0.5}),
+        (small, {"layers": own(), "learning_rate": Halving(), "augmentation": [Brighten()]}),
+        (small, {"initial_weights": {"conv1/w": np.ones((3, 3, 1, 6)) / 9}}),
     ],
 )
 def test_a_fit_that_goes_on_ends_as_one_that_was_never_interrupted(tmp_path, make, options, after):
@@ -113,6 +145,44 @@ def test_warm_start(tmp_path):
     found = fit(checkpoint).fit(X, Y)
     assert_same_fit(found, whole)
     assert found.n_iter_ == 8
+
+
+def test_a_warm_start_from_what_the_checkpoint_ended_with(tmp_path):
+    """Another fit: it trains as it would without the checkpoint, and can be interrupted."""
+
+    def chain(*callbacks, cut=None):
+        clf = small(max_iter=3, warm_start=True).set_callbacks(*callbacks).fit(X, Y)
+        if cut is not None:
+            with pytest.raises(PowerCutError):
+                clf.set_callbacks(*callbacks, Cut(cut)).fit(X, Y)
+        clf.set_callbacks(*callbacks).fit(X, Y)
+        clf.network_.weights["conv1/b"] = 1
+        return clf.fit(X, Y)
+
+    whole = chain()
+    assert whole.n_iter_ == 9
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    for cut in (None, 5):
+        assert_same_fit(chain(checkpoint, cut=cut), whole)
+        assert len(checkpoint.read().before) == 6
+        (tmp_path / "state").unlink()
+
+
+def test_a_warm_start_that_is_interrupted_goes_on(tmp_path):
+    heard = []
+
+    class Hear(Callback):
+        def on_epoch_end(self, estimator, epoch):
+            heard.append(epoch.number)
+
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    clf = small(max_iter=4, warm_start=True).set_callbacks(checkpoint).fit(X, Y)
+    with pytest.raises(PowerCutError):
+        clf.set_callbacks(checkpoint, Cut(6)).fit(X, Y)
+    clf.set_callbacks(checkpoint, Hear()).fit(X, Y)
+    assert heard == [7, 8]
+    with pytest.raises(ValueError, match="another start: float64 weights after 4 epochs, sum"):
+        small(max_iter=4, warm_start=True).set_callbacks(checkpoint).fit(X, Y)
 
 
 def test_validation_samples_of_ones_own(tmp_path):
@@ -260,6 +330,57 @@ def test_another_fit_is_refused(tmp_path, options, images, y, name):
     with pytest.raises(ValueError, match=f"of the same fit, got another {name}"):
         clf.fit(images, y)
     assert not hasattr(clf, "network_")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "name"),
+    [
+        ({"layers": own()}, {"layers": own("valid")}, r"layers\[0\].padding: 'same' in the place"),
+        ({"layers": own()}, {"layers": SMALL}, r"layers\[1\]: .*Clipped in the place of .*ReLU"),
+        ({"layers": own()}, {"layers": own()[1:]}, "layers: 5 entries in the place of 4 entries"),
+        (
+            {"learning_rate": Slower(), "max_iter": 2},
+            {"learning_rate": Slower(0.1), "max_iter": 2},
+            "learning_rate.share: 0.5 in the place of 0.1",
+        ),
+        (
+            {"augmentation": [Brighten()]},
+            {"augmentation": [Brighten(1)]},
+            r"augmentation\[0\].most: 0.1 in the place of 1",
+        ),
+        (
+            {"initial_weights": {"conv1/w": np.ones((3, 3, 1, 6))}},
+            {"initial_weights": {"conv1/w": np.zeros((3, 3, 1, 6))}},
+            "start: float64 weights after 0 epochs, sum .* in the place of float64 weights after",
+        ),
+        (
+            {"class_weight": {0: 1, 1: 2}},
+            {"class_weight": {0: 1, 1: 3}},
+            r"class_weight\[1\]: 2 in the place of 3",
+        ),
+    ],
+)
+def test_another_of_ones_own_is_refused(tmp_path, one, other, name):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    y = Y % 2
+    small(**one).set_callbacks(checkpoint).fit(X, y)
+    with pytest.raises(ValueError, match=f"of the same fit, got another {name}"):
+        small(**other).set_callbacks(checkpoint).fit(X, y)
+
+
+def test_another_class_is_refused(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    small().set_callbacks(checkpoint).fit(X, Y)
+    message = "got another estimator: .*CNNClassifier in the place of .*CNNRegressor. Remove"
+    with pytest.raises(ValueError, match=message):
+        regressor().set_callbacks(checkpoint).fit(X, NUMBERS)
+
+
+def test_folds_that_share_a_checkpoint(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    small().set_callbacks(checkpoint).fit(X[:60], Y[:60])
+    with pytest.raises(ValueError, match="All fits of a search write to one file: there, give no"):
+        small().set_callbacks(checkpoint).fit(X[60:], Y[60:])
 
 
 def spoilt(path, change):

@@ -19,7 +19,7 @@ from cnnkit.estimators import hooks
 from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
-from cnnkit.estimators.resume import check_same, describe, state_to_resume
+from cnnkit.estimators.resume import check_same, describe, describe_start, state_to_resume
 from cnnkit.estimators.start import begin, copies, draw_seed, generators
 from cnnkit.exceptions import DivergenceError, ModelFormatError
 from cnnkit.graph import Graph
@@ -263,7 +263,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         again = self.warm_start and hasattr(self, "network_")
         data = prepare(self, X, y, sample_weight, again=again)
         seed = draw_seed(self.random_state)
-        state = state_to_resume(self)
+        state = state_to_resume(self, again)
         if state is not None and self.random_state is None:
             seed = state.seed
         rngs = generators(seed)
@@ -272,7 +272,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         run = begin(self, data, min(self.batch_size, data.count), rngs, start)
         if again:
             run.loss_curve += self.loss_curve_
-        fit = cache(partial(describe, self, seed, data, validation))
+        begun = describe_start(run.network.weights, run.loss_curve)
+        fit = cache(partial(describe, self, seed, begun, data, validation))
         # L-BFGS has a rule of its own for the training loss: the size of the gradient
         waits = self.early_stopping or self.solver != "lbfgs"
         watch = Watch(
