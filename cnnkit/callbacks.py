@@ -82,6 +82,8 @@ class Checkpoint(Callback):
 
     Notes
     -----
+    An epoch that `max_time` cuts short is not written: a fit that goes on trains it from its start.
+
     The file must be of the same fit: an estimator of the same class, the same data, weights to
     start from and hyper-parameters but `max_iter` (without a schedule), `max_time`,
     `n_iter_no_change`, `test_time_augmentation` and `verbose`; another fit is a ValueError.
@@ -157,7 +159,7 @@ class Checkpoint(Callback):
 
     def on_epoch_end(self, estimator, epoch):
         best = self._is_best(estimator, epoch)
-        if epoch.number % self.every == 0 and (best or not self.best_only):
+        if epoch.state and epoch.number % self.every == 0 and (best or not self.best_only):
             checkpoints.write(self.path, epoch.state())
 
     def _is_best(self, estimator, epoch):

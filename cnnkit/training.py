@@ -93,13 +93,13 @@ class Training:
         while not stop and len(watch.epochs) < epochs:
             watch.begin()
             try:
-                mean = self._epoch(X, targets, rows, weights, unit, watch.deadline)
+                mean, whole = self._epoch(X, targets, rows, weights, unit, watch.deadline)
             except DivergenceError as error:
                 if watch.diverged(error):
                     break
                 raise
             self.loss_curve.append(mean)
-            stop = watch.end(len(self.loss_curve), mean, self.optimizer.learning_rate)
+            stop = watch.end(len(self.loss_curve), mean, self.optimizer.learning_rate, whole)
             self._report(watch.epochs[-1])
         watch.restore()
 
@@ -110,7 +110,10 @@ class Training:
             self.rates.report(epoch.validation_loss if validated else epoch.loss)
 
     def _epoch(self, X, targets, rows, weights, unit, deadline):
-        """Take one step for every batch; return the mean loss of the samples."""
+        """Take one step for every batch until the deadline.
+
+        Return the mean loss of the samples, and whether they were all.
+        """
         count = len(X) if rows is None else len(rows)
         order = np.arange(count) if self.rng is None else self.rng.permutation(count)
         order = order if rows is None else rows[order]
@@ -123,7 +126,7 @@ class Training:
             if deadline is not None and perf_counter() >= deadline:
                 break
         self._check_finite("a weight", *self.network.weights.extremes())
-        return total / seen
+        return total / seen, start + len(batch) == count
 
     def step(self, X, targets, batch, weights, mass):
         """Change the weights by one batch, given by rows; return its loss, divided by `mass`."""

@@ -33,7 +33,8 @@ class Epoch:
         What prediction would use now, by path; they change as training goes on. None once the
         epoch is over.
     state : callable or None
-        Returns all that training would go on with: see `cnnkit.checkpoints.State`.
+        Returns all that training would go on with: see `cnnkit.checkpoints.State`. None where
+        `max_time` cut the epoch short: it could not be gone on with.
     """
 
     number: int
@@ -153,15 +154,15 @@ class Watch:
         for listener in self.listeners:
             listener.begin()
 
-    def end(self, number, loss, learning_rate):
-        """Record an epoch; say whether to stop."""
+    def end(self, number, loss, learning_rate, whole=True):
+        """Record an epoch, `whole` or cut short; say whether to stop."""
         seconds = perf_counter() - self._began
         found = (None, None) if self.validation is None else self.validation.measure()
         epoch = Epoch(number, loss, learning_rate, seconds, *found)
         if self._note(epoch):
             self.best = self._weights.copy().flat
         self._keep()
-        state = None if self.state is None else partial(self.state, self._run, self)
+        state = partial(self.state, self._run, self) if self.state and whole else None
         live = replace(epoch, weights=self._weights, state=state)
         told = [bool(listener.end(live)) for listener in self.listeners]
         late = self.deadline is not None and perf_counter() >= self.deadline

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -21,7 +22,18 @@ from estimator_data import (
 )
 from oracles import assert_same_bits, python
 
-from cnnkit import BatchNorm, CNNClassifier, Conv, Dense, Dropout, Flatten, ReLU, tensors
+from cnnkit import (
+    BatchNorm,
+    CNNClassifier,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    ReLU,
+    tensors,
+    training,
+    watch,
+)
 from cnnkit.augmentation import Flip, Noise
 from cnnkit.callbacks import Callback, Checkpoint, CSVLog, Timer
 from cnnkit.exceptions import ModelFormatError
@@ -208,6 +220,32 @@ def test_a_time_limit_counts_what_went_before(tmp_path):
     small(max_iter=3).set_callbacks(checkpoint).fit(X, Y)
     clf = small(max_iter=500, max_time=1e-9).set_callbacks(checkpoint).fit(X, Y)
     assert clf.n_iter_ == 4
+
+
+@pytest.mark.parametrize("steps", [2, 10, 12])
+def test_an_epoch_cut_short_by_a_time_limit_is_trained_anew(tmp_path, monkeypatch, steps):
+    """Of four steps an epoch has; the last of them cuts nothing."""
+    step, ahead, taken = training.Training.step, [0], [0]
+
+    def late(*args):
+        taken[0] += 1
+        ahead[0] = 1000 * (taken[0] >= steps)
+        return step(*args)
+
+    def clock():
+        return time.perf_counter() + ahead[0]
+
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    with monkeypatch.context() as patch:
+        for module in (training, watch):
+            patch.setattr(module, "perf_counter", clock)
+        patch.setattr(training.Training, "step", late)
+        clf = small(max_iter=5, max_time=500).set_callbacks(checkpoint).fit(X, Y)
+    assert clf.n_iter_ == -(-steps // 4)
+    state = checkpoint.read()
+    assert (0 if state is None else len(state.epochs)) == steps // 4
+    found = small(max_iter=5).set_callbacks(checkpoint).fit(X, Y)
+    assert_same_fit(found, small(max_iter=5).fit(X, Y))
 
 
 def test_other_callbacks_hear_of_what_went_before(tmp_path):
