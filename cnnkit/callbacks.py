@@ -12,7 +12,7 @@ from time import perf_counter
 
 import numpy as np
 
-from cnnkit import checkpoints, shapes
+from cnnkit import atomic, checkpoints, shapes
 
 
 class Callback:
@@ -74,7 +74,7 @@ class Checkpoint(Callback):
     monitor : {"loss", "validation_loss", "validation_score"}, default="loss"
         What decides which epoch is best.
     best_only : bool, default=False
-        Write only when `monitor` is better than before.
+        Write only when `monitor` is better than in the epoch written last.
     every : int, default=1
         Epochs from one writing to the next.
     resume : bool, default=False
@@ -143,7 +143,8 @@ class Checkpoint(Callback):
 
         What is wrong with the file is a ModelFormatError.
         """
-        return checkpoints.read(self.path) if Path(self.path).exists() else None
+        path = Path(atomic.file_name(self.path, "Checkpoint"))
+        return checkpoints.read(path) if path.exists() else None
 
     def on_fit_begin(self, estimator):
         if self.monitor not in self.MONITORS:
@@ -151,28 +152,24 @@ class Checkpoint(Callback):
                 f"Checkpoint: monitor must be one of {self.MONITORS}, got {self.monitor!r}."
             )
         shapes.as_int(self.every, "every", "Checkpoint")
+        atomic.check(self.path, "Checkpoint")
         self._best = -np.inf
 
     def on_resume(self, estimator, epochs):
         for epoch in epochs:
-            self._is_best(estimator, epoch)
+            self._is_due(epoch)
 
     def on_epoch_end(self, estimator, epoch):
-        best = self._is_best(estimator, epoch)
-        if epoch.state and epoch.number % self.every == 0 and (best or not self.best_only):
+        if epoch.state and self._is_due(epoch):
             checkpoints.write(self.path, epoch.state())
 
-    def _is_best(self, estimator, epoch):
-        found = getattr(epoch, self.monitor)
-        if found is None:
-            raise ValueError(
-                f"Checkpoint: monitor {self.monitor!r} must be known, give "
-                f"{type(estimator).__name__} early_stopping=True or fit X_val and y_val."
-            )
-        found = found if self.monitor == "validation_score" else -found
-        best = found > self._best
-        self._best = max(self._best, found)
-        return best
+    def _is_due(self, epoch):
+        """Say whether an epoch is one to write, and if so, note how good it is."""
+        found = getattr(epoch, self.monitor) * (1 if self.monitor == "validation_score" else -1)
+        if epoch.number % self.every or (self.best_only and not found > self._best):
+            return False
+        self._best = found
+        return True
 
 
 class _Log(Callback):

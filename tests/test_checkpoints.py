@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from cnnkit import (
     Dropout,
     Flatten,
     ReLU,
+    checkpoints,
     tensors,
     training,
     watch,
@@ -326,6 +328,55 @@ def test_one_that_cannot_be_written_leaves_the_last_one(tmp_path, monkeypatch):
         small(max_iter=1).set_callbacks(Checkpoint(path)).fit(X, Y)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["state"]
+
+
+def test_the_best_of_those_that_are_written(tmp_path, monkeypatch):
+    """The losses of odd epochs, which are not, do not count."""
+    checkpoint = Checkpoint(tmp_path / "best", best_only=True, every=2)
+    losses = [1.0, 1.1, 0.5, 0.6, 0.55, 0.7, 0.1, 0.2]
+    epochs = [
+        watch.Epoch(i, loss, None, 0, None, None, state=partial(int, i))
+        for i, loss in enumerate(losses, 1)
+    ]
+    written = []
+    monkeypatch.setattr(checkpoints, "write", lambda path, state: written.append(state))
+    for before, wanted in ((0, [2, 4, 8]), (5, [8])):
+        written.clear()
+        checkpoint.on_fit_begin(None)
+        checkpoint.on_resume(None, epochs[:before])
+        for epoch in epochs[before:]:
+            checkpoint.on_epoch_end(None, epoch)
+        assert written == wanted
+
+
+@pytest.mark.parametrize("options", [{"every": 5}, {"resume": True}])
+def test_what_can_never_be_written_is_refused_before_training(tmp_path, options):
+    class Never(Callback):
+        def on_epoch_end(self, estimator, epoch):
+            pytest.fail("an epoch was trained")
+
+    def fit(path):
+        small().set_callbacks(Never(), Checkpoint(path, **options)).fit(X, Y)
+
+    with pytest.raises(FileNotFoundError, match="none/state"):
+        fit(tmp_path / "none" / "state")
+    with pytest.raises(IsADirectoryError, match=tmp_path.name):
+        fit(tmp_path)
+    with pytest.raises(TypeError, match="Checkpoint: path must be a str, bytes or path-like, got"):
+        fit(None)
+    with pytest.raises(ValueError, match="Checkpoint: path must have characters"):
+        fit("")
+    for monitor in ("validation_loss", "validation_score"):
+        with pytest.raises(ValueError, match=f"monitor {monitor!r} must be known"):
+            small().set_callbacks(Never(), Checkpoint("x", monitor=monitor)).fit(X, Y)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_of_bytes(tmp_path):
+    checkpoint = Checkpoint(os.fsencode(tmp_path / "state"), resume=True)
+    small(max_iter=1).set_callbacks(checkpoint).fit(X, Y)
+    assert small(max_iter=2).set_callbacks(checkpoint).fit(X, Y).n_iter_ == 2
+    assert checkpoint.weights().keys() == small().fit(X, Y).network_.weights.keys()
 
 
 @pytest.mark.parametrize(

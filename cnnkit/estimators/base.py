@@ -263,7 +263,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         again = self.warm_start and hasattr(self, "network_")
         data = prepare(self, X, y, sample_weight, again=again)
         seed = draw_seed(self.random_state)
-        state = state_to_resume(self, again)
+        state = state_to_resume(self, again, self.early_stopping or X_val is not None)
         if state is not None and self.random_state is None:
             seed = state.seed
         rngs = generators(seed)

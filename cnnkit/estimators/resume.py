@@ -13,20 +13,27 @@ FREE = {  # what may differ; `describe_start` says what initial_weights and warm
     *("initial_weights", "max_time", "n_iter_no_change", "random_state"),
     *("test_time_augmentation", "verbose", "warm_start"),
 }
+VALIDATED = ("validation_loss", "validation_score")
 BLOCK = 64 << 20  # bytes of samples that are summed at once
 
 
-def state_to_resume(estimator, again):
+def state_to_resume(estimator, again, validated):
     """Return the `State` that the estimator's next fit goes on from, None where it begins anew.
 
     A fit that starts `again` from what was learnt goes on from a fit with that start alone. Where
     the file is of another, most often of the one that ended in what was learnt, it begins anew.
+
+    Raises where a Checkpoint cannot be one of this fit, in which epochs are `validated` or not.
     """
-    found = [
-        callback
-        for callback in getattr(estimator, "_skl_callbacks", [])
-        if isinstance(callback, Checkpoint) and callback.resume
-    ]
+    callbacks = getattr(estimator, "_skl_callbacks", [])
+    checkpoints = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
+    for callback in checkpoints:
+        if callback.monitor in VALIDATED and not validated:
+            raise ValueError(
+                f"Checkpoint: monitor {callback.monitor!r} must be known, give "
+                f"{type(estimator).__name__} early_stopping=True or fit X_val and y_val."
+            )
+    found = [callback for callback in checkpoints if callback.resume]
     if len(found) > 1:
         raise ValueError(
             f"{type(estimator).__name__}: one Checkpoint at most must have resume=True, "
