@@ -185,8 +185,22 @@ class _Log(Callback):
             Path(self.path).write_text("")
 
     def on_resume(self, estimator, epochs):
-        for epoch in [] if self.append else epochs:
+        for epoch in epochs[self._go_on(epochs) :]:
             self.on_epoch_end(estimator, epoch)
+
+    def _go_on(self, epochs):
+        """Return how many of the epochs are in the file, and take out what follows them there."""
+        ends, size = {}, 0
+        with open(self.path, "rb+") as file:
+            for line in file:
+                size += len(line)
+                ends[line] = size
+            for count in range(len(epochs), 0, -1):
+                line = self._line(epochs[count - 1].figures(), False).encode()
+                if line in ends:
+                    file.truncate(ends[line])
+                    return count
+        return 0
 
     def on_epoch_end(self, estimator, epoch):
         text = self._line(epoch.figures(), self._fresh)
@@ -205,7 +219,8 @@ class CSVLog(_Log):
     ----------
     path : str or path-like
     append : bool, default=False
-        Go on with the file there is.
+        Go on with the file there is. Where `fit` goes on from a checkpoint, lines of epochs that
+        are trained again are taken out.
 
     Examples
     --------
@@ -229,7 +244,8 @@ class JSONLog(_Log):
     ----------
     path : str or path-like
     append : bool, default=False
-        Go on with the file there is.
+        Go on with the file there is. Where `fit` goes on from a checkpoint, lines of epochs that
+        are trained again are taken out.
 
     Examples
     --------

@@ -37,7 +37,7 @@ from cnnkit import (
     watch,
 )
 from cnnkit.augmentation import Flip, Noise
-from cnnkit.callbacks import Callback, Checkpoint, CSVLog, Timer
+from cnnkit.callbacks import Callback, Checkpoint, CSVLog, JSONLog, Timer
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.schedules import Cosine, ReduceOnPlateau, Schedule
 
@@ -270,6 +270,26 @@ def test_other_callbacks_hear_of_what_went_before(tmp_path):
     best = [Checkpoint(tmp_path / f"{name}.best").weights() for name in ("whole", "cut")]
     for path, array in best[0].items():
         assert_same_bits(array, best[1][path])
+
+
+def test_logs_have_every_epoch_once(tmp_path):
+    """Of those after the checkpoint, which are trained again, and of those that were not logged."""
+    checkpoint = Checkpoint(tmp_path / "state", every=2, resume=True)
+    logs = [CSVLog(tmp_path / "csv", append=True), JSONLog(tmp_path / "json", append=True)]
+
+    def fit(*callbacks):
+        small(max_iter=7).set_callbacks(*callbacks, checkpoint).fit(X, Y)
+
+    small(max_iter=6, random_state=3).set_callbacks(*logs).fit(X, Y)
+    for cut in (3, 4, 7):
+        with pytest.raises(PowerCutError):
+            fit(*logs, Cut(cut))
+    fit(*logs, JSONLog(tmp_path / "new", append=True))
+    losses = small(max_iter=7).fit(X, Y).loss_curve_
+    lines = {p: (tmp_path / p).read_text().splitlines() for p in ("csv", "json", "new")}
+    assert [float(line.split(",")[1]) for line in lines["csv"][7:]] == losses
+    for name, before in (("json", 6), ("new", 0)):
+        assert [json.loads(line)["loss"] for line in lines[name][before:]] == losses
 
 
 def test_kill_and_go_on(tmp_path):
