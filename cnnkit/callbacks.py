@@ -82,6 +82,11 @@ class Checkpoint(Callback):
 
     Notes
     -----
+    The same bits take the same instruction set and the same versions of cnnkit, NumPy and SciPy. A
+    checkpoint does not hold which: on another machine of a cluster the fit goes on, and ends with
+    other bits than it would have on either. `CNNKIT_INSTRUCTION_SET` in the environment forces one
+    that all machines have.
+
     An epoch that `max_time` cuts short is not written: a fit that goes on trains it from its start.
 
     The file must be of the same fit: an estimator of the same class, the same data, weights to
