@@ -429,6 +429,7 @@ def test_what_cannot_be_gone_on_from(tmp_path):
         ({"learning_rate": Cosine()}, X, Y, "learning_rate: 'constant' in the place of"),
         ({}, X[1:], Y[1:], r"X: float64 \(120, 8, 8, 1\), sum .* in the place of float64 \(119,"),
         ({}, X[:, ::-1], Y, "X: float64"),
+        ({}, X.astype("f4"), Y, "X: float64 .* in the place of float32"),
         ({}, X, np.roll(Y, 1), "targets: "),
     ],
 )

@@ -79,12 +79,12 @@ def describe(estimator, seed, start, data, validation):
     for name, value in sorted(estimator.get_params(deep=False).items()):
         if name not in FREE and (name != "max_iter" or estimator.learning_rate != "constant"):
             found |= _parts(value, name)
-    found |= {"random_state": f"one that gives {seed}", "start": start}
+    found["random_state"] = f"one that gives {seed}"
     for name, array in arrays.items():
         found[name] = "None"
         if array is not None:
             found[name] = f"{array.dtype} {array.shape}, sum {_sum(array):08x}"
-    return found
+    return found | {"start": start}
 
 
 def describe_start(weights, curve):
