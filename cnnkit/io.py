@@ -37,9 +37,9 @@ FROZEN = {"frozen": True}  # in the place of a FrozenEstimator of what the file 
 def _trusted_types():
     """Return the names of the classes that estimators of cnnkit's own parts consist of.
 
-    skops looks at names alone: unlike `load`, it does not check what a file holds of them. Callbacks
-    are left out, since some write files when a fit runs: ``set_callbacks()`` takes them off before
-    such a file is written.
+    skops looks at names alone: unlike `load`, it does not check what a file holds of them.
+    Callbacks are left out, since some write files when a fit runs: ``set_callbacks()`` takes them
+    off before such a file is written.
     """
     from cnnkit import losses, optimizers, schedules, training
     from cnnkit.layers.base import WeightSpec

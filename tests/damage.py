@@ -98,9 +98,9 @@ class Files:
             save(estimator, self.path)
             self.good.append(self.path.read_bytes())
 
-    def attempt(self, rng, number):
-        """Do what the trial `number` is; say whether the file was refused."""
-        self.path.write_bytes(self.damaged(rng, number))
+    def refuses(self, data):
+        """Say whether a file is refused; one that is not must be sound."""
+        self.path.write_bytes(data)
         try:
             estimator = load(self.path)
         except ModelFormatError:
@@ -109,6 +109,7 @@ class Files:
         return False
 
     def damaged(self, rng, number):
+        """Return the file of a trial."""
         data = self.good[0]
         if number < len(data):
             return data[:number]
@@ -125,18 +126,14 @@ class Checkpoints(Files):
     def __init__(self, folder):
         self.path = folder / "checkpoint"
         self.callback = Checkpoint(self.path, resume=True)
-        self.good = []
-        for options in ({}, {"ema_decay": 0.9, "early_stopping": True, "learning_rate": Cosine()}):
-            self.options = {"max_iter": 1} | options
-            self.path.unlink(missing_ok=True)
-            self.fit()
-            self.good.append(self.path.read_bytes())
+        self.fit()
+        self.good = [self.path.read_bytes()]
 
     def fit(self):
-        return small(**self.options).set_callbacks(self.callback).fit(X, Y)
+        clf = small(ema_decay=0.9, early_stopping=True, learning_rate=Cosine(), max_iter=1)
+        return clf.set_callbacks(self.callback).fit(X, Y)
 
-    def attempt(self, rng, number):
-        data = self.damaged(rng, number)
+    def refuses(self, data):
         self.path.write_bytes(data)
         try:
             self.fit()
@@ -157,10 +154,13 @@ class Pickles:
         found[1].partial_fit(X, Y)
         self.good = [apart(estimator) for estimator in found]
 
-    def attempt(self, rng, number):
+    def damaged(self, rng, number):
         parts = copy.deepcopy(self.good[rng.integers(len(self.good))])
         for _ in range(rng.integers(1, 3)):
             parts = exchanged(parts, rng, HOSTILE + OBJECTS)
+        return parts
+
+    def refuses(self, parts):
         try:
             estimator = together(parts)
         except ModelFormatError:
@@ -224,39 +224,52 @@ class Parts(list):
     """An object taken apart: its class, and its state as a list."""
 
 
-def apart(value):
-    """Return lists, dicts and `Parts` of what pickle would write of a value."""
+def apart(value, known=None):
+    """Return lists, dicts and `Parts` of what pickle would write of a value.
+
+    As in a pickle, an object that is there twice has the same parts in both places.
+    """
+    known = {} if known is None else known
     if isinstance(value, dict):
-        return {key: apart(entry) for key, entry in value.items()}
+        return {key: apart(entry, known) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return Parts([type(value), [apart(entry) for entry in value]])
+        return Parts([type(value), [apart(entry, known) for entry in value]])
     if type(value).__module__.startswith("cnnkit."):
-        state = value.__getstate__() if hasattr(value, "__getstate__") else vars(value)
-        return Parts([type(value), apart(state)])
+        if id(value) not in known:
+            state = value.__getstate__() if hasattr(value, "__getstate__") else vars(value)
+            known[id(value)] = Parts([type(value), apart(state, known)])
+        return known[id(value)]
     return value
 
 
-def together(value):
+def together(value, known=None):
     """Return what `apart` was given."""
+    known = {} if known is None else known
     if isinstance(value, Parts) and len(value) == 2 and isinstance(value[0], type):
-        kind, state = value[0], together(value[1])
-        try:
-            if issubclass(kind, tuple):
-                return kind._make(state) if hasattr(kind, "_make") else kind(state)
-            if issubclass(kind, list):
-                return kind(state)
-            new = kind.__new__(kind)
-            setter(kind)(new, state)
-            return new
-        except (TypeError, ValueError, AttributeError) as error:
-            if "cnnkit" in setter(kind).__module__:
-                raise
-            raise ModelFormatError("pickle itself would not get that far") from error
+        if id(value) not in known:
+            known[id(value)] = made(value[0], together(value[1], known))
+        return known[id(value)]
     if isinstance(value, dict):
-        return {key: together(entry) for key, entry in value.items()}
+        return {key: together(entry, known) for key, entry in value.items()}
     if isinstance(value, list):
-        return [together(entry) for entry in value]
+        return [together(entry, known) for entry in value]
     return value
+
+
+def made(kind, state):
+    """Return an object of a class and a state, as pickle would."""
+    try:
+        if issubclass(kind, tuple):
+            return kind._make(state) if hasattr(kind, "_make") else kind(state)
+        if issubclass(kind, list):
+            return kind(state)
+        new = kind.__new__(kind)
+        setter(kind)(new, state)
+        return new
+    except (TypeError, ValueError, AttributeError) as error:
+        if "cnnkit" in setter(kind).__module__:
+            raise
+        raise ModelFormatError("pickle itself would not get that far") from error
 
 
 def setter(kind):
@@ -298,12 +311,13 @@ def run(kind, numbers):
     """
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         found = globals()[kind](Path(folder))
+        assert not any(map(found.refuses, found.good))
         for number in range(50):
-            found.attempt(generator(number), number)
+            found.refuses(found.damaged(generator(number), number))
         before, refused = peak(), 0
         for number in numbers:
             try:
-                refused += found.attempt(generator(number), number)
+                refused += found.refuses(found.damaged(generator(number), number))
             except Exception as error:
                 raise AssertionError(f"trial {number}: {error!r}") from error
         return refused, peak() - before

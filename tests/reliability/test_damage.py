@@ -20,6 +20,6 @@ def test_damage(trials, kind, quick, full, step):
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         refused, growth = pool.submit(damage.run, kind, range(0, count * step, step)).result()
     assert growth < BOUND
-    assert 0.3 * count < refused < count
+    assert 0.3 * count < refused
     trials.number = count - 1
     trials.found = f"{refused:,} refused, the others sound; memory grew by {growth >> 20} MB"
