@@ -14,13 +14,14 @@ def as_real(value, name, owner, above=None, least=None, below=None, most=None):
     `above` and `below` are bounds it must not reach, `least` and `most` bounds it may.
     """
     is_real = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    number = value.item() if isinstance(value, np.generic) else value  # no small float's limits
     fits = (
         is_real
-        and -LARGEST <= value <= LARGEST
-        and (above is None or value > above)
-        and (least is None or value >= least)
-        and (below is None or value < below)
-        and (most is None or value <= most)
+        and -LARGEST <= number <= LARGEST
+        and (above is None or number > above)
+        and (least is None or number >= least)
+        and (below is None or number < below)
+        and (most is None or number <= most)
     )
     if not fits:
         bounds = {"above": above, "at least": least, "below": below, "at most": most}

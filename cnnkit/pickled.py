@@ -6,6 +6,8 @@ strangers there is `cnnkit.load`.
 
 from contextlib import contextmanager
 
+from sklearn.base import BaseEstimator
+
 from cnnkit.exceptions import ModelFormatError
 
 KEY = "cnnkit_pickle"
@@ -47,3 +49,19 @@ def check_parts(state, parts, owner):
             raise ModelFormatError(
                 f"{owner}: {name} in a pickle must be of {kinds}, got {str(state[name])[:80]!r}."
             )
+
+
+class Checked(BaseEstimator):
+    """Base of what has hyper-parameters: its pickles are checked when they are read."""
+
+    def __getstate__(self):
+        return stamped(super().__getstate__())
+
+    def __setstate__(self, state):
+        with checking(state, type(self).__name__) as parts:
+            super().__setstate__(parts)
+            self.get_params(deep=False)  # raises where one is missing
+            self._check_pickled(parts)
+
+    def _check_pickled(self, parts):
+        """Raise unless what else the state consists of goes together."""

@@ -10,13 +10,14 @@ do with it. `Schedule.bind` makes the object that runs::
 
 from math import cos, inf, pi
 
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 
 from cnnkit import shapes
 from cnnkit.checks import as_real
+from cnnkit.pickled import Checked
 
 
-class Schedule(BaseEstimator):
+class Schedule(Checked):
     """Base class of the schedules.
 
     A schedule of one's own has `multiplier`, and `check` where it has hyper-parameters.

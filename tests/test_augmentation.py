@@ -367,3 +367,8 @@ def test_what_does_not_fit(augmentation, message):
 def test_bad_arrays(augmentation, X, targets, message):
     with pytest.raises((ValueError, TypeError), match=re.escape(message)):
         augmentation.apply(X, targets, generator(0))
+
+
+@pytest.mark.parametrize("number", [np.float16(0.5), np.float32(0.5), np.longdouble(0.5), 1])
+def test_hyper_parameters_of_any_real_type(number):
+    Flip(horizontal=number).check((3, 3, 1))

@@ -8,10 +8,12 @@ import pytest
 from estimator_data import NUMBERS, X, Y, regressor, small
 from oracles import assert_same_bits
 
-from cnnkit import CNNClassifier, CNNFeatures
+from cnnkit import CNNClassifier, CNNFeatures, Conv
+from cnnkit.augmentation import Flip
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.layers.base import WeightSpec
 from cnnkit.pickled import KEY
+from cnnkit.schedules import Cosine
 from cnnkit.weights import Weights
 
 
@@ -29,7 +31,8 @@ def renewed(value, **changes):
 
 
 def parts(clf):
-    return [clf, clf.network_, clf.network_.weights, CNNFeatures(clf).fit(X, Y), small()]
+    features = CNNFeatures(clf).fit(X, Y)
+    return [clf, clf.network_, clf.network_.weights, features, small(), Conv(3), Cosine(), Flip()]
 
 
 def test_what_is_sound_is_let_in(clf):
@@ -145,6 +148,17 @@ def test_training(clf):
     again._training.network.weights = Weights(again.network_.weights.specs, "float64")
     with pytest.raises(ModelFormatError, match="its parts must be of one network"):
         renewed(again)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [(Conv(3), "stride"), (Cosine(), "final_factor"), (Flip(), "vertical")],
+    ids=str,
+)
+def test_hyper_parameters_are_all_there(value, name):
+    assert repr(renewed(value)) == repr(value)
+    with pytest.raises(ModelFormatError, match=f"{type(value).__name__}: a pickle .*'{name}'"):
+        renewed(value, **{name: ...})
 
 
 def test_regressors_and_features():

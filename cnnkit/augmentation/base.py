@@ -1,12 +1,12 @@
 """What an augmentation is."""
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from cnnkit import shapes
+from cnnkit.pickled import Checked
 
 
-class Augmentation(BaseEstimator):
+class Augmentation(Checked):
     """Base class of the augmentations.
 
     An augmentation of one's own has `change`, and `check` where it has hyper-parameters.

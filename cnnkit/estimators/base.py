@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache, partial
 from numbers import Integral, Real
 
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -25,7 +25,7 @@ from cnnkit.exceptions import DivergenceError, ModelFormatError
 from cnnkit.graph import Graph
 from cnnkit.limits import check_memory
 from cnnkit.network import Network
-from cnnkit.pickled import checking, stamped
+from cnnkit.pickled import Checked
 from cnnkit.prediction import inference_network, predict
 from cnnkit.training import Training
 from cnnkit.watch import Validation, Watch
@@ -44,7 +44,7 @@ def become(estimator, learnt):
     estimator.__dict__ = kept | learnt
 
 
-class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
+class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
     """Base of the estimators.
 
     Parameters
@@ -417,22 +417,14 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, BaseEstimator):
         check_is_fitted(self)
         return self.network_.summary()
 
-    def __getstate__(self):
-        return stamped(super().__getstate__())
-
-    def __setstate__(self, state):
-        owner = type(self).__name__
-        with checking(state, owner) as parts:
-            super().__setstate__(parts)
-            self.get_params(deep=False)  # raises where one is missing
-            if not learned.FITTED.isdisjoint(parts):
-                self._check_pickled(owner)
-
-    def _check_pickled(self, owner):
-        """Raise unless what was learnt goes together."""
+    def _check_pickled(self, parts):
+        if learned.FITTED.isdisjoint(parts):
+            return
         run, network = getattr(self, "_training", None), self.network_
         if not isinstance(network, Network) or not isinstance(run, (Training, type(None))):
-            raise ModelFormatError(f"{owner}: network_ must be a Network, got {network!r}.")
+            raise ModelFormatError(
+                f"{type(self).__name__}: network_ must be a Network, got {network!r}."
+            )
         learned.check(vars(self), network, is_classifier(self))
         if run is not None:
             run.check(network.weights)

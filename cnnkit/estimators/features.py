@@ -3,19 +3,19 @@
 from math import prod
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import TransformerMixin, clone
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from cnnkit.estimators.base import BaseCNN, become
 from cnnkit.estimators.classifier import CNNClassifier
 from cnnkit.estimators.data import check_images
-from cnnkit.pickled import checking, stamped
+from cnnkit.pickled import Checked
 from cnnkit.prediction import inference_network, predict
 
 FITTED = {"estimator_", "node_", "feature_shape_"}  # any of them in a pickle: all are needed
 
 
-class CNNFeatures(TransformerMixin, BaseEstimator):
+class CNNFeatures(TransformerMixin, Checked):
     """Features of images: what a layer of a trained network gives, as flat rows.
 
     Parameters
@@ -164,18 +164,9 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         source = heavy[-1].inputs[0] if heavy else "input"
         return source if source in names else names[0]
 
-    def __getstate__(self):
-        return stamped(super().__getstate__())
-
-    def __setstate__(self, state):
-        with checking(state, "CNNFeatures") as parts:
-            super().__setstate__(parts)
-            self.get_params(deep=False)  # raises where one is missing
-            if not FITTED.isdisjoint(parts):
-                self._check_pickled()
-
-    def _check_pickled(self):
-        """Raise unless what was learnt goes together."""
+    def _check_pickled(self, parts):
+        if FITTED.isdisjoint(parts):
+            return
         if not isinstance(self.estimator_, BaseCNN):
             raise TypeError(f"estimator_ must be a CNN, got {self.estimator_!r}")
         found = self.node_, self.feature_shape_, self.n_features_in_

@@ -5,7 +5,8 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
+
+from cnnkit.pickled import Checked
 
 
 class WeightSpec(NamedTuple):
@@ -61,7 +62,7 @@ class Slots:
         return self.dxs[0] if self.dxs else None
 
 
-class Layer(BaseEstimator):
+class Layer(Checked):
     """A step of a network, described by hyper-parameters alone.
 
     A layer holds no arrays: it can be cloned, printed, compared and searched over. `bind` makes
