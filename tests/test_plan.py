@@ -369,7 +369,7 @@ def test_activations_of_bytes_and_of_flat_rows():
     want = network.activations(x / 255, ["pool"])["pool"]
     for given in (x, x.reshape(4, -1)):
         got = network.activations(given, ["pool"])["pool"]
-        np.testing.assert_allclose(got, want, rtol=1e-12)
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
 
 
 def test_a_path_may_be_asked_for_twice():
