@@ -57,9 +57,9 @@ def file_name(path, owner):
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise TypeError(f"{owner}: path must be a str, bytes or path-like, got {path!r}.")
     name = os.fsdecode(path)
-    if not name or "\0" in name:
+    if not name or "\0" in name or name.endswith(os.sep):
         raise ValueError(
-            f"{owner}: path must have characters, none of them a null character, got {path!r}."
+            f"{owner}: path must be a file's name, without null characters, got {path!r}."
         )
     return name
 

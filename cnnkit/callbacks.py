@@ -198,13 +198,15 @@ class _Log(Callback):
         ends, size = {}, 0
         with open(self.path, "rb+") as file:
             for line in file:
-                size += len(line)
-                ends[line] = size
+                if line.endswith(b"\n"):
+                    size += len(line)
+                    ends[line] = size
             for count in range(len(epochs), 0, -1):
                 line = self._line(epochs[count - 1].figures(), False).encode()
                 if line in ends:
                     file.truncate(ends[line])
                     return count
+            file.truncate(size)  # half a line
         return 0
 
     def on_epoch_end(self, estimator, epoch):

@@ -18,6 +18,7 @@ from cnnkit.watch import Epoch
 FORMAT = "cnnkit checkpoint 1"
 WEIGHT = "weight:"  # before the path of what prediction would use
 VECTOR = "vector:"  # before the name of what steps change
+FINITE = (VECTOR + "weights", VECTOR + "average", "best", "before")  # a moment may be infinite
 PARTS = ("fit", "seed", "steps", "validated", "generators")
 FIGURES = [field.name for field in fields(Epoch) if field.name not in Epoch.LIVE]
 VALIDATED = ("validation_loss", "validation_score")
@@ -134,7 +135,7 @@ def read(path):
             if not isinstance(data[name], dict):
                 raise ModelFormatError(f"Checkpoint: {name} must be an object.")
         for name, array in arrays.items():
-            if name.startswith((WEIGHT, VECTOR)) or name in ("best", "before"):
+            if name.startswith(WEIGHT) or name in FINITE:
                 _check_finite(name, array)
         before, epochs = (arrays.get(name, np.empty(0, bool)) for name in ("before", "epochs"))
         if before.dtype != np.float64 or before.ndim != 1:

@@ -6,8 +6,6 @@ learned, and the version that wrote it. Classes are those of closed lists: loadi
 and runs nothing.
 """
 
-from math import isfinite
-
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
@@ -19,7 +17,7 @@ from cnnkit.estimators.base import ALGORITHMS, BaseCNN
 from cnnkit.estimators.start import check_params
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.graph import Graph, infer_shapes, network_specs
-from cnnkit.network import Network
+from cnnkit.network import Network, are_paths
 
 FORMAT = "cnnkit model 1"
 WEIGHT = "weight:"  # what names of tensors start with
@@ -120,6 +118,7 @@ def save(estimator, path):
         "features": features,
     }
     _check_fitted(_estimators(model, "save"), network, "save")
+    learned.check(vars(trained), network, is_classifier(trained))
     tensors.write(path, arrays, model, FORMAT, "save")
 
 
@@ -187,16 +186,21 @@ def _read(model, file):
     unused = file.names
     network = _network(model, file, unused)
 
-    def take(name, tensor):
-        if tensor != learned.PREFIX + name or tensor not in unused:
-            raise ModelFormatError(f"load: a tensor must hold {name}, got {plain.short(tensor)}.")
+    def take(name, sizes):
+        tensor = learned.PREFIX + name
+        if tensor not in unused:
+            raise ModelFormatError(f"load: a tensor must hold {name}, got none.")
         unused.remove(tensor)
+        shape = file.shapes[tensor]
+        if len(shape) != 1 or shape[0] not in sizes:
+            wanted = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else sizes[0]
+            raise ModelFormatError(f"load: {name} must be {wanted} numbers, got shape {shape}.")
         return file.read(tensor)
 
     attributes = learned.decode(model["learned"], network, is_classifier(trained), take)
     if unused:
         raise ModelFormatError(
-            f"load: every tensor must be used, got {sorted(unused)[:5]} besides."
+            f"load: every tensor must be used, got {plain.short(sorted(unused)[:5])} besides."
         )
     for name, array in network.weights.items():
         file.read_into(WEIGHT + name, array)
@@ -244,13 +248,13 @@ def _check_fitted(estimators, network, owner):
     """Raise unless hyper-parameters are what `fit` takes for such a network, its weights finite."""
     trained, features = estimators
     for estimator in (trained, features, getattr(features, "estimator", None)):
-        if isinstance(estimator, (BaseCNN, CNNFeatures)):
+        if isinstance(estimator, CNNFeatures):
             estimator._validate_params()
-        if isinstance(estimator, BaseCNN):
+        elif isinstance(estimator, BaseCNN):
             check_params(estimator, network.input_shape, network.n_outputs)
-    least, greatest = network.weights.extremes()
-    if not isfinite(least) or not isfinite(greatest):
-        raise ValueError(f"{owner}: weights must be finite numbers, got {least} to {greatest}.")
+            if estimator.initial_weights is not None:
+                raise ValueError(f"{owner}: initial_weights must be None, got some.")
+    network.weights.check_numbers(owner)
 
 
 def _at_node(features, trained, node):
@@ -282,7 +286,7 @@ def _network(model, file, unused):
             )
     nodes = graph.flattened(model["n_outputs"])
     frozen, paths = model["frozen"], [node.name for node in nodes]
-    if not isinstance(frozen, list) or not all(path in paths for path in frozen):
+    if not isinstance(frozen, list) or not are_paths(frozen, paths):
         raise ModelFormatError(
             f"load: frozen must be names of layers {paths}, got {plain.short(frozen)}."
         )

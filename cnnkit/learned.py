@@ -3,6 +3,7 @@
 Attributes that follow from others are not kept but made again.
 """
 
+import sys
 from math import isfinite, prod
 
 import numpy as np
@@ -15,58 +16,70 @@ CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 NUMBER = "best_validation_score_"  # which may be NaN, as JSON may not
 FLAG = "multilabel_"
 NAMES = (*LABELS, *CURVES, NUMBER, FLAG)
+ENDS = ":ends"  # behind the name of a tensor of texts: of the one with the byte where each ends
+CODE = ("utf-8", "surrogatepass")  # of texts
+MOST = {  # numbers, or texts: in a file they take 8 bytes, as Python objects 32 to 64
+    **dict.fromkeys(LABELS, 500_000),
+    "loss_curve_": 1_000_000,
+    **dict.fromkeys(("validation_loss_curve_", "validation_scores_"), 250_000),
+    NUMBER: 1,
+}
+MOST_LETTERS = 4_000_000  # of an array of str
 FOLLOWING = ("input_shape_", "n_features_in_", "n_outputs_", "n_iter_", "loss_")
 FITTED = {"network_", *NAMES, *FOLLOWING}  # any of them: all are needed
 FITTED -= {"n_features_in_", "feature_names_in_"}  # scikit-learn's checks of X set these
 
 
 def encode(estimator, tensors):
-    """Return learnt attributes as JSON; what is an array of numbers goes to `tensors`.
+    """Return learnt attributes as JSON; arrays, lists of floats and texts go to `tensors`.
 
-    That is ``{"tensor": name}`` in the JSON, an array of texts ``{"labels": list, "dtype": name}``.
+    In the JSON their kind stands for them: "numbers", or "str" and "object" for texts.
     """
-    found = {}
-    for name in NAMES:
+    found = {FLAG: getattr(estimator, FLAG, None)}
+    for name in (*LABELS, *CURVES, NUMBER):
         value = getattr(estimator, name, None)
-        if value is None or name == FLAG:
-            found[name] = value
-        elif name in (*CURVES, NUMBER):
-            tensors[PREFIX + name] = np.array(value, np.float64).reshape(-1)
-            found[name] = {"tensor": PREFIX + name}
-        elif value.dtype.kind in "biuf":
-            native = value.dtype.newbyteorder("=")
-            tensors[PREFIX + name] = np.ascontiguousarray(value, native)
-            found[name] = {"tensor": PREFIX + name}
-        elif all(isinstance(label, str) for label in value.tolist()):
-            dtype = "str" if value.dtype.kind == "U" else "object"
-            found[name] = {"labels": value.tolist(), "dtype": dtype}
+        found[name] = None
+        if value is None:
+            continue
+        array = np.array(value, np.float64).reshape(-1) if name not in LABELS else value
+        if len(array) > MOST[name]:
+            raise ValueError(f"save: {name} must be at most {MOST[name]}, got {len(array)}.")
+        if array.dtype.kind in "biuf" and array.dtype.itemsize <= 8:
+            found[name] = "numbers"
+            tensors[PREFIX + name] = array
+        elif all(isinstance(text, str) for text in array):
+            found[name] = "str" if array.dtype.kind == "U" else "object"
+            texts = [text.encode(*CODE) for text in array]
+            _check_widest(name, found[name], texts, "save")
+            tensors[PREFIX + name] = np.frombuffer(b"".join(texts), np.uint8)
+            tensors[PREFIX + name + ENDS] = np.cumsum([*map(len, texts)], dtype=np.int64)
         else:
-            raise ValueError(f"save: {name} must be numbers or text, got {value!r}.")
+            raise ValueError(f"save: {name} must be numbers or text, got {plain.short(value)}.")
     return found
 
 
 def decode(data, network, is_classifier, take):
     """Return the attributes that `encode` was given, and those that follow; check all of them.
 
-    `take` returns a tensor by its name. Anything wrong is a ValueError.
+    ``take(name, sizes)`` returns a tensor, whose size must be one of the range `sizes`. Anything
+    wrong is a ValueError.
     """
     if data.keys() != set(NAMES):
         raise ValueError(
             f"load: learned must have {sorted(NAMES)}, got {plain.short(sorted(data))}."
         )
-    found = {name: _labels(name, data[name], take) for name in LABELS}
-    found |= {name: _curve(name, data[name], take) for name in CURVES}
-    score = _curve(NUMBER, data[NUMBER], take)
-    if score is not None and len(score) != 1:
-        raise ValueError(f"load: {NUMBER} must be one number, got {len(score)}.")
+    counts = {"classes_": network.n_outputs, "feature_names_in_": prod(network.input_shape)}
+    found = {name: _labels(name, data[name], take, counts[name]) for name in LABELS}
+    found |= {name: _floats(name, data[name], take, MOST[name]) for name in CURVES}
+    score = _floats(NUMBER, data[NUMBER], take, 1)
     found |= {NUMBER: score and score[0], FLAG: data[FLAG]}
     if not found["loss_curve_"]:
         raise ValueError("load: loss_curve_ must have a loss for every epoch, got none.")
     found |= _following(network, found["loss_curve_"])
     if found["feature_names_in_"] is None:
         del found["feature_names_in_"]
-    if not is_classifier and found["classes_"] is None and found["multilabel_"] is None:
-        del found["classes_"], found["multilabel_"]
+    if not is_classifier and found["classes_"] is None and found[FLAG] is None:
+        del found["classes_"], found[FLAG]
     check(found, network, is_classifier)
     return found
 
@@ -104,54 +117,66 @@ def _following(network, loss_curve):
     return dict(zip(FOLLOWING, values, strict=True))
 
 
-def _labels(name, data, take):
-    """Return an array of labels, or None."""
-    if data is None:
+def _labels(name, kind, take, count):
+    """Return an array of so many labels, or None."""
+    if kind is None:
         return None
-    if isinstance(data, dict) and data.keys() == {"tensor"}:
-        labels = take(name, data["tensor"])
-        if labels.ndim == 1 and labels.dtype.kind in "biuf":
-            return labels
-        raise ValueError(f"load: {name} must be of one dimension, got {labels.shape}.")
-    if isinstance(data, dict) and data.keys() == {"labels", "dtype"}:
-        labels, dtype = data["labels"], {"str": np.str_, "object": object}.get(str(data["dtype"]))
-        if (
-            isinstance(labels, list)
-            and labels
-            and all(isinstance(x, str) for x in labels)
-            and dtype
-        ):
-            return np.array(labels, dtype)
-    raise ValueError(f"load: {name} must be labels, got {plain.short(data)}.")
+    if kind == "numbers":
+        return take(name, range(count, count + 1))
+    if kind not in ("str", "object"):
+        raise ValueError(f"load: {name} must be numbers, str or object, got {plain.short(kind)}.")
+    if count > MOST[name]:
+        raise ValueError(f"load: {name} must be at most {MOST[name]}, got {count}.")
+    ends = take(name + ENDS, range(count, count + 1))
+    letters = take(name, range(sys.maxsize))
+    if ends.dtype != np.int64 or letters.dtype != np.uint8 or len(ends) == 0:
+        raise ValueError(f"load: {name} must be bytes and where each text ends.")
+    starts = np.concatenate(([0], ends[:-1]))
+    if (starts > ends).any() or starts.min() < 0 or ends[-1] != len(letters):
+        raise ValueError(f"load: {name} must be texts that follow one another.")
+    letters, places = letters.tobytes(), zip(starts.tolist(), ends.tolist(), strict=True)
+    texts = [letters[start:end] for start, end in places]
+    _check_widest(name, kind, texts, "load")
+    return np.array([text.decode(*CODE) for text in texts], np.str_ if kind == "str" else object)
 
 
-def _curve(name, data, take):
+def _check_widest(name, kind, texts, owner):
+    """Raise if an array of texts, as wide as the longest of them, would be large."""
+    size = len(texts) * max(map(len, texts), default=0)
+    if kind == "str" and size > MOST_LETTERS:
+        raise ValueError(
+            f"{owner}: {name} must take at most {MOST_LETTERS} letters, got {size}; with dtype "
+            f"object there is no such limit."
+        )
+
+
+def _floats(name, kind, take, most):
     """Return a list of floats, or None."""
-    if data is None:
+    if kind is None:
         return None
-    if isinstance(data, dict) and data.keys() == {"tensor"}:
-        curve = take(name, data["tensor"])
-        if curve.dtype == np.float64 and curve.ndim == 1:
-            return curve.tolist()
-    raise ValueError(f"load: {name} must be a tensor of float64, got {plain.short(data)}.")
+    array = take(name, range(1, most + 1))
+    if kind != "numbers" or array.dtype != np.float64:
+        raise ValueError(f"load: {name} must be numbers of float64, got {plain.short(kind)}.")
+    return array.tolist()
 
 
 def _check_classes(found, n_outputs, is_classifier):
     """Raise unless classes are those of `n_outputs` outputs; a regressor has none."""
-    classes, multilabel = found.get("classes_"), found.get("multilabel_")
+    classes, multilabel = found.get("classes_"), found.get(FLAG)
     if not is_classifier:
-        if "classes_" in found or "multilabel_" in found:
-            raise ValueError(f"classes_ must be None for a regressor, got {classes!r}.")
+        if "classes_" in found or FLAG in found:
+            raise ValueError(f"classes_ must be None for a regressor, got {plain.short(classes)}.")
         return
     if not isinstance(multilabel, bool):
-        raise ValueError(f"multilabel_ must be true or false, got {multilabel!r}.")
-    wanted = classes
-    if multilabel:
-        wanted = np.arange(n_outputs)
-    elif classes is not None:
-        wanted = np.unique(classes)  # sorted: labels are looked up by bisection
-    if classes is None or len(classes) != n_outputs or not np.array_equal(classes, wanted):
-        got = plain.short(None if classes is None else classes.tolist())
+        raise ValueError(f"{FLAG} must be true or false, got {plain.short(multilabel)}.")
+    sound = isinstance(classes, np.ndarray) and classes.shape == (n_outputs,)
+    # in order: labels are looked up by bisection
+    sound = sound and bool((classes[1:] > classes[:-1]).all())
+    if sound and multilabel:
+        sound = classes.dtype.kind in "iu" and (classes[0], classes[-1]) == (0, n_outputs - 1)
+    if not sound:
+        got = classes[:5] if isinstance(classes, np.ndarray) else classes
         raise ValueError(
-            f"classes_ must be one for each of the {n_outputs} outputs, in order, got {got}."
+            f"classes_ must be one for each of the {n_outputs} outputs, in order, "
+            f"got {plain.short(got)}."
         )

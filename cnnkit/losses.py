@@ -139,17 +139,17 @@ class Regression(Loss):
     def score(self, outputs, targets, weights=None):
         """Return R^2, its mean over the targets; that of a constant target is 1 or 0.
 
-        A power of two makes numbers small before they are squared: it changes no bit of R^2.
+        A power of two makes targets small before they are squared, and the outputs with them: it
+        changes no bit of R^2. Outputs whose squares are too large for float64 give -inf.
         """
         outputs, targets = outputs.astype(np.float64), targets.astype(np.float64)
-        largest = np.maximum(np.abs(outputs).max(axis=0), np.abs(targets).max(axis=0))
-        shift = -1 - np.frexp(largest)[1]  # to less than a half
-        outputs, targets = np.ldexp(outputs, shift), np.ldexp(targets, shift)
-        with overflow_allowed():  # of outputs that are no finite numbers
+        shift = -1 - np.frexp(np.abs(targets).max(axis=0))[1]  # to less than a half
+        with overflow_allowed():
+            outputs, targets = np.ldexp(outputs, shift), np.ldexp(targets, shift)
             residual = np.average((outputs - targets) ** 2, axis=0, weights=weights)
             centred = targets - np.average(targets, axis=0, weights=weights)
             spread = np.average(centred**2, axis=0, weights=weights)
-            varies = spread > np.finfo(np.float64).tiny
+            varies = spread > 0
             found = np.where(varies, 1 - residual / np.where(varies, spread, 1), residual == 0)
             return float(found.mean())
 

@@ -130,9 +130,8 @@ class Network:
         self.packed = False
         self._nodes = graph.flattened(n_outputs)
         paths = [node.name for node in self._nodes]
-        strange = [path for path in self.frozen if path not in paths]
-        if strange:
-            raise ValueError(f"Network: frozen must be paths of layers {paths}, got {strange}.")
+        if not are_paths(self.frozen, paths):
+            raise ValueError(f"Network: frozen must be paths of layers {paths}, got {frozen!r}.")
         self._outputs = graph.output_paths()
         self._shapes = infer_shapes(self._nodes, self.input_shape)
         specs = {
@@ -380,3 +379,11 @@ class SumOp:
 
     def backward(self, n):
         np.add(self.into[:n], self.term[:n], out=self.into[:n])
+
+
+def are_paths(names, paths):
+    """Say whether `names` are some of `paths`, none of them twice."""
+    known = set(paths)
+    return all(isinstance(name, str) and name in known for name in names) and (
+        len(set(names)) == len(names)
+    )

@@ -50,7 +50,7 @@ class Optimizer:
         with checking(state, "Optimizer") as parts:
             vars(self).update(parts)
             # what joblib reads may be mapped from a file, and read-only
-            self.moments = [np.array(moment) for moment in self.moments]
+            self.moments = [np.require(moment, requirements="W") for moment in self.moments]
 
 
 class SGD(Optimizer):

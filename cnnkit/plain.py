@@ -251,5 +251,8 @@ def short(value):
     """Return the start of what `value` looks like."""
     if isinstance(value, int) and abs(value) >= 1 << 63:
         return f"an int of {value.bit_length()} bits"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a {type(value).__name__} of great depth"
     return text if len(text) <= 80 else f"{text[:77]}..."

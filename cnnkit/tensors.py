@@ -13,6 +13,7 @@ sane size, that tensors fill the file, and that the text is JSON of the expected
 import importlib.metadata
 import json
 import os
+import stat
 import sys
 from contextlib import contextmanager
 from math import prod
@@ -22,6 +23,7 @@ import numpy as np
 from cnnkit import plain
 from cnnkit.atomic import file_name, replace
 from cnnkit.exceptions import ModelFormatError
+from cnnkit.pickled import FAULTS
 
 KEY = "cnnkit"  # of the metadata
 MAX_HEADER = 4 << 20  # bytes of names, shapes and metadata
@@ -94,7 +96,7 @@ def reading(path, form, keys, owner):
             header, start = _header(file, owner)
             data = _data(header.pop("__metadata__", None), form, keys, owner)
             yield data, Tensors(file, header, start, owner)
-        except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        except FAULTS as error:
             text = str(error).removeprefix(f"{owner}: ")
             raise ModelFormatError(f"{owner}: {name!r}: {text}") from error
 
@@ -206,7 +208,10 @@ def _version():
 
 def _header(file, owner):
     """Return what the header holds, and where it ends."""
-    size, length = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
+    found = os.fstat(file.fileno())
+    if not stat.S_ISREG(found.st_mode):
+        raise ModelFormatError(f"{owner}: it must be a regular file, got a device or a pipe.")
+    size, length = found.st_size, int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, MAX_HEADER):
         raise ModelFormatError(
             f"{owner}: it must be a safetensors file whose header is in it and has at most "

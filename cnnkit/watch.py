@@ -158,7 +158,8 @@ class Watch:
         """Record an epoch, `whole` or cut short; say whether to stop."""
         seconds = perf_counter() - self._began
         found = (None, None) if self.validation is None else self.validation.measure()
-        epoch = Epoch(number, loss, learning_rate, seconds, *found)
+        rate = None if learning_rate is None else float(learning_rate)
+        epoch = Epoch(number, float(loss), rate, seconds, *found)
         if self._note(epoch):
             self.best = self._weights.copy().flat
         self._keep()

@@ -1,7 +1,7 @@
 """All weights of a network as one flat vector, with a name for every part of it."""
 
 from collections.abc import Mapping
-from math import prod, sqrt
+from math import isfinite, prod, sqrt
 
 import numpy as np
 
@@ -72,6 +72,16 @@ class Weights(Mapping):
     def extremes(self):
         """Return the least and the greatest number, or NaN where there is one."""
         return extremes(self.flat)
+
+    def check_numbers(self, owner):
+        """Raise unless all are finite, and none is below what its layer can use."""
+        for path, spec in self.specs.items():
+            least, greatest = extremes(self[path])
+            if not (isfinite(least) and isfinite(greatest) and least >= spec.least):
+                bound = f" of at least {spec.least}" if isfinite(spec.least) else ""
+                raise ModelFormatError(
+                    f"{owner}: {path} must be finite numbers{bound}, got {least} to {greatest}."
+                )
 
     def like(self):
         """Return zeros laid out the same way: for gradients."""

@@ -94,9 +94,9 @@ def test_what_is_no_path(path):
         put(path, "new")
 
 
-@pytest.mark.parametrize("path", ["", b"", "x\0y"])
+@pytest.mark.parametrize("path", ["", b"", "x\0y", "folder/"])
 def test_what_names_nothing(path):
-    with pytest.raises(ValueError, match="put: path must have characters, none of them a null"):
+    with pytest.raises(ValueError, match="put: path must be a file's name"):
         put(path, "new")
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+import types
 from functools import partial
 
 import numpy as np
@@ -38,6 +39,7 @@ from cnnkit import (
 )
 from cnnkit.augmentation import Flip, Noise
 from cnnkit.callbacks import Callback, Checkpoint, CSVLog, JSONLog, Timer
+from cnnkit.estimators.resume import describe
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.schedules import Cosine, ReduceOnPlateau, Schedule
 
@@ -61,6 +63,13 @@ class Slower(Schedule):
 
 def own(padding="same"):
     return [Conv(6, 3, padding=padding), Clipped(), *SMALL[2:]]
+
+
+class Kinds(ReLU):
+    """A layer of one's own with a set, whose order differs from process to process."""
+
+    def __init__(self, kinds=frozenset("abcdefgh")):
+        self.kinds = kinds
 
 
 class PowerCutError(Exception):
@@ -292,6 +301,51 @@ def test_logs_have_every_epoch_once(tmp_path):
         assert [json.loads(line)["loss"] for line in lines[name][before:]] == losses
 
 
+@pytest.mark.parametrize("rate", [1, np.float32(0.01)])
+def test_logs_of_rates_of_any_type(tmp_path, rate):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    logs = [CSVLog(tmp_path / "csv", append=True), JSONLog(tmp_path / "json", append=True)]
+    for epochs in (2, 3):
+        clf = small(max_iter=epochs, learning_rate_init=rate, solver="sgd")
+        clf.set_callbacks(checkpoint, *logs).fit(X, Y)
+    assert [
+        json.loads(line)["number"] for line in (tmp_path / "json").read_text().splitlines()
+    ] == [1, 2, 3]
+    assert len((tmp_path / "csv").read_text().splitlines()) == 4
+
+
+def test_half_a_line_of_a_log(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    small(max_iter=1).set_callbacks(checkpoint).fit(X, Y)
+    (tmp_path / "json").write_text('{"number": 7}\n{"number": 1, "lo')
+    log = JSONLog(tmp_path / "json", append=True)
+    small(max_iter=2).set_callbacks(checkpoint, log).fit(X, Y)
+    assert [
+        json.loads(line)["number"] for line in (tmp_path / "json").read_text().splitlines()
+    ] == [7, 1, 2]
+
+
+def test_infinite_moments(tmp_path):
+    """Adam's squares of gradients may be too large for float32: training goes on."""
+    images, numbers = (X * 1e12).astype(np.float32), NUMBERS
+    make = lambda n: regressor([Flatten(), Dense()], max_iter=n, learning_rate_init=0.01)  # noqa: E731
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    make(1).set_callbacks(checkpoint).fit(images, numbers)
+    assert np.isinf(checkpoint.read().vectors["moment 1"]).any()
+    found = make(2).set_callbacks(checkpoint).fit(images, numbers)
+    assert_same_bits(weights(found), weights(make(2).fit(images, numbers)))
+
+
+def test_hyper_parameters_of_many_parts(tmp_path):
+    """Of which a checkpoint holds a sum."""
+    checkpoint = Checkpoint(tmp_path / "state", resume=True)
+    many = dict.fromkeys(range(100000), 1.0)
+    clf = small(class_weight=many, max_iter=1).set_callbacks(checkpoint).fit(X, Y)
+    assert clf.set_params(max_iter=2).fit(X, Y).n_iter_ == 2
+    with pytest.raises(ValueError, match="got another class_weight: 100000 entries, sum "):
+        clf.set_params(class_weight=many | {5: 2.0}).fit(X, Y)
+
+
 def test_kill_and_go_on(tmp_path):
     code = f"""if True:
         import os, signal
@@ -384,7 +438,7 @@ def test_what_can_never_be_written_is_refused_before_training(tmp_path, options)
         fit(tmp_path)
     with pytest.raises(TypeError, match="Checkpoint: path must be a str, bytes or path-like, got"):
         fit(None)
-    with pytest.raises(ValueError, match="Checkpoint: path must have characters"):
+    with pytest.raises(ValueError, match="Checkpoint: path must be a file's name"):
         fit("")
     for monitor in ("validation_loss", "validation_score"):
         with pytest.raises(ValueError, match=f"monitor {monitor!r} must be known"):
@@ -478,6 +532,13 @@ def test_another_of_ones_own_is_refused(tmp_path, one, other, name):
         small(**other).set_callbacks(checkpoint).fit(X, y)
 
 
+def test_sets_are_described_in_order():
+    estimator = small([Conv(6, 3), Kinds(), *SMALL[2:]])
+    data = types.SimpleNamespace(X=X, targets=Y, weights=None)
+    found = describe(estimator, 0, "", data, None)
+    assert found["layers[1].kinds"] == f"frozenset of {sorted(map(repr, 'abcdefgh'))}"
+
+
 def test_another_class_is_refused(tmp_path):
     checkpoint = Checkpoint(tmp_path / "state", resume=True)
     small().set_callbacks(checkpoint).fit(X, Y)
@@ -521,6 +582,8 @@ def spoilt(path, change):
         (lambda d, a: a.update(epochs=a["epochs"][:0]), "epochs must follow one another"),
         (lambda d, a: a.update(before=a["before"].astype("f4")), "before must be a tensor of loss"),
         (lambda d, a: a.pop("vector:moment 1"), "vectors must be"),
+        (lambda d, a: a["vector:weights"].fill(np.nan), "vector:weights must be finite"),
+        (lambda d, a: a.update(before=np.array([np.inf])), "before must be finite"),
         (lambda d, a: a.update({"vector:weights": np.zeros(3, "f4")}), "vectors must be"),
     ],
 )

@@ -118,3 +118,11 @@ def test_warm_start_keeps_the_fit_before():
         clf.set_params(learning_rate_init=1e30).fit(X, NUMBERS)
     assert_same_bits(weights(clf), before)
     assert clf.n_iter_ == 5
+
+
+def test_a_warning_that_is_an_error_loses_nothing():
+    """As warnings are in these tests."""
+    clf = small(max_iter=6, on_divergence="stop").set_callbacks(Spoil(np.nan))
+    with pytest.raises(ConvergenceWarning):
+        clf.fit(X, Y)
+    assert clf.n_iter_ == 2

@@ -165,8 +165,11 @@ def test_scores_of_numbers_of_any_size(scale, weights, dtype):
 @pytest.mark.parametrize(
     ("outputs", "targets", "wanted"),
     [
-        ([1.0, 1.0], [1e-200, 2e-200], 0),  # the targets are one beside the outputs
-        ([1e308, -1e308], [1.0, 2.0], 0),
+        ([1.0, 1.0], [1e-200, 2e-200], -np.inf),
+        ([1e308, -1e308], [1.0, 2.0], -np.inf),
+        ([1e150, 1e150, 1e150], [1.0, 2.0, 3.0], -1.5e300),
+        ([1e155, 1e155, 1e155], [1.0, 2.0, 3.0], -np.inf),
+        ([1e200, 1e-200], [0.0, 0.0], 0),
         ([1.0, 2.0], [1e200, -1e200], 0),
         ([1e200, 1e200], [1e200, 1e200], 1),
         ([np.inf, 1.0], [1.0, 2.0], -np.inf),

@@ -85,7 +85,7 @@ def test_another_version(clf, version):
         ({"n_outputs": 11}, "weights must be those of"),
         ({"dtype": np.dtype("float32")}, "weights must be those of"),
         ({"frozen": ("conv1",)}, "weights must be those of"),
-        ({"frozen": ("zz",)}, r"frozen must be paths of layers \['conv1', .*, got \['zz'\]"),
+        ({"frozen": ("zz",)}, r"frozen must be paths of layers \['conv1', .*, got \('zz',\)"),
         ({"outputs": ("nowhere",)}, "outputs must be nodes of"),
     ],
 )

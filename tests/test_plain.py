@@ -36,7 +36,7 @@ from cnnkit import (
     Sigmoid,
     UpSample,
 )
-from cnnkit.plain import FORMAT, LAYERS, MAX_CHARACTERS, MAX_VALUES, from_json, to_json
+from cnnkit.plain import FORMAT, LAYERS, MAX_CHARACTERS, MAX_VALUES, from_json, short, to_json
 
 SIDES = ((0, 1), (1, 0))
 
@@ -422,3 +422,11 @@ class TestEquality:
 def test_a_layer_left_out():
     net = Sequential([("conv", Conv(3)), ("relu", "passthrough")])
     assert Graph.from_json(net.to_json()) == net
+
+
+def test_what_is_too_deep_to_print_is_short():
+    value = []
+    for _ in range(100_000):
+        value = [value]
+    assert short(value) == "a list of great depth"
+    assert short("x" * 1000) == f"'{'x' * 76}..."

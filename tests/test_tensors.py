@@ -11,7 +11,7 @@ import pytest
 from oracles import SANITIZED, python
 from seeded import generator
 
-from cnnkit import plain, tensors
+from cnnkit import io, plain, tensors
 from cnnkit.exceptions import ModelFormatError
 
 FORM = "test 1"
@@ -145,7 +145,7 @@ def test_a_file_that_shrinks_is_an_error(tmp_path):
 def test_pipes_and_devices(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/null", "/dev/zero"):
-        with pytest.raises(ModelFormatError, match="header is in it"):
+        with pytest.raises(ModelFormatError, match="it must be a regular file, got a device or a"):
             read(path)
     with pytest.raises(IsADirectoryError):
         read(tmp_path)
@@ -264,3 +264,55 @@ HOSTILE = {
 def test_memory_of_hostile_headers(tmp_path, model, header):
     (tmp_path / "bad").write_bytes(file_of(header.encode()))
     assert growth(model, tmp_path / "bad") < 48 << 20
+
+
+def changed(model, path, data=None, arrays=None, graph=None):
+    """Write a sound model again with other learnt attributes, tensors and outputs."""
+    with tensors.reading(model, io.FORMAT, io.PARTS, "test") as (found, file):
+        given = {name: file.read(name) for name in file.names}
+    found["learned"] |= data or {}
+    if graph is not None:
+        found |= graph
+        given = {name: a for name, a in given.items() if not name.startswith(io.WEIGHT)}
+    tensors.write(path, given | (arrays or {}), found, io.FORMAT, "test")
+    return path
+
+
+def without_weights(n_outputs):
+    """A network that gives as many numbers as an image has."""
+    graph = {"layer": "Sequential", "layers": [{"layer": "Flatten"}]}
+    return {"graph": graph, "n_outputs": n_outputs, "input_shape": [1, 1, n_outputs]}
+
+
+def wide_texts(count):
+    """Texts of which one is long: as an array of str all would be."""
+    lengths = np.ones(count, np.int64)
+    lengths[0] = 8_000
+    ends = {"learned:classes_:ends": np.cumsum(lengths)}
+    return {"learned:classes_": np.full(lengths.sum(), 97, np.uint8)} | ends
+
+
+LEARNT = {
+    "epochs": ({}, {"learned:loss_curve_": np.ones(10_000_000)}, None),
+    "epochs as many as there may be": ({}, {"learned:loss_curve_": np.ones(1_000_000)}, None),
+    "classes": ({}, {"learned:classes_": np.zeros(50_000_000, np.uint8)}, None),
+    "classes of as many outputs": (
+        {},
+        {"learned:classes_": np.zeros(50_000_000, np.uint8)},
+        without_weights(50_000_000),
+    ),
+    "several labels": ({"multilabel_": True}, {}, without_weights(50_000_000)),
+    "wide texts": ({"classes_": "str"}, wide_texts(90_000), without_weights(90_000)),
+    "many texts": (
+        {"classes_": "object"},
+        {"learned:classes_": np.zeros(0, np.uint8), "learned:classes_:ends": np.zeros(10**6, "i8")},
+        without_weights(1_000_000),
+    ),
+}
+
+
+@MEMORY
+@pytest.mark.parametrize(("data", "arrays", "graph"), LEARNT.values(), ids=LEARNT)
+def test_memory_of_what_was_learnt(tmp_path, model, data, arrays, graph):
+    path = changed(model, tmp_path / "bad", data, arrays, graph)
+    assert growth(model, path) < path.stat().st_size + (60 << 20)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache, partial
 from numbers import Integral, Real
 
@@ -19,7 +20,7 @@ from cnnkit.estimators import hooks
 from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
-from cnnkit.estimators.resume import check_same, describe, describe_start, state_to_resume
+from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
 from cnnkit.estimators.start import begin, copies, draw_seed, generators
 from cnnkit.exceptions import DivergenceError, ModelFormatError
 from cnnkit.graph import Graph
@@ -272,7 +273,9 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         run = begin(self, data, min(self.batch_size, data.count), rngs, start)
         if again:
             run.loss_curve += self.loss_curve_
-        begun = describe_start(run.network.weights, run.loss_curve)
+        begun = ""
+        if getattr(self, "_skl_callbacks", []):  # which alone ask for it
+            begun = describe_start(run.network.weights, run.loss_curve)
         fit = cache(partial(describe, self, seed, begun, data, validation))
         # L-BFGS has a rule of its own for the training loss: the size of the gradient
         waits = self.early_stopping or self.solver != "lbfgs"
@@ -286,8 +289,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
             state=lambda run, watch: State.of(run, watch, fit(), seed),
         )
         if state is not None:
-            check_same(state.fit, fit())
-            state.apply(run, watch)
+            go_on(state, run, watch, fit())
+            state = None  # as large as all that is trained
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         hooks.train(
             self,
@@ -298,9 +301,9 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
             given={"X": data.X, "y": data.y, "metadata": metadata},
             fitted=lambda: self._fitted(run, watch, data, run.weights.copy()),
         )
+        become(self, self._fitted(run, watch, data, run.weights))
         if watch.warning is not None:
             warnings.warn(watch.warning, ConvergenceWarning, stacklevel=2)
-        become(self, self._fitted(run, watch, data, run.weights))
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
@@ -319,7 +322,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
             check_memory({f"{count} times the weights": count * size}, type(self).__name__)
             fill(run.weights.flat, self.network_.weights.flat)  # they may have been set
         watch = Watch(listeners=[hooks.Ours(self, [Lines()])] if self.verbose else [])
-        before = State.of(run, watch).copy()
+        before, rates = State.of(run, watch).copy(), deepcopy(run.rates)
         try:
             vars(self).pop("_training", None)  # nobody sees it while it trains
             run.run(*data.samples, epochs=1, watch=watch)
@@ -328,6 +331,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
             if trained is not None:
                 self._training = trained  # at once: whatever follows, it is not lost
             before.apply(run, watch)
+            run.rates = rates
             if again and self.on_divergence == "stop" and isinstance(error, DivergenceError):
                 warnings.warn(f"{error} It is left out.", ConvergenceWarning, stacklevel=3)
                 return self

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from numbers import Integral, Real
 
 import numpy as np
@@ -14,6 +14,7 @@ FREE = {  # what may differ; `describe_start` says what initial_weights and warm
     *("test_time_augmentation", "verbose", "warm_start"),
 }
 VALIDATED = ("validation_loss", "validation_score")
+MANY = 1000  # parts of one hyper-parameter: of more, only a sum is kept
 BLOCK = 64 << 20  # bytes of samples that are summed at once
 
 
@@ -95,7 +96,15 @@ def describe_start(weights, curve):
     return f"{weights.flat.dtype} weights after {len(curve)} epochs, sum {found:08x}"
 
 
-def check_same(found, wanted):
+def go_on(state, run, watch, fit):
+    """Bring a run to a state, which must be of the fit described by `fit` and sound."""
+    _check_same(state.fit, fit)
+    state.apply(run, watch)
+    for weights in (run.network.weights, run.weights):
+        weights.check_numbers("Checkpoint")
+
+
+def _check_same(found, wanted):
     """Raise unless the fit in a checkpoint, as described, is this one; name what differs."""
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing or found.keys() != wanted.keys():
@@ -122,6 +131,8 @@ def _parts(value, name):
     found = {name: text}
     for part, entry in parts.items():
         found |= _parts(entry, name + part)
+    if len(found) > MANY:
+        return {name: f"{text}, sum {zlib.crc32(repr(found).encode()):08x}"}
     return found
 
 
@@ -133,6 +144,8 @@ def _text(value):
         return repr(int(value))
     if isinstance(value, Real):
         return repr(float(value)).removesuffix(".0")
+    if isinstance(value, Set):
+        return f"{type(value).__name__} of {sorted(map(_text, value))}"
     if isinstance(value, np.ndarray) and value.dtype != object:
         return f"{value.dtype} {value.shape}, sum {_sum(np.atleast_1d(value)):08x}"
     return re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))  # addresses are of this process

@@ -33,12 +33,14 @@ def begin(estimator, data, batch_size, rngs, start=None, *, part=False):
     With `part` it is for one epoch, as `partial_fit` trains.
     """
     owner = type(estimator).__name__
-    n_outputs = data.learnt["n_outputs_"]
-    graph, frozen = check_params(estimator, data.shape, n_outputs)
+    graph = make_graph(estimator.layers, data.shape)
     full_batch = estimator.solver == "lbfgs"
     if full_batch:
+        check_full_batch(estimator, graph)
         batch_size = min(data.count, PREDICT_BATCH)
     augmentation = estimator._augmentation()
+    estimator._test_augmentation(data.shape)  # raises where prediction would
+    n_outputs = data.learnt["n_outputs_"]
     network = Network(
         graph,
         data.shape,
@@ -48,9 +50,10 @@ def begin(estimator, data, batch_size, rngs, start=None, *, part=False):
         training=True,
         algorithm=estimator.algorithm,
         rng=rngs["dropout"],
-        frozen=frozen,
+        frozen=frozen_paths(estimator.frozen, graph, owner),
         companions=companions(estimator, part),
     )
+    check_outputs(estimator, [network.output.shape[1:]], n_outputs)
     if network.frozen and not network.weights.trained:
         raise ValueError(f"{owner}: frozen must leave a layer to train, got {estimator.frozen!r}.")
     if start is not None:
@@ -80,28 +83,30 @@ def begin(estimator, data, batch_size, rngs, start=None, *, part=False):
 
 
 def check_params(estimator, shape, n_outputs):
-    """Return the graph of an estimator for images of `shape`, and the paths of frozen layers.
-
-    Raises where a hyper-parameter does not go with such images, whatever is in them.
-    """
+    """Raise where hyper-parameters are none that `begin` takes for images of `shape`."""
     owner = type(estimator).__name__
+    estimator._validate_params()
     images.check_image_shape(estimator.image_shape, shape, owner)
     graph = make_graph(estimator.layers, shape)
     if estimator.solver == "lbfgs":
         check_full_batch(estimator, graph)
     elif estimator.learning_rate != "constant":
         estimator.learning_rate.bind(estimator.learning_rate_init, 1, estimator.max_iter)
-    estimator._test_augmentation(shape)  # raises where prediction would
+    estimator._test_augmentation(shape)
     nodes = graph.flattened(n_outputs)
     found = infer_shapes(nodes, shape)
-    network_specs(nodes, found)  # raises where weights would be too many
-    outputs = [tuple(found[path]) for path in graph.output_paths()]
-    if outputs != [(n_outputs,)]:
+    network_specs(nodes, found)
+    check_outputs(estimator, [found[path] for path in graph.output_paths()], n_outputs)
+    frozen_paths(estimator.frozen, graph, owner)
+
+
+def check_outputs(estimator, shapes, n_outputs):
+    """Raise unless the outputs of a network are one, of one number for each wanted."""
+    if [tuple(shape) for shape in shapes] != [(n_outputs,)]:
         raise ValueError(
-            f"{owner}: layers must end in {n_outputs} numbers, one per {estimator._output_word}, "
-            f"got an output of shape {', '.join(map(str, outputs))}."
+            f"{type(estimator).__name__}: layers must end in {n_outputs} numbers, one per "
+            f"{estimator._output_word}, got an output of shape {', '.join(map(str, shapes))}."
         )
-    return graph, frozen_paths(estimator.frozen, graph, owner)
 
 
 def companions(estimator, part):

@@ -1,7 +1,7 @@
 """What a layer is: hyper-parameters, shapes and, once bound to arrays, an op."""
 
 from dataclasses import dataclass, field
-from math import prod
+from math import inf, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ class WeightSpec(NamedTuple):
 
     `fan_in` numbers add up in one output: He initialisation draws from N(0, 2 / fan_in); 0 means
     that every number starts as `start`. `decay` says whether L2 regularisation applies; what is
-    not `trained` (running statistics) has no gradient.
+    not `trained` (running statistics) has no gradient. No number may be below `least`.
     """
 
     shape: tuple
@@ -22,6 +22,7 @@ class WeightSpec(NamedTuple):
     decay: bool = False
     start: float = 0.0
     trained: bool = True
+    least: float = -inf
 
 
 @dataclass

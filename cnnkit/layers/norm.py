@@ -56,7 +56,7 @@ class BatchNorm(Layer):
             "gamma": WeightSpec(shape, start=1.0),
             "beta": WeightSpec(shape),
             "mean": WeightSpec(shape, trained=False),
-            "var": WeightSpec(shape, start=1.0, trained=False),
+            "var": WeightSpec(shape, start=1.0, trained=False, least=0.0),
         }
 
     def bind(self, slots):

@@ -140,4 +140,4 @@ def test_a_layer_without_an_op_says_so():
 
 
 def test_weights_start_at_zero_and_do_not_decay_unless_told():
-    assert WeightSpec((3,)) == ((3,), 0, False, 0.0, True)
+    assert WeightSpec((3,)) == ((3,), 0, False, 0.0, True, -np.inf)
