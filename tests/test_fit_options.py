@@ -176,10 +176,11 @@ BACKBONE = [("block", Sequential([Conv(4), BatchNorm(), ReLU()])), ("conv", Conv
     ],
 )
 def test_frozen_layers_stay_as_they_are(frozen, still, solver):
-    start = small(BACKBONE).fit(X, Y)
-    clf = small(
-        BACKBONE, frozen=frozen, initial_weights=start.network_.weights, solver=solver, max_iter=3
-    ).fit(X, Y)
+    start = small(BACKBONE, random_state=0).fit(X, Y)
+    clf = clone(start).set_params(
+        frozen=frozen, initial_weights=start.network_.weights, solver=solver, max_iter=3
+    )
+    clf.fit(X, Y)
     for path, array in clf.network_.weights.items():
         same = (array == start.network_.weights[path]).all()
         assert same == (path.rpartition("/")[0] in still), path
