@@ -19,7 +19,7 @@ NAMES = (*LABELS, *CURVES, NUMBER, FLAG)
 ENDS = ":ends"  # behind the name of a tensor of texts: of the one with the byte where each ends
 CODE = ("utf-8", "surrogatepass")  # of texts
 MOST = {  # numbers, or texts: in a file they take 8 bytes, as Python objects 32 to 64
-    **dict.fromkeys(LABELS, 500_000),
+    **dict.fromkeys(LABELS, 300_000),
     "loss_curve_": 1_000_000,
     **dict.fromkeys(("validation_loss_curve_", "validation_scores_"), 250_000),
     NUMBER: 1,

@@ -303,6 +303,14 @@ LEARNT = {
     ),
     "several labels": ({"multilabel_": True}, {}, without_weights(50_000_000)),
     "wide texts": ({"classes_": "str"}, wide_texts(90_000), without_weights(90_000)),
+    "texts as many as there may be": (
+        {"classes_": "object"},
+        {
+            "learned:classes_": np.full(600_000, 97, np.uint8),
+            "learned:classes_:ends": 2 * np.arange(1, 300_001),
+        },
+        without_weights(300_000),
+    ),
     "many texts": (
         {"classes_": "object"},
         {"learned:classes_": np.zeros(0, np.uint8), "learned:classes_:ends": np.zeros(10**6, "i8")},

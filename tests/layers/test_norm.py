@@ -44,7 +44,7 @@ def test_running_statistics(momentum, dtype):
             want_mean += momentum * (rows.mean(0) - want_mean)
             want_var += momentum * (rows.var(0, ddof=1) - want_var)
         within = 1e-5 if dtype == "float32" else 1e-13
-        np.testing.assert_allclose(mean, want_mean, rtol=within)
+        np.testing.assert_allclose(mean, want_mean, rtol=within, atol=within)
         np.testing.assert_allclose(var, want_var, rtol=within)
 
 
