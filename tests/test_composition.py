@@ -143,7 +143,7 @@ def test_halving_over_epochs():
 
 
 def test_permutation_importance():
-    clf = flat(max_iter=15, learning_rate_init=0.02).fit(FLAT, Y)
+    clf = flat(max_iter=15, learning_rate_init=0.02, random_state=0).fit(FLAT, Y)
     found = permutation_importance(clf, FLAT, Y, n_repeats=2, random_state=0)
     assert found.importances_mean.shape == (64,)
     assert found.importances_mean[0] == 0  # a corner that is always empty
