@@ -90,8 +90,9 @@ class State:
             fill(vectors[name], array)
         for name, state in self.generators.items():
             try:
+                _check_generator(state)
                 generators[name].bit_generator.state = state
-            except (ValueError, TypeError, KeyError, OverflowError) as error:
+            except (AttributeError, ValueError, TypeError, KeyError, OverflowError) as error:
                 raise ModelFormatError(
                     f"Checkpoint: generators must have sound states, got: {error}"
                 ) from None
@@ -178,6 +179,15 @@ def _epoch(figures, validated):
 def _starting(arrays, prefix):
     """Return the arrays whose names start with a prefix, without it."""
     return {k.removeprefix(prefix): array for k, array in arrays.items() if k.startswith(prefix)}
+
+
+def _check_generator(state):
+    """Raise if there is a number below zero: NumPy before 2.0 takes those, as others."""
+    for value in state.values():
+        if isinstance(value, dict):
+            _check_generator(value)
+        elif isinstance(value, int) and value < 0:
+            raise ValueError(f"{plain.short(value)} is below zero")
 
 
 def _check_finite(name, array):
