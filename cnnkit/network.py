@@ -140,7 +140,8 @@ class Network:
         }
         plan, offsets = self._lay_out()
         size = sum(prod(spec.shape) for spec in specs.values()) * self.dtype.itemsize
-        vectors = (weights is None) + training + companions
+        companions = shapes.as_int(companions, "companions", "Network", 0)
+        vectors = (weights is None) + bool(training) + companions
         self._check_memory(**{f"{vectors} times the weights": vectors * size})
         self.weights = Weights(specs, self.dtype) if weights is None else weights
         if self.weights.specs != specs or self.weights.flat.dtype != self.dtype:

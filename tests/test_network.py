@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from decimal import Decimal
 from math import prod
 
 import numpy as np
@@ -355,6 +356,8 @@ def test_backward_needs_training():
         ({"dtype": "int32"}, ".*float32 or float64, got"),
         ({"dtype": "float16"}, ".*float32 or float64, got"),
         ({"frozen": ["c"]}, r"Network: frozen must be paths of layers \['conv1'\], got \['c'\]"),
+        ({"companions": -1}, "Network: companions must be an int of at least 0, got -1"),
+        ({"companions": Decimal("NaN")}, "Network: companions must be an int of at least 0, got D"),
         ({"algorithm": "fft"}, r".*algorithm must be one of .*'winograd'.*, got 'fft'"),
     ],
     ids=str,
