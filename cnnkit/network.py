@@ -322,8 +322,7 @@ class Network:
                 op.backward(n)
 
     def _check_count(self, n):
-        if not 0 <= n <= self.batch_size:
-            raise ValueError(f"Network: n must be from 0 to {self.batch_size}, got {n!r}.")
+        shapes.as_int(n, "n", "Network", 0, self.batch_size)
 
     def summary(self):
         """Return a table of name, layer, output shape, weights and multiply-adds."""

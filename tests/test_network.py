@@ -336,7 +336,7 @@ def test_graphs_of_one_layer_that_computes_nothing():
 @pytest.mark.parametrize("name", ["pooled head", "dense head", "no weights at all"])
 def test_more_samples_than_there_is_room_for(name, n):
     network = make(undropped(NETS[name]))
-    with pytest.raises(ValueError, match=f"n must be from 0 to 4, got {n}"):
+    with pytest.raises(ValueError, match=f"n must be an int from 0 to 4, got {n}"):
         network.forward(n)
 
 

@@ -448,7 +448,7 @@ def test_what_no_weight_leads_to_needs_no_gradient():
 @pytest.mark.parametrize("layer", [Tanh(), Reshape((-1,)), BatchNorm(), Conv(2)], ids=str)
 def test_more_samples_than_there_is_room_for(layer, n):
     network = Network(Sequential([layer]), (3, 4, 2), 1, batch_size=3)
-    with pytest.raises(ValueError, match=f"n must be from 0 to 3, got {n}"):
+    with pytest.raises(ValueError, match=f"n must be an int from 0 to 3, got {n}"):
         network.forward(n)
 
 
