@@ -147,5 +147,5 @@ def test_refusals(options, message):
 
 @pytest.mark.parametrize("n", [-1, 4])
 def test_more_samples_than_there_is_room_for(n):
-    with pytest.raises(ValueError, match=f"n must be from 0 to 3, got {n}"):
+    with pytest.raises(ValueError, match=f"n must be an int from 0 to 3, got {n}"):
         bound(DepthwiseConv(), (5, 4, 5)).forward(n)

@@ -119,7 +119,7 @@ def test_refusals_of_batch_norm(options, message):
 @pytest.mark.parametrize("training", [True, False])
 def test_more_samples_than_there_is_room_for(n, training):
     network = bound(lambda x: BatchNorm()(Conv(2, 2)(x)), (3, 2, 5), training=training)
-    with pytest.raises(ValueError, match=f"n must be from 0 to 3, got {n}"):
+    with pytest.raises(ValueError, match=f"n must be an int from 0 to 3, got {n}"):
         network.forward(n)
 
 
