@@ -68,7 +68,7 @@ def save(estimator, path):
     Parameters
     ----------
     estimator : CNNClassifier, CNNRegressor or CNNFeatures, fitted
-    path : str or Path
+    path : str, bytes or path-like
         By custom ``.safetensors``.
 
     Raises
@@ -130,7 +130,7 @@ def load(path):
 
     Parameters
     ----------
-    path : str or Path
+    path : str, bytes or path-like
 
     Returns
     -------
