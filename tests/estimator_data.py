@@ -3,7 +3,19 @@
 from seeded import seed
 from sklearn.datasets import load_digits
 
-from cnnkit import CNNClassifier, CNNRegressor, Conv, Conv1x1, GlobalAvgPool, MaxPool, ReLU
+from cnnkit import (
+    BatchNorm,
+    CNNClassifier,
+    CNNRegressor,
+    Conv,
+    Conv1x1,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool,
+    ReLU,
+)
 from cnnkit.augmentation import Augmentation
 
 DIGITS, LABELS = load_digits(return_X_y=True)
@@ -11,6 +23,8 @@ X, Y = (DIGITS[:120] / 16).reshape(-1, 8, 8, 1), LABELS[:120]
 FLAT = X.reshape(120, 64)
 NUMBERS = X.mean(axis=(1, 2, 3)) * 3
 SMALL = [Conv(6, 3), ReLU(), MaxPool(2), Conv1x1(), GlobalAvgPool()]
+
+DROPPING = [Conv(4, 3), BatchNorm(), ReLU(), Dropout(0.3), Flatten(), Dense()]
 
 
 def small(layers=SMALL, **options):
@@ -27,6 +41,14 @@ def flat(**options):
 
 def weights(estimator):
     return estimator.network_.weights.flat.copy()
+
+
+class Clipped(ReLU):
+    """A layer of one's own."""
+
+
+def own(padding="same"):
+    return [Conv(6, 3, padding=padding), Clipped(), *SMALL[2:]]
 
 
 class Halving:
