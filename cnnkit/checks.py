@@ -5,6 +5,8 @@ from numbers import Real
 
 import numpy as np
 
+from cnnkit.guesses import ended, for_value
+
 LARGEST = sys.float_info.max  # an int may be larger
 
 
@@ -27,9 +29,8 @@ def as_real(value, name, owner, above=None, least=None, below=None, most=None):
         bounds = {"above": above, "at least": least, "below": below, "at most": most}
         rules = [f"{word} {bound}" for word, bound in bounds.items() if bound is not None]
         rule = f"a finite number {' and '.join(rules)}".rstrip()
-        raise (ValueError if is_real else TypeError)(
-            f"{owner}: {name} must be {rule}, got {value!r}."
-        )
+        message = f"{owner}: {name} must be {rule}, got {value!r}."
+        raise (ValueError if is_real else TypeError)(ended(message, for_value(name, value)))
     return float(value)
 
 
@@ -37,5 +38,6 @@ def as_choice(value, name, owner, choices):
     """Return `value` if it is one of the texts `choices`."""
     if not isinstance(value, str) or value not in choices:
         listed = ", ".join(map(repr, choices))
-        raise ValueError(f"{owner}: {name} must be one of {listed}, got {value!r}.")
+        message = f"{owner}: {name} must be one of {listed}, got {value!r}."
+        raise ValueError(ended(message, for_value(name, value, choices)))
     return value

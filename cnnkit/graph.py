@@ -3,6 +3,7 @@
 import heapq
 from typing import NamedTuple
 
+from cnnkit.guesses import ended, for_value
 from cnnkit.layers.base import Layer, count_weights
 from cnnkit.layers.dense import Identity
 from cnnkit.layers.merge import Add
@@ -361,9 +362,8 @@ def check_nodes(nodes):
         if name in known:
             raise ValueError(f"Graph: names of nodes must be unique, got {name!r} twice.")
         if not isinstance(layer, Layer):
-            raise TypeError(
-                f"Graph: node {name!r} must be a layer such as Conv(16, 3), got {layer!r}."
-            )
+            message = f"Graph: node {name!r} must be a layer such as Conv(16, 3), got {layer!r}."
+            raise TypeError(ended(message, for_value("layer", layer)))
         known.add(name)
     for name, layer, inputs in nodes:
         unknown = [entry for entry in inputs if entry not in known]

@@ -1,13 +1,17 @@
-"""What pickles hold says its version, and is checked before it is used.
+"""The base of all that has hyper-parameters: pickles are checked, and guesses answered.
+
+What pickles hold says its version, and is checked before it is used.
 
 Pickle itself can run anything: this keeps out other versions and damage, not malice. For files of
 strangers there is `cnnkit.load`.
 """
 
 from contextlib import contextmanager
+from inspect import Parameter, Signature
 
 from sklearn.base import BaseEstimator
 
+from cnnkit import guesses
 from cnnkit.exceptions import ModelFormatError
 
 KEY = "cnnkit_pickle"
@@ -52,7 +56,34 @@ def check_parts(state, parts, owner):
 
 
 class Checked(BaseEstimator):
-    """Base of what has hyper-parameters: its pickles are checked when they are read."""
+    """Base of what has hyper-parameters: its pickles are checked when they are read.
+
+    An argument or a value it does not take is an error that names the right word, where
+    `cnnkit.words` knows it.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        guesses.check_arguments(cls, args, kwargs)
+        return super().__new__(cls)
+
+    # what is shown of a class without a constructor of its own
+    __new__.__signature__ = Signature([Parameter("cls", Parameter.POSITIONAL_ONLY)])
+
+    def set_params(self, **params):
+        """Set hyper-parameters by name, and return what has them."""
+        try:
+            return super().set_params(**params)
+        except ValueError as error:
+            message = guesses.advised_name(self, params, str(error))
+            if message == str(error):
+                raise
+            raise ValueError(message) from None
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except ValueError as error:  # scikit-learn's InvalidParameterError
+            raise type(error)(guesses.advised(self, str(error))) from None
 
     def __getstate__(self):
         return stamped(super().__getstate__())

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cnnkit.guesses import ended, for_value
+
 MAX_ELEMENTS = 2**46  # 64 T numbers: far above any machine, far below an overflow of 64 bits
 MAX_EXTENT = 2**31 - 1  # one side of an image or a matrix: what BLAS can count
 
@@ -30,7 +32,8 @@ def as_pair(value, name, owner, minimum=1):
     if not isinstance(items, (tuple, list)) or len(items) != 2:
         rule = f"{_kind([], minimum)} or a pair of them"
         error = TypeError if not isinstance(items, (tuple, list)) else ValueError
-        raise error(f"{owner}: {name} must be {rule}, got {value!r}.")
+        message = f"{owner}: {name} must be {rule}, got {value!r}."
+        raise error(ended(message, for_value(name, value)))
     numbers = [_int_or_none(item) for item in items]
     if None in numbers or not all(minimum <= n <= MAX_EXTENT for n in numbers):
         error = TypeError if None in numbers else ValueError
@@ -82,10 +85,11 @@ def pad_amounts(padding, size, kernel, stride, dilation, owner):
         if all(isinstance(side, (tuple, list)) for side in padding):
             return tuple(as_pair(side, "padding", owner, 0) for side in padding)
         return tuple((amount, amount) for amount in as_pair(padding, "padding", owner, 0))
-    raise ValueError(
+    message = (
         f"{owner}: padding must be a non-negative int, a pair of them, "
         f"((top, bottom), (left, right)), 'valid' or 'same', got {padding!r}."
     )
+    raise ValueError(ended(message, for_value("padding", padding)))
 
 
 def _same_padding(size, kernel, stride, dilation):

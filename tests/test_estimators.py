@@ -496,7 +496,7 @@ def test_bad_layers(layers, message):
     ],
 )
 def test_bad_parameters(name, value):
-    message = rf"^The '{name}' parameter of CNNClassifier must be .* Got {value!r} instead\.$"
+    message = rf"^The '{name}' parameter of CNNClassifier must be .* Got {value!r} instead[.:]"
     for method in ("fit", "partial_fit"):
         with pytest.raises(ValueError, match=f"(?s){message}"):
             getattr(small(**{name: value}), method)(X, Y)

@@ -142,6 +142,6 @@ def test_time_ends_an_epoch():
     ],
 )
 def test_bad_parameters(name, value):
-    message = rf"^The '{name}' parameter of CNNClassifier must be .* Got {value!r} instead\.$"
+    message = rf"^The '{name}' parameter of CNNClassifier must be .* Got {value!r} instead[.:]"
     with pytest.raises(ValueError, match=f"(?s){message}"):
         small(**{name: value}).fit(X, Y)

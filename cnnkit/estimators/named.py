@@ -1,6 +1,7 @@
 """The layers of an estimator's list as hyper-parameters by name, as in a Pipeline."""
 
 from cnnkit.graph import Sequential
+from cnnkit.guesses import ended, for_argument
 from cnnkit.parameters import deep_params, parts
 from cnnkit.parameters import set_params as set_layer_params
 
@@ -47,8 +48,11 @@ class NamedLayers:
         unknown = sorted(set(roots.values()) - {*own, *names})
         if unknown:
             raise ValueError(
-                f"Invalid parameter {unknown[0]!r} for estimator {self}. "
-                f"Valid parameters are: {[*own, *names]!r}."
+                ended(
+                    f"Invalid parameter {unknown[0]!r} for estimator {self}. "
+                    f"Valid parameters are: {[*own, *names]!r}.",
+                    for_argument(type(self), unknown[0]),
+                )
             )
         inner = {key: params.pop(key) for key, root in roots.items() if root in names}
         if inner:
