@@ -145,7 +145,7 @@ ARGUMENTS = {
         "partial_fit takes them": "classes",
     },
     "CNNFeatures.fit": {
-        "give fit X, y and sample_weight alone; the rest is for fit of the estimator": (
+        "that is for fit of the estimator, before it is frozen": (
             f"x_val y_val epochs max_iter {_VALIDATION} {_CALLBACKS} groups"
         ),
     },

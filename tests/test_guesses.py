@@ -7,8 +7,10 @@ import re
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 import cnnkit
 from cnnkit import (
@@ -185,6 +187,46 @@ def test_advice_is_true(place):
         if use:
             there = accepted(CNNClassifier)[0] if " of the estimator" in advice else known
             assert set(filter(None, use.groups())) <= set(there)
+
+
+# fit
+
+
+@pytest.mark.parametrize("kind", [CNNClassifier, CNNRegressor])
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        ("groups", "groups belong to the split: cross_val_score(clf, X, y, groups=groups, cv=Grou"),
+        *(("validation_data", "use X_val and y_val."), ("eval_set", "use X_val and y_val.")),
+        ("callbacks", "call set_callbacks(...) before fit."),
+        ("epochs", "for {}(...), use max_iter."),
+        ("batch_size", "it is a hyper-parameter, {}(batch_size=...)."),
+        ("sample_weigth", "did you mean sample_weight?"),
+        ("xyz", "there are X, y, sample_weight, X_val, y_val."),
+    ],
+)
+def test_arguments_of_fit(kind, word, advice):
+    name = kind.__name__
+    text = f"{name}.fit: arguments must be names it knows, got {word!r}: {advice.format(name)}"
+    with pytest.raises(TypeError, match="^" + re.escape(text)):
+        kind().fit([[0.0], [1.0]], [0, 1], **{word: 1})
+
+
+def test_arguments_of_fit_of_features():
+    with pytest.raises(
+        TypeError, match=r"^CNNFeatures\.fit: .*'X_val': that is for fit of the est"
+    ):
+        CNNFeatures().fit_transform([[0.0], [1.0]], [0, 1], X_val=1)
+
+
+@pytest.mark.parametrize("kind", [CNNClassifier, CNNRegressor, CNNFeatures])
+def test_scikit_learn_sees_the_arguments_of_fit(kind):
+    assert has_fit_parameter(kind(), "sample_weight")
+    assert not has_fit_parameter(kind(), "groups")
+    with config_context(enable_metadata_routing=True):
+        requests = kind().set_fit_request(sample_weight=True).get_metadata_routing().fit.requests
+    assert requests["sample_weight"] is True
+    assert set(requests) <= {"sample_weight", "X_val", "y_val"}
 
 
 # set_params

@@ -24,6 +24,7 @@ from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_r
 from cnnkit.estimators.start import begin, copies, draw_seed, generators
 from cnnkit.exceptions import DivergenceError, ModelFormatError
 from cnnkit.graph import Graph
+from cnnkit.guesses import answering
 from cnnkit.limits import check_memory
 from cnnkit.network import Network
 from cnnkit.pickled import Checked
@@ -242,6 +243,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
 
     # Training
 
+    @answering
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train a network: a new one, unless `warm_start`.
 
@@ -303,7 +305,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         )
         become(self, self._fitted(run, watch, data, run.weights))
         if watch.warning is not None:
-            warnings.warn(watch.warning, ConvergenceWarning, stacklevel=2)
+            warnings.warn(watch.warning, ConvergenceWarning, stacklevel=3)
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):

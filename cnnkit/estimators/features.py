@@ -9,6 +9,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from cnnkit.estimators.base import BaseCNN, become
 from cnnkit.estimators.classifier import CNNClassifier
 from cnnkit.estimators.data import check_images
+from cnnkit.guesses import answering
 from cnnkit.pickled import Checked
 from cnnkit.prediction import inference_network, predict
 
@@ -67,6 +68,7 @@ class CNNFeatures(TransformerMixin, Checked):
         self.node = node
         self.random_state = random_state
 
+    @answering
     def fit(self, X, y=None, sample_weight=None):
         """Train the network, unless it is frozen.
 
