@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from cnnkit import learned, plain, tensors
+from cnnkit import learned, models, plain, tensors
 from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
 from cnnkit.estimators.base import ALGORITHMS, BaseCNN
 from cnnkit.estimators.start import check_params
@@ -33,7 +33,7 @@ FROZEN = {"frozen": True}  # in the place of a FrozenEstimator of what the file 
 
 
 def _trusted_types():
-    """Return the names of the classes that estimators of cnnkit's own parts consist of.
+    """Return the names of what estimators of cnnkit's own parts consist of: classes, models.
 
     skops looks at names alone: unlike `load`, it does not check what a file holds of them.
     Callbacks are left out, since some write files when a fit runs: ``set_callbacks()`` takes them
@@ -44,6 +44,7 @@ def _trusted_types():
     from cnnkit.weights import Weights
 
     kinds = {*ESTIMATORS.values(), Network, Weights, WeightSpec, np.dtype}
+    kinds |= {*models.MODELS.values()}
     kinds |= {kind for known in plain.PARAMETERS.values() for kind in known.values()}
     for module in (losses, optimizers, schedules, training):  # what partial_fit goes on with
         kinds |= {kind for kind in vars(module).values() if _is_of(kind, module)}
@@ -171,6 +172,8 @@ def _params(estimator, fitted=None):
                 f"save: initial_weights must be None, got a {type(value).__name__}: training is "
                 f"done with them, so set_params(initial_weights=None) loses nothing learnt."
             )
+        if name == "layers" and models.find(value) is not None:
+            value = models.find(value).__name__
         is_frozen = fitted is not None and getattr(value, "estimator", None) is fitted
         found[name] = FROZEN if is_frozen else plain.encode(value, name, "save", kinds)
     return found

@@ -414,6 +414,21 @@ MODELS = {
         mobilenet_v1,
     )
 }
+
+
+def find(model):
+    """Return the function of this module that `model` is or names; None where there is none.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> models.find("resnet18") is models.find(models.resnet18) is models.resnet18
+    True
+    """
+    found = MODELS.get(model if isinstance(model, str) else getattr(model, "__name__", None))
+    return found if isinstance(model, str) or found is model else None
+
+
 SMALL_WIDTHS = {  # an eighth for the others
     "lenet5": 1,
     "convnet": 1,

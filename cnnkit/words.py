@@ -301,6 +301,7 @@ VALUES = {
     "layers": {
         type: "give an instance, in a list: [{value.__name__}(), ...]",
         "Layer": "put it in a list: [{value}, ...]",
+        FunctionType: "call it, and give what it returns",
     },
     "layer": {  # of a graph
         type: _INSTANCE,

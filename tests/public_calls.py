@@ -329,6 +329,7 @@ OTHER_CALLS = {
         lambda: {"network": fitted().network_, "X": IMAGES[:2], "targets": [0, 1]},
     ),
     "describe": (call, {"layer": layers.Conv(3)}),
+    "find": (call, {"model": "convnet"}),
     "load": (use_file, {"path": "model.safetensors"}),
     "lr_find": (
         use_lr_find,

@@ -19,7 +19,7 @@ from cnnkit.checkpoints import State
 from cnnkit.estimators import hooks
 from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
-from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, SCHEDULE
+from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
 from cnnkit.estimators.start import begin, copies, draw_seed, generators
 from cnnkit.exceptions import DivergenceError, ModelFormatError
@@ -51,9 +51,11 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
 
     Parameters
     ----------
-    layers : list of Layer or (name, Layer), or Graph, default=None
+    layers : list of Layer or (name, Layer), Graph, or name of a model, default=None
         The network; it must end in one number per output, which ``filters=None`` and
-        ``units=None`` stand for. None is two 3x3 convolutions (1x1 for images of one pixel), a
+        ``units=None`` stand for. ``"resnet18"``, or ``cnnkit.models.resnet18`` itself, is that
+        network for the images and outputs there are.
+        None is two 3x3 convolutions (1x1 for images of one pixel), a
         1x1 convolution with one filter per output, and global average pooling. The layers of a
         list are hyper-parameters by name: ``conv1`` (or ``"passthrough"`` in its place) and
         ``conv1__filters``; those of a Graph are ``layers__conv1__filters``.
@@ -144,7 +146,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
     """
 
     _parameter_constraints = {  # noqa: RUF012
-        "layers": [None, list, tuple, Graph],
+        "layers": [None, list, tuple, Graph, MODEL],
         "image_shape": [None, list, tuple],
         "solver": [StrOptions({"adam", "adamw", "sgd", "lbfgs"})],
         "alpha": [Interval(Real, 0, None, closed="left")],

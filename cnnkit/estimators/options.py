@@ -4,6 +4,8 @@ import inspect
 
 from sklearn.utils._param_validation import HasMethods
 
+from cnnkit import models
+
 
 class Like(HasMethods):
     """A constraint on hyper-parameters: an object with some methods, described in words."""
@@ -19,6 +21,22 @@ class Like(HasMethods):
         return self.words
 
 
+class Model(HasMethods):
+    """A constraint on hyper-parameters: a function of `cnnkit.models`, or its name."""
+
+    options = tuple(models.MODELS)
+
+    def __init__(self):
+        super().__init__(["__call__"])
+
+    def is_satisfied_by(self, value):
+        return models.find(value) is not None
+
+    def __str__(self):
+        return f"a function of cnnkit.models or its name among {{{', '.join(self.options)}}}"
+
+
+MODEL = Model()
 SCHEDULE = Like(["bind"], "a schedule such as cnnkit.schedules.Cosine()")
 AUGMENTATION = Like(
     ["check", "apply", "without_mixing"], "an augmentation such as cnnkit.augmentation.Flip()"

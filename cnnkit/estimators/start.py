@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from cnnkit import images, optimizers
+from cnnkit import images, models, optimizers
 from cnnkit.arrays import real_dtype
 from cnnkit.graph import Graph, Sequential, infer_shapes, network_specs
 from cnnkit.layers import Conv, Conv1x1, Dropout, GlobalAvgPool, MaxPool, ReLU
@@ -129,6 +129,9 @@ def copies(changing):
 
 def make_graph(layers, shape):
     """Return `layers` as a graph of its own."""
+    model = models.find(layers)
+    if model is not None:
+        layers = model(None, shape)
     layers = default_layers(shape) if layers is None else layers
     graph = layers if isinstance(layers, Graph) else Sequential(layers)
     graph.flattened()  # what is not a layer is refused before scikit-learn tries to clone it
