@@ -119,3 +119,8 @@ def __getattr__(name):
         globals()[name] = found
         return found
     raise AttributeError(f"module 'cnnkit' has no attribute {name!r}")
+
+
+def __dir__():
+    """Return all public names, those not yet imported included."""
+    return sorted({*globals(), *__all__})

@@ -53,6 +53,13 @@ def test_star_import_is_the_public_names():
     assert cnnkit.__version__
 
 
+def test_dir_has_all_before_it_is_used():
+    done = python("import cnnkit; print(set(cnnkit.__all__) - set(dir(cnnkit)), len(dir(cnnkit)))")
+    missing, _, count = done.stdout.strip().rpartition(" ")
+    assert missing == "set()"
+    assert int(count) > len(cnnkit.__all__)
+
+
 def test_imports_point_one_way():
     """Modules, and packages taken as one, import one another without a circle."""
     root = Path(cnnkit.__file__).parent
