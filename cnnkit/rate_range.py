@@ -33,6 +33,13 @@ class RateRange(NamedTuple):
     losses: np.ndarray
     suggestion: float
 
+    def __repr__(self):
+        low, high = self.learning_rates[[0, -1]]
+        return (
+            f"RateRange(suggestion={self.suggestion:.3g}, {len(self.learning_rates)} rates from "
+            f"{low:.3g} to {high:.3g})"
+        )
+
 
 def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=None):
     """Train for some steps at ever larger learning rates, and see where the loss falls.

@@ -7,6 +7,7 @@ from oracles import assert_same_bits
 from sklearn.linear_model import Ridge
 
 from cnnkit import lr_find
+from cnnkit.rate_range import RateRange
 
 
 def test_rates_and_losses():
@@ -18,6 +19,12 @@ def test_rates_and_losses():
     assert losses.min() < losses[0]
     assert suggestion == rates[losses.argmin()] / 10
     assert_same_bits(lr_find(small(random_state=0), X, Y, low=1e-4, steps=60).losses, losses)
+
+
+def test_it_prints_on_one_line():
+    found = RateRange(np.geomspace(1e-5, 0.16, 57), np.ones(57), 0.012345)
+    assert repr(found) == "RateRange(suggestion=0.0123, 57 rates from 1e-05 to 0.16)"
+    assert str(found) == repr(found)
 
 
 def test_it_ends_where_there_is_no_hope():
