@@ -56,6 +56,20 @@ def test_an_estimator_is_trained():
     assert isinstance(CNNFeatures().fit(X[:20], Y[:20]).estimator_, CNNClassifier)
 
 
+def test_a_fitted_estimator_is_trained_anew_with_a_warning(fitted):
+    features = CNNFeatures(fitted)
+    with pytest.warns(UserWarning, match="is trained anew") as told:  # noqa: PT031
+        features.fit(X[:20], Y[:20])
+        features.fit(X[:20], Y[:20])
+    assert [str(warning.message) for warning in told] == 2 * [
+        "CNNFeatures: estimator is fitted, and a clone of it is trained anew: "
+        "sklearn.frozen.FrozenEstimator(estimator) is used as it is."
+    ]
+    assert {warning.filename for warning in told} == {__file__}
+    assert features.estimator_ is not fitted
+    clone(features).fit(X[:20], Y[:20])  # its estimator is not fitted: no warning
+
+
 @pytest.mark.parametrize(
     ("layers", "node"),
     [

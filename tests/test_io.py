@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from oracles import SANITIZED, assert_same_bits
 from seeded import generator
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
@@ -206,7 +207,7 @@ class TestRoundTrip:
         )
         assert again.loss_curve_ == clf.loss_curve_
 
-    @pytest.mark.parametrize("make", [lambda clf: clf, FrozenEstimator], ids=["trained", "frozen"])
+    @pytest.mark.parametrize("make", [clone, FrozenEstimator], ids=["trained", "frozen"])
     @pytest.mark.parametrize("kind", [CNNClassifier, CNNRegressor])
     def test_features(self, make, kind, tmp_path):
         y = LABELS["int"]

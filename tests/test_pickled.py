@@ -31,7 +31,7 @@ def renewed(value, **changes):
 
 
 def parts(clf):
-    features = CNNFeatures(clf).fit(X, Y)
+    features = CNNFeatures(small()).fit(X, Y)
     return [clf, clf.network_, clf.network_.weights, features, small(), Conv(3), Cosine(), Flip()]
 
 
@@ -165,7 +165,7 @@ def test_regressors_and_features():
     reg = regressor().fit(X, NUMBERS)
     with pytest.raises(ModelFormatError, match="classes_ must be None for a regressor"):
         renewed(reg, classes_=np.arange(1))
-    features = CNNFeatures(reg).fit(X, NUMBERS)
+    features = CNNFeatures(regressor()).fit(X, NUMBERS)
     for changes in ({"node_": "nowhere"}, {"feature_shape_": (2**40,)}, {"estimator_": None}):
         with pytest.raises(ModelFormatError, match="CNNFeatures: a pickle must be sound"):
             renewed(features, **changes)

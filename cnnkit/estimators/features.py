@@ -1,5 +1,6 @@
 """CNNFeatures."""
 
+import warnings
 from math import prod
 
 import numpy as np
@@ -22,8 +23,9 @@ class CNNFeatures(TransformerMixin, Checked):
     Parameters
     ----------
     estimator : CNNClassifier, CNNRegressor or FrozenEstimator of one, default=None
-        `fit` trains a clone of it; in `sklearn.frozen.FrozenEstimator` it is already fitted, and
-        used as it is. None is ``CNNClassifier()``.
+        `fit` trains a clone of it, and warns where it is fitted; in
+        `sklearn.frozen.FrozenEstimator` it is already fitted, and used as it is. None
+        is ``CNNClassifier()``.
     node : str, default=None
         Name of a layer, as `summary` shows it. None is the layer that the last one with weights
         reads: the features that the head of the network sees.
@@ -93,6 +95,13 @@ class CNNFeatures(TransformerMixin, Checked):
             )
         if inner is estimator:
             weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
+            if hasattr(estimator, "network_"):
+                warnings.warn(
+                    "CNNFeatures: estimator is fitted, and a clone of it is trained anew: "
+                    "sklearn.frozen.FrozenEstimator(estimator) is used as it is.",
+                    UserWarning,
+                    stacklevel=3,
+                )
             inner = clone(estimator)
             if self.random_state is not None:
                 inner.set_params(random_state=self.random_state)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from estimator_data import LABELS, SMALL, X, Y, regressor, small
 from oracles import normals
+from sklearn.base import clone
 
 from cnnkit import CNNFeatures, models, set_num_threads
 from cnnkit.augmentation import Flip, Shift
@@ -47,7 +48,7 @@ def at_once(calls):
 def test_predictions_of_one_estimator(algorithm, trials):
     """Threads of the pool go to whoever comes first, the others work alone."""
     clf = small(LAYERS, max_iter=1, algorithm=algorithm).fit(WIDE, np.arange(40) % 3)
-    features = CNNFeatures(clf).fit(WIDE, np.arange(40) % 3)
+    features = CNNFeatures(clone(clf)).fit(WIDE, np.arange(40) % 3)
     methods = [clf.predict_proba, clf.decision_function, features.transform]
     calls = 0
     for rng in trials(quick=1, full=20):
