@@ -14,11 +14,12 @@ from sklearn.utils.validation import (
 
 from cnnkit import images
 from cnnkit.arrays import real_dtype
+from cnnkit.estimators.kinds import explaining
 
 
-def dimensions(X):
-    """Return how many dimensions X has, without asking a foreign array type for more."""
-    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+def shape_of(X):
+    """Return the shape of X, without asking a foreign array type for more."""
+    return tuple(X.shape if hasattr(X, "ndim") else np.asarray(X).shape)
 
 
 def check_training_data(estimator, X, y, fitted_shape=None):
@@ -29,11 +30,12 @@ def check_training_data(estimator, X, y, fitted_shape=None):
     estimator = copy(estimator)  # scikit-learn's checks set attributes
     owner = type(estimator).__name__
     options = estimator._target_options
-    if dimensions(X) > 2:
-        X, y = check_X_y(X, y, allow_nd=True, estimator=estimator, **options)
-        vars(estimator).pop("feature_names_in_", None)
-    else:
-        X, y = validate_data(estimator, X, y, reset=fitted_shape is None, **options)
+    with explaining(X, owner):
+        if len(shape_of(X)) > 2:
+            X, y = check_X_y(X, y, allow_nd=True, estimator=estimator, **options)
+            vars(estimator).pop("feature_names_in_", None)
+        else:
+            X, y = validate_data(estimator, X, y, reset=fitted_shape is None, **options)
     real_dtype(X.dtype, "X", owner)
     y = estimator._check_y(y)
     if fitted_shape is None:
@@ -49,10 +51,13 @@ def check_training_data(estimator, X, y, fitted_shape=None):
 def check_images(estimator, X):
     """Return X of the shape the estimator was fitted to."""
     owner = type(estimator).__name__
-    if dimensions(X) > 2:
-        X = check_array(X, allow_nd=True, estimator=estimator, input_name="X")
-    else:
-        X = validate_data(estimator, X, reset=False)
+    with explaining(X, owner):
+        shape = shape_of(X)
+        if len(shape) > 2:
+            X = check_array(X, allow_nd=True, estimator=estimator, input_name="X")
+        else:
+            images.check_axis(shape, estimator.input_shape_, owner)
+            X = validate_data(estimator, X, reset=False)
     real_dtype(X.dtype, "X", owner)
     images.check_input_shape(X, estimator.input_shape_, owner)
     return X
@@ -159,7 +164,8 @@ class TrainingData:
 
     def _given_validation(self, estimator, X_val, y_val):
         owner = type(estimator).__name__
-        X_val = check_array(X_val, allow_nd=True, estimator=estimator, input_name="X_val")
+        with explaining(X_val, owner, "X_val"):
+            X_val = check_array(X_val, allow_nd=True, estimator=estimator, input_name="X_val")
         real_dtype(X_val.dtype, "X_val", owner)
         images.check_input_shape(X_val, self.shape, owner, "X_val", "as X does")
         y_val = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val")
