@@ -7,10 +7,13 @@ Write your own as a subclass of `Callback`. From scikit-learn 1.9 on they stand 
 import csv
 import io
 import json
+import multiprocessing
+import threading
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from sklearn import config_context
 
 from cnnkit import atomic, checkpoints, shapes
 
@@ -296,10 +299,16 @@ class Timer(Callback):
 
 
 class Lines(Callback):
-    """Print a line for every epoch: ``verbose=1``."""
+    """Print what is trained, and a line for every epoch: ``verbose=1``.
+
+    In a process or thread of a search, every line begins with its name: lines of several fits mix.
+    """
+
+    def on_fit_begin(self, estimator):
+        say(title(estimator))
 
     def on_epoch_end(self, estimator, epoch):
-        print(f"Epoch {epoch.number}, {describe(epoch)}")
+        say(f"Epoch {epoch.number}, {describe(epoch)}")
 
 
 class Bar(Callback):
@@ -332,6 +341,7 @@ class Bar(Callback):
         self._task = self._progress.add_task(
             type(estimator).__name__, total=self.epochs, figures=""
         )
+        say(title(estimator))
         self._progress.start()
 
     def on_resume(self, estimator, epochs):
@@ -344,6 +354,20 @@ class Bar(Callback):
         # no bar where rich is missing
         if hasattr(self, "_progress"):
             self._progress.stop()
+
+
+def title(estimator):
+    """Return an estimator, with what of it is not by default, on one line."""
+    with config_context(print_changed_only=True):
+        return " ".join(repr(estimator).split())
+
+
+def say(text):
+    """Print a line, after the name of the process and thread where they are not the main ones."""
+    process, thread = multiprocessing.current_process(), threading.current_thread()
+    names = [process.name] if process.name != "MainProcess" else []
+    names += [thread.name] if thread is not threading.main_thread() else []
+    print(": ".join([*names, text]), flush=True)  # whole: others may print meanwhile
 
 
 def describe(epoch):

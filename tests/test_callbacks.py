@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 from estimator_data import FLAT, NUMBERS, X, Y, flat, regressor, small, weights
-from oracles import assert_same_bits
+from joblib import parallel_config
+from oracles import assert_same_bits, python
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -106,10 +107,45 @@ def test_timer():
 def test_a_line_an_epoch(solver, capsys):
     clf = small(verbose=1, solver=solver, early_stopping=True, max_iter=3).fit(X, Y)
     curves = zip(clf.loss_curve_, clf.validation_loss_curve_, clf.validation_scores_, strict=True)
-    assert capsys.readouterr().out.splitlines() == [
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title == title_of(clf)
+    assert lines == [
         f"Epoch {i}, loss = {a:.6f}, validation loss = {b:.6f}, validation score = {c:.6f}"
         for i, (a, b, c) in enumerate(curves, 1)
     ]
+
+
+def title_of(estimator):
+    return " ".join(repr(estimator).split())
+
+
+def test_lines_of_a_search_say_whose_they_are(capsys):
+    search = GridSearchCV(small(verbose=1, max_iter=1), {"alpha": [0.5, 0.25]}, cv=2, refit=False)
+    search.fit(X, Y)
+    lines = capsys.readouterr().out.splitlines()
+    titles = [title_of(small(verbose=1, max_iter=1, alpha=alpha)) for alpha in (0.5, 0.25)]
+    assert lines[::2] == [titles[0]] * 2 + [titles[1]] * 2
+    assert {line[:8] for line in lines[1::2]} == {"Epoch 1,"}
+    with parallel_config(backend="threading", n_jobs=2):
+        search.fit(X, Y)
+    told = [line.partition(": ") for line in capsys.readouterr().out.splitlines()]
+    for thread in {name for name, _, _ in told}:
+        own = [text for name, _, text in told if name == thread]
+        assert thread.startswith("Thread-")
+        assert set(own[::2]) <= set(titles)
+        assert {text[:8] for text in own[1::2]} == {"Epoch 1,"}
+    assert len(told) == 8
+
+
+def test_lines_of_another_process():
+    code = """if True:
+    import multiprocessing
+    from cnnkit.callbacks import say
+    if __name__ == "__main__":
+        multiprocessing.current_process().name = "Worker-1"
+        say("Epoch 1")
+    """
+    assert python(code).stdout == "Worker-1: Epoch 1\n"
 
 
 def test_lines_of_partial_fit(capsys):
@@ -124,7 +160,7 @@ def test_a_progress_bar(capsys):
     record = Record()
     clf = regressor(verbose=2, max_iter=4).set_callbacks(record).fit(X, NUMBERS)
     out = capsys.readouterr().out
-    assert "CNNRegressor" in out
+    assert out.startswith(title_of(clf) + "\n")
     assert "4/4" in out
     assert f"{clf.loss_:.6f}" in out
     assert len(record.heard) == 6

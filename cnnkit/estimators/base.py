@@ -121,7 +121,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         How convolutions are computed; see `cnnkit.functional.conv2d`. "exact" leaves out
         Winograd's, which rounds a little more.
     verbose : int, default=0
-        1 prints a line for every epoch, 2 shows a progress bar with the time left (needs rich).
+        1 prints what is trained and a line for every epoch, 2 shows a progress bar with the time
+        left (needs rich). In processes and threads of a search, lines begin with their name.
 
     Attributes
     ----------
