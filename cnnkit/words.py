@@ -302,10 +302,12 @@ VALUES = {
         type: "give an instance, in a list: [{value.__name__}(), ...]",
         "Layer": "put it in a list: [{value}, ...]",
         FunctionType: "call it, and give what it returns",
+        "partial": "call it, and give what it returns",
     },
     "layer": {  # of a graph
         type: _INSTANCE,
         FunctionType: "call it: {value.__name__}()",
+        Integral: "numbers belong to a layer, Conv({value}) or Dense({value})",
         **dict.fromkeys(("relu", "rectifier"), "write ReLU()"),
         **dict.fromkeys(("logistic", "sigmoid"), "write Sigmoid()"),
         "tanh": "write Tanh()",

@@ -307,6 +307,7 @@ def test_values_of_estimators(name, value, advice):
         (lambda: Sequential([ReLU]).wiring(), "ReLU'>: write ReLU(), with brackets."),
         (lambda: Sequential(["relu"]).wiring(), "got 'relu': write ReLU()."),
         (lambda: Sequential([fc_head]).wiring(), ": call it: fc_head()."),
+        (lambda: Sequential([100]).wiring(), "got 100: numbers belong to a layer, Conv(100) or "),
     ],
 )
 def test_values_of_the_others(call, said):

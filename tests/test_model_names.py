@@ -1,6 +1,7 @@
 """`layers` as a function of cnnkit.models, or its name."""
 
 import pickle
+from functools import partial
 
 import pytest
 from estimator_data import FLAT, NUMBERS, X, Y, regressor, small
@@ -74,6 +75,7 @@ def test_pickles_and_files(tmp_path, layers):
         ("resnet", r"\{lenet5, convnet, .*Got 'resnet' instead: did you mean 'resnet\d\d'\?$"),
         ("ResNet-50", r"Got 'ResNet-50' instead: did you mean 'resnet50'\?$"),
         ("perceptron", r"\{lenet5, convnet, .*\}.* Got 'perceptron' instead\.$"),
+        (partial(models.lenet5, width=2), r"instead: call it, and give what it returns\.$"),
         (models.small, r"instead: call it, and give what it returns\.$"),
     ],
 )
