@@ -93,7 +93,7 @@ class Checkpoint(Callback):
     An epoch that `max_time` cuts short is not written: a fit that goes on trains it from its start.
 
     The file must be of the same fit: an estimator of the same class, the same data, weights to
-    start from and hyper-parameters but `max_iter` (without a schedule), `max_time`,
+    start from and hyper-parameters but `max_iter` (with ``learning_rate="constant"``), `max_time`,
     `n_iter_no_change`, `test_time_augmentation` and `verbose`; another fit is a ValueError.
     Layers, schedules and augmentations of one's own are told apart by class and `get_params`, or
     where they have none by ``repr``.
@@ -115,10 +115,11 @@ class Checkpoint(Callback):
     >>> X, y = load_digits(return_X_y=True)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     checkpoint = Checkpoint(f"{folder}/digits.checkpoint", resume=True)
-    ...     clf = CNNClassifier(image_shape=(8, 8), max_iter=2).set_callbacks(checkpoint).fit(X, y)
+    ...     clf = CNNClassifier("lenet5", image_shape=(8, 8), learning_rate="constant", max_iter=2)
+    ...     clf = clf.set_callbacks(checkpoint).fit(X, y)
     ...     longer = clf.set_params(max_iter=3).fit(X, y)  # trains one epoch more
-    ...     sorted(checkpoint.weights())
-    ['conv1/b', 'conv1/w', 'conv1x1_1/b', 'conv1x1_1/w', 'conv2/b', 'conv2/w']
+    ...     sorted(checkpoint.weights())[:4]
+    ['conv1/b', 'conv1/w', 'conv2/b', 'conv2/w']
     """
 
     MONITORS = ("loss", "validation_loss", "validation_score")
@@ -302,10 +303,20 @@ class Lines(Callback):
     """Print what is trained, and a line for every epoch: ``verbose=1``.
 
     In a process or thread of a search, every line begins with its name: lines of several fits mix.
+
+    Parameters
+    ----------
+    settings : Settings, default=None
+        What "auto" stands for in this fit, to be printed first.
     """
+
+    def __init__(self, settings=None):
+        self.settings = settings
 
     def on_fit_begin(self, estimator):
         say(title(estimator))
+        if self.settings is not None:
+            say(str(self.settings))
 
     def on_epoch_end(self, estimator, epoch):
         say(f"Epoch {epoch.number}, {describe(epoch)}")

@@ -67,6 +67,11 @@ def check_axis(shape, wanted, owner, name="X", reason="as in fit"):
         )
 
 
+def unit(dtype):
+    """Return what images of a dtype are divided by as they are loaded."""
+    return 255 if dtype == np.uint8 else 1
+
+
 def load_batch(X, rows, out):
     """Copy `X[rows]` to the first images of `out` and return how many there are.
 
@@ -77,8 +82,9 @@ def load_batch(X, rows, out):
     numbers = prod(out.shape[1:])
     batch = batch.reshape(n, numbers)
     target = out[:n].reshape(n, numbers)
-    if batch.dtype == np.uint8:
-        np.multiply(batch, target.dtype.type(1 / 255), out=target, dtype=target.dtype)
+    if unit(batch.dtype) != 1:
+        factor = target.dtype.type(1 / unit(batch.dtype))
+        np.multiply(batch, factor, out=target, dtype=target.dtype)
     else:
         target[...] = batch
     return n

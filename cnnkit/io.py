@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from cnnkit import learned, models, plain, tensors
+from cnnkit import learned, models, plain, scaling, tensors
 from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
 from cnnkit.estimators.base import ALGORITHMS, BaseCNN
 from cnnkit.estimators.start import check_params
@@ -27,7 +27,7 @@ TRAINED = {"CNNClassifier": CNNClassifier, "CNNRegressor": CNNRegressor}
 ESTIMATORS = TRAINED | {"CNNFeatures": CNNFeatures}
 PARTS = {
     *("estimator", "params", "graph", "input_shape", "n_outputs"),
-    *("algorithm", "dtype", "frozen", "learned", "features"),
+    *("algorithm", "dtype", "frozen", "scales", "learned", "features"),
 }
 FROZEN = {"frozen": True}  # in the place of a FrozenEstimator of what the file holds
 
@@ -115,6 +115,7 @@ def save(estimator, path):
         "algorithm": network.algorithm,
         "dtype": network.dtype.name,
         "frozen": list(network.frozen),
+        "scales": list(scaling.kept(network.weights)),
         "learned": learned.encode(trained, arrays),
         "features": features,
     }
@@ -188,6 +189,8 @@ def _read(model, file):
         )
     unused = file.names
     network = _network(model, file, unused)
+    if is_classifier(trained) and scaling.TARGETS in model["scales"]:
+        raise ModelFormatError("load: scales must be of the input alone for a classifier.")
 
     def take(name, sizes):
         tensor = learned.PREFIX + name
@@ -293,8 +296,15 @@ def _network(model, file, unused):
         raise ModelFormatError(
             f"load: frozen must be names of layers {paths}, got {plain.short(frozen)}."
         )
+    scales = model["scales"]
+    if scales not in scaling.SETS:
+        raise ModelFormatError(
+            f"load: scales must be one of {scaling.SETS}, got {plain.short(scales)}."
+        )
     output_shapes = infer_shapes(nodes, shape)
-    for name, spec in network_specs(nodes, output_shapes).items():
+    specs = network_specs(nodes, output_shapes)
+    specs |= scaling.specs(scales, shape[-1], model["n_outputs"])
+    for name, spec in specs.items():
         tensor = WEIGHT + name
         if tensor not in unused:
             raise ModelFormatError(f"load: a tensor must hold the weights {name!r}, got none.")
@@ -317,6 +327,7 @@ def _network(model, file, unused):
         dtype=np.dtype(model["dtype"]),
         algorithm=model["algorithm"],
         frozen=tuple(frozen),
+        scales=tuple(scales),
     )
 
 

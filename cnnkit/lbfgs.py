@@ -3,7 +3,6 @@
 import numpy as np
 
 from cnnkit.exceptions import DivergenceError, overflow_allowed
-from cnnkit.images import load_batch
 from cnnkit.threads import one_blas_thread
 from cnnkit.watch import Watch
 
@@ -25,6 +24,9 @@ class BatchTraining:
         L2 regularisation ``alpha / 2 * ||w||^2``, divided by the sum of the samples' weights.
     tol : float
         Largest component of the gradient at which training ends.
+    rng : numpy.random.Generator, default=None
+        Draws the one order in which samples make up batches: it matters to batch norms, where
+        samples are sorted. None keeps the order they have.
 
     Attributes
     ----------
@@ -34,12 +36,14 @@ class BatchTraining:
 
     steps = 0  # none that could be gone on from: each hangs on all before it
 
-    def __init__(self, network, loss, alpha, tol):
+    def __init__(self, network, loss, alpha, tol, rng=None):
         self.network = network
         self.loss = loss
         self.alpha = alpha
         self.tol = tol
+        self.rng = rng
         self.loss_curve = []
+        self._rows = None
 
     @property
     def weights(self):
@@ -49,6 +53,10 @@ class BatchTraining:
     def arrays(self):
         """Return all vectors that training changes, by name."""
         return {"weights": self.network.weights.flat}
+
+    def renew_statistics(self, X, rows=None):
+        """Take the running statistics of batch norms anew: see `Training.renew_statistics`."""
+        self.network.run_anew(X, self._rows)
 
     def generators(self):
         """Return nothing: nothing is drawn."""
@@ -63,7 +71,8 @@ class BatchTraining:
 
         watch = Watch() if watch is None else watch
         rows = np.arange(len(X)) if rows is None else rows
-        objective = Objective(self.network, self.loss, self.alpha, X, targets, rows, weights)
+        self._rows = rows if self.rng is None else rows[self.rng.permutation(len(rows))]
+        objective = Objective(self.network, self.loss, self.alpha, X, targets, self._rows, weights)
         watch.start(self)
         trained = self.network.weights.flat[: self.network.weights.trained]
         before = len(self.loss_curve)
@@ -116,7 +125,7 @@ class Objective:
         value = 0.0
         for start in range(0, len(self.rows), network.batch_size):
             batch = self.rows[start : start + network.batch_size]
-            n = load_batch(self.X, batch, network.x)
+            n = network.load(self.X, batch)
             share = None if self.weights is None else self.weights[batch]
             doutput, targets = network.doutput[:n], self.targets[batch]
             with overflow_allowed():

@@ -52,6 +52,11 @@ from cnnkit.layers import (
 SMALLEST = 2  # pixels a side of the last maps
 NARROWEST = 8  # filters that `width` leaves
 
+LARGE = 128  # pixels a side from which `default` starts with a stride
+HALVED = 8  # pixels a side that `default` still halves
+FIRST, MOST = 16, 128  # filters of `default`: of the first maps, and at most
+TABLE_UNITS = 100  # hidden units of `default` for images of one pixel
+
 IMAGENET = (224, 224, 3)
 
 
@@ -90,6 +95,55 @@ def _first(filters, kernel_size, stride, padding, bias=True):
 def _pool(name, stride, pool_size=3, **kwargs):
     """Return the list of a pooling, empty where its stride is left out."""
     return [(name, MaxPool(pool_size, stride=stride, **kwargs))] if stride > 1 else []
+
+
+def default(n_outputs=None, image_shape=(28, 28, 1), *, width=1, dropout=0.2):
+    """Return the network of an estimator without `layers`: what learns most images at once.
+
+    Two times 3x3 convolution, batch norm and ReLU for every size of the maps, which a max pooling
+    halves as long as a side has 8 pixels; twice the filters after each, from 16 to 128; global
+    average pooling, dropout and a dense layer. Images below 16 pixels start with one convolution of
+    32 filters, those from 128 pixels with a stride of 2; along a side of one pixel kernels are 1.
+    An image of one pixel is a row of a table: one hidden layer of 100 units. docs/defaults.md says
+    how this was chosen.
+
+    Parameters
+    ----------
+    n_outputs, image_shape, width :
+        See `cnnkit.models`.
+    dropout : float, default=0.2
+        Share of the features dropped before the dense layer; for a table none is.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> models.default(10, (28, 28, 1)).summary((28, 28, 1)).weights
+    73114
+    """
+    H, W, _ = shapes.image_shape(image_shape, "default")
+    form = _Form("default", image_shape, width, 0)
+    if H == W == 1:
+        return Sequential([Flatten(), Dense(form(TABLE_UNITS)), ReLU(), Dense(n_outputs)])
+    filters = FIRST if max(H, W) >= 2 * HALVED else 2 * FIRST
+    stride = tuple(2 if side >= LARGE else 1 for side in (H, W))
+    H, W = -(-H // stride[0]), -(-W // stride[1])
+    layers = []
+    convolutions = 2 if filters == FIRST else 1
+    while True:
+        for _ in range(convolutions):
+            kernel = tuple(1 if side == 1 else 3 for side in (H, W))
+            convolution = Conv(form(filters), kernel, stride=stride, bias=False)
+            layers += [convolution, BatchNorm(), ReLU()]
+            stride = (1, 1)
+        convolutions = 2
+        halved = tuple(2 if side >= HALVED else 1 for side in (H, W))
+        if halved == (1, 1):
+            break
+        layers.append(MaxPool(halved))
+        H, W = H // halved[0], W // halved[1]
+        filters = min(2 * filters, MOST)
+    layers.append(GlobalAvgPool())
+    return Sequential([*layers, *([Dropout(dropout)] if dropout else []), Dense(n_outputs)])
 
 
 def lenet5(n_outputs=None, image_shape=(32, 32, 1), *, width=1):
@@ -400,6 +454,7 @@ def mobilenet_v1(n_outputs=None, image_shape=IMAGENET, *, width=1):
 MODELS = {
     model.__name__: model
     for model in (
+        default,
         lenet5,
         convnet,
         network_in_network,
@@ -430,6 +485,7 @@ def find(model):
 
 
 SMALL_WIDTHS = {  # an eighth for the others
+    "default": 1,
     "lenet5": 1,
     "convnet": 1,
     "network_in_network": 1 / 4,
@@ -442,7 +498,7 @@ def small(name, image_shape=(8, 8, 1), n_outputs=None):
     """Return a network of this module narrow enough to train on small images in seconds.
 
     Its width is an eighth; a quarter for Network in Network and SqueezeNet, whose 1x1
-    convolutions are narrow already; LeNet-5 and `convnet` keep theirs.
+    convolutions are narrow already; LeNet-5, `convnet` and `default` keep theirs.
 
     Parameters
     ----------

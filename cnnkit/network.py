@@ -4,8 +4,10 @@ from math import prod
 
 import numpy as np
 
-from cnnkit import images, shapes
+from cnnkit import images, scaling, shapes
+from cnnkit._native.norm import BatchNormOp
 from cnnkit.arrays import empty_bytes, real_dtype
+from cnnkit.exceptions import overflow_allowed
 from cnnkit.graph import Graph, infer_shapes, network_specs
 from cnnkit.layers.base import Slots
 from cnnkit.layers.norm import FoldOp
@@ -15,6 +17,8 @@ from cnnkit.pickled import check_parts, checking, stamped
 from cnnkit.plan import Plan
 from cnnkit.threads import one_blas_thread
 from cnnkit.weights import Weights
+
+RUN_ANEW = 100  # batches that say what batch norms use at inference
 
 PICKLED = {  # the parts of a pickle, and their types
     "graph": Graph,
@@ -61,6 +65,11 @@ class Network:
     frozen : tuple of str, default=()
         Paths of layers that training leaves alone: their weights count as not trained, and nothing
         is computed below the first layer that is. A frozen batch norm works as at inference.
+    scales : tuple of {"input", "targets"}, default=()
+        What is standardised by statistics kept beside the weights, such as
+        ``weights["input/mean"]``: see `cnnkit.scaling`. Whoever has them fills them in; until
+        then they change nothing but that uint8 is not scaled to [0, 1]. With `weights`, what they
+        have.
     companions : int, default=0
         Vectors of the length of the weights that training makes besides the gradients, such as the
         averages of an optimizer: there must be memory for them, too.
@@ -110,6 +119,7 @@ class Network:
         weights=None,
         rng=None,
         frozen=(),
+        scales=(),
         companions=0,
     ):
         if not isinstance(graph, Graph):
@@ -134,10 +144,7 @@ class Network:
             raise ValueError(f"Network: frozen must be paths of layers {paths}, got {frozen!r}.")
         self._outputs = graph.output_paths()
         self._shapes = infer_shapes(self._nodes, self.input_shape)
-        specs = {
-            path: spec._replace(trained=False) if path.rpartition("/")[0] in self.frozen else spec
-            for path, spec in network_specs(self._nodes, self._shapes).items()
-        }
+        specs = self._specs(scales if weights is None else scaling.kept(weights))
         plan, offsets = self._lay_out()
         size = sum(prod(spec.shape) for spec in specs.values()) * self.dtype.itemsize
         companions = shapes.as_int(companions, "companions", "Network", 0)
@@ -148,6 +155,16 @@ class Network:
             raise ValueError(f"Network: weights must be those of {graph}, got {weights}.")
         self.grads = self.weights.like() if training else None
         self._bind(plan, offsets)
+
+    def _specs(self, scales):
+        """Return all weights by path; those of frozen layers are not trained."""
+        if not isinstance(scales, (list, tuple)) or list(scales) not in scaling.SETS:
+            raise ValueError(f"Network: scales must be one of {scaling.SETS}, got {scales!r}.")
+        specs = {
+            path: spec._replace(trained=False) if path.rpartition("/")[0] in self.frozen else spec
+            for path, spec in network_specs(self._nodes, self._shapes).items()
+        }
+        return specs | scaling.specs(scales, self.input_shape[-1], self.n_outputs)
 
     def _lay_out(self):
         """Return the plan, and where its arrays lie; take note of how large all of them are."""
@@ -269,7 +286,7 @@ class Network:
         Parameters
         ----------
         X : array of shape (n, H, W, C), or of flat rows
-            In any real dtype; uint8 is scaled to [0, 1].
+            In any real dtype and the scale of training: see `load`.
         paths : str or list of str
             Names of nodes as `summary` shows them.
 
@@ -288,7 +305,7 @@ class Network:
         }
         for start in range(0, len(X), network.batch_size):
             rows = slice(start, start + network.batch_size)
-            n = images.load_batch(X, rows, network.x)
+            n = network.load(X, rows)
             network.forward(n)
             for array, output in zip(found.values(), network.outputs, strict=True):
                 array[rows] = output[:n]
@@ -303,6 +320,31 @@ class Network:
     def doutput(self):
         """The first of `doutputs`, None without training."""
         return self.doutputs[0] if self.doutputs else None
+
+    def load(self, X, rows, change=None):
+        """Copy `X[rows]` to the first samples of `x`, and return how many there are.
+
+        Where the input is not standardised, uint8 is scaled to [0, 1].
+
+        Parameters
+        ----------
+        X : array of shape (n, ...)
+            Images of `input_shape`, flat or not, in any real dtype.
+        rows : slice or array of indices
+        change : callable, default=None
+            Changes a batch of images in place, as they are before they are standardised.
+        """
+        standardised = "input/mean" in self.weights
+        if standardised and change is None:
+            batch = X[rows]
+            scaling.load_standardised(batch, self.weights, self.x[: len(batch)])
+            return len(batch)
+        n = images.load_batch(X, rows, self.x)
+        if change is not None:
+            change(self.x[:n])
+        if standardised:
+            scaling.standardise(self.x[:n], self.weights, images.unit(X.dtype))
+        return n
 
     def forward(self, n):
         """Run the first `n` samples of `x`; return those of `output`, valid until the next."""
@@ -320,6 +362,25 @@ class Network:
         with one_blas_thread(self._uses_blas):
             for op in self._backward:
                 op.backward(n)
+
+    def run_anew(self, X, rows):
+        """Make every running statistic the mean over batches of the images `X[rows]`.
+
+        Batches are whole ones where there is one: a smaller one would count as much as the others.
+        """
+        norms = [op for op in self._forward if isinstance(op, BatchNormOp)]
+        momenta = [op.momentum for op in norms]
+        batches = min(max(1, len(rows) // self.batch_size), RUN_ANEW) if norms else 0
+        try:
+            for i in range(batches):
+                for op in norms:
+                    op.momentum = 1 / (i + 1)
+                batch = rows[i * self.batch_size : (i + 1) * self.batch_size]
+                with overflow_allowed():
+                    self.forward(self.load(X, batch))
+        finally:
+            for op, momentum in zip(norms, momenta, strict=True):
+                op.momentum = momentum
 
     def _check_count(self, n):
         shapes.as_int(n, "n", "Network", 0, self.batch_size)

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from cnnkit.images import load_batch
-
 PREDICT_BATCH = 256  # most samples of one batch, and most memory of its activations
 PREDICT_BYTES = 64 << 20
 
@@ -33,13 +31,14 @@ def inference_network(network, samples, weights=None, node=None, *, passes=1, ch
 
 
 def predict(network, X, rows=None, augment=None):
-    """Return the network's outputs for every sample of `X`, or for some rows of it, in batches."""
+    """Return the network's outputs for every sample of `X`, or for some rows of it, in batches.
+
+    ``augment(images)`` changes every batch in place.
+    """
     count = len(X) if rows is None else len(rows)
     outputs = np.empty((count, *network.output.shape[1:]), network.dtype)
     for start in range(0, count, network.batch_size):
         batch = slice(start, start + network.batch_size)
-        n = load_batch(X, batch if rows is None else rows[batch], network.x)
-        if augment is not None:
-            augment(network.x[:n], None)
+        n = network.load(X, batch if rows is None else rows[batch], augment)
         outputs[batch] = network.forward(n)
     return outputs

@@ -9,7 +9,7 @@ from cnnkit import shapes
 from cnnkit.checks import as_real
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.data import prepare
-from cnnkit.estimators.start import begin, draw_seed, generators
+from cnnkit.estimators.start import begin, choose, draw_seed, generators
 from cnnkit.exceptions import DivergenceError
 
 HOPELESS = 4  # times the lowest loss: no larger rate will do better
@@ -87,7 +87,7 @@ def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=Non
         raise ValueError("lr_find: solver must be one with a learning rate, got 'lbfgs'.")
     data = prepare(estimator, X, y, sample_weight)
     rngs = generators(draw_seed(estimator.random_state))
-    run = begin(estimator, data, min(estimator.batch_size, data.count), rngs)
+    run = begin(estimator, data, choose(estimator, data), rngs)
     run.rates = None
     rates, losses = np.geomspace(low, high, steps), []
     smooth = 0.0

@@ -20,7 +20,9 @@ from cnnkit.pickled import Checked
 class Schedule(Checked):
     """Base class of the schedules.
 
-    A schedule of one's own has `multiplier`, and `check` where it has hyper-parameters.
+    A schedule of one's own has `multiplier`, and `check` where it has hyper-parameters; `planned`
+    where it spreads over the epochs of a fit, which then runs to their end, whatever the training
+    loss does, and which `partial_fit` refuses.
 
     Examples
     --------
@@ -32,6 +34,8 @@ class Schedule(Checked):
     >>> [run.rate(step) for step in (0, 9, 10, 20)]
     [0.1, 0.1, 0.05, 0.025]
     """
+
+    planned = False
 
     def bind(self, learning_rate_init, steps_per_epoch, epochs):
         """Check the hyper-parameters and return what gives the rates of one fit.
@@ -107,6 +111,15 @@ class Run:
 
     def report(self, loss):
         """Take note of the loss of the epoch that ends."""
+
+
+def is_planned(schedule):
+    """Say whether a schedule spreads over the epochs of a fit.
+
+    Of an object of another class than `Schedule`, which need not say so, it is taken that it
+    does not.
+    """
+    return getattr(schedule, "planned", False)
 
 
 class Constant(Schedule):
@@ -214,6 +227,8 @@ class Cosine(Schedule):
     [0.01, 0.055, 0.1, 0.05, 0.0]
     """
 
+    planned = True
+
     def __init__(self, warmup_epochs=0, *, warmup_factor=0.1, final_factor=0.0):
         self.warmup_epochs = warmup_epochs
         self.warmup_factor = warmup_factor
@@ -259,6 +274,8 @@ class OneCycle(Schedule):
     >>> [round(run.rate(step), 4) for step in (0, 150, 299, 999)]
     [0.004, 0.0523, 0.1, 0.0]
     """
+
+    planned = True
 
     def __init__(self, pct_start=0.3, *, div_factor=25.0, final_div_factor=1e4):
         self.pct_start = pct_start

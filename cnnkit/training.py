@@ -1,13 +1,13 @@
 """The training loop."""
 
+from functools import partial
 from math import isfinite
 from time import perf_counter
 
 import numpy as np
 
-from cnnkit.arrays import pieces
+from cnnkit.arrays import fill, pieces
 from cnnkit.exceptions import DivergenceError, overflow_allowed
-from cnnkit.images import load_batch
 from cnnkit.watch import Watch
 
 
@@ -74,7 +74,7 @@ class Training:
         Parameters
         ----------
         X : array of shape (n, ...)
-            Images in any real dtype; see `cnnkit.images.load_batch`.
+            Images in any real dtype; see `Network.load`.
         targets : array of shape (n, ...)
         rows : array of indices, default=None
             Which samples to train on; all, when None.
@@ -102,6 +102,23 @@ class Training:
             stop = watch.end(len(self.loss_curve), mean, self.optimizer.learning_rate, whole)
             self._report(watch.epochs[-1])
         watch.restore()
+
+    def renew_statistics(self, X, rows=None):
+        """Take the running statistics of batch norms anew, for the weights to predict with.
+
+        What runs lags behind the weights, and is not of averaged weights at all.
+        Every statistic becomes the mean over batches of the training set, without augmentation,
+        at most a hundred of them.
+        """
+        network, weights = self.network, self.weights
+        count = len(X) if rows is None else len(rows)
+        order = np.arange(count) if self.rng is None else self.rng.permutation(count)
+        order = order if rows is None else rows[order]
+        if weights is not network.weights:
+            fill(network.weights.flat, weights.flat)
+        network.run_anew(X, order)
+        trained = weights.trained
+        weights.flat[trained:] = network.weights.flat[trained:]
 
     def _report(self, epoch):
         """Tell the schedule how an epoch went."""
@@ -131,10 +148,10 @@ class Training:
     def step(self, X, targets, batch, weights, mass):
         """Change the weights by one batch, given by rows; return its loss, divided by `mass`."""
         network, optimizer = self.network, self.optimizer
-        n = load_batch(X, batch, network.x)
-        wanted = targets[batch]
+        wanted, change = targets[batch], None
         if self.augment is not None:
-            wanted = self.augment(network.x[:n], wanted)
+            wanted, change = self.augment(wanted)
+        n = network.load(X, batch, change)
         share = None if weights is None else weights[batch]
         with overflow_allowed():
             loss = self.loss(network.forward(n), wanted, network.doutput[:n], share, mass)
@@ -218,12 +235,11 @@ class Augmenter:
         self.loss = loss
         self.rng = rng
 
-    def __call__(self, images, targets):
-        """Change `images` in place; return their targets."""
+    def __call__(self, targets):
+        """Return targets, and what changes their images, and with them the targets, in place."""
         if self.augmentation.mixes_targets:
             targets = self.loss.dense(targets)
-        self.augmentation.apply(images, targets, self.rng)
-        return targets
+        return targets, partial(self.augmentation.apply, targets=targets, rng=self.rng)
 
 
 class Average:

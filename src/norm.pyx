@@ -72,8 +72,9 @@ cdef class BatchNormOp(ChannelsOp):
     unbiased estimate. Sums over pixels are taken in at most 8 parts, whatever the threads.
     """
 
+    cdef public double momentum
     cdef:
-        double momentum, eps
+        double eps
         char *gamma
         char *beta
         char *running_mean

@@ -28,7 +28,7 @@ from cnnkit import (
 from cnnkit.augmentation import Flip
 from cnnkit.callbacks import Checkpoint
 from cnnkit.exceptions import ModelFormatError
-from cnnkit.schedules import Cosine
+from cnnkit.schedules import Cosine, Exponential
 from cnnkit.weights import Weights
 
 HOSTILE = [
@@ -79,7 +79,7 @@ PREDICTABLE = 16 << 20  # bytes of activations: what hostile sizes ask for is al
 def estimators():
     """Return fitted estimators with something of everything."""
     rich = [Conv(4), BatchNorm(), Residual([Conv(4, 1)]), Flatten(), Dense()]
-    clf = small(rich, learning_rate=Cosine(), augmentation=[Flip()], test_time_augmentation=1)
+    clf = small(rich, learning_rate=Exponential(), augmentation=[Flip()], test_time_augmentation=1)
     return [
         small(max_iter=1).fit(X, np.array(["a", "b"])[Y % 2]),
         clf.fit(X, Y),

@@ -24,6 +24,9 @@ FLAT = X.reshape(120, 64)
 NUMBERS = X.mean(axis=(1, 2, 3)) * 3
 SMALL = [Conv(6, 3), ReLU(), MaxPool(2), Conv1x1(), GlobalAvgPool()]
 
+# What epochs of a fit have in common with parts of a stream, and with epochs of a longer fit
+STEADY = {"learning_rate": "constant", "learning_rate_init": 0.001, "batch_size": 32, "alpha": 1e-4}
+
 DROPPING = [Conv(4, 3), BatchNorm(), ReLU(), Dropout(0.3), Flatten(), Dense()]
 
 
@@ -41,6 +44,11 @@ def flat(**options):
 
 def weights(estimator):
     return estimator.network_.weights.flat.copy()
+
+
+def trained(estimator):
+    """The weights without what is only counted: statistics of data and of batch norms."""
+    return weights(estimator)[: estimator.network_.weights.trained]
 
 
 class Clipped(ReLU):

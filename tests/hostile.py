@@ -78,7 +78,7 @@ ARRAYS = [
     *(np.ones((2, 5, 5, 2), dtype) for dtype in ("f2", "g", "D", "O", "?", "u1", "i8", "U1")),
     *(np.ones((2, 5, 5, 2), dtype) for dtype in ("M8[s]", "m8[s]", "V4", "f4,i4", ">f8")),
     *(np.zeros((2**40, 0)), np.zeros((0, 2**31, 2, 2)), np.zeros((2, 5, 5, 2), order="F")),
-    *(np.ma.masked_array(np.ones((2, 5, 5, 2)), True), np.asmatrix(np.ones((4, 4)))),
+    *(np.ma.masked_array(np.ones((2, 5, 5, 2)), True), np.ones((4, 4)).view(np.matrix)),
     *([[1, 2], [3, 4]], [[[[1.0]]]], [["a"]], [None], "text", range(3)),
 ]
 # One number as many, which nobody can copy; but scikit-learn adds up all of them

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from estimator_data import FLAT, NUMBERS, X, Y, flat, regressor, small, weights
+from estimator_data import FLAT, NUMBERS, STEADY, X, Y, flat, regressor, small, weights
 from joblib import parallel_config
 from oracles import assert_same_bits, python
 from sklearn.base import clone
@@ -36,7 +36,8 @@ class Record(Callback):
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_epochs_are_heard_of(solver):
     record = Record()
-    clf = small(solver=solver, max_iter=3).set_callbacks(record)
+    options = STEADY | {"solver": solver, "max_iter": 3}
+    clf = small(**options).set_callbacks(record)
     clf.fit(X, Y, X_val=X[:20], y_val=Y[:20])
     first, *epochs, last = record.heard
     assert (first, last, len(epochs)) == ("begin", "end", 3)
@@ -47,7 +48,7 @@ def test_epochs_are_heard_of(solver):
     assert epochs[0].learning_rate == (0.001 if solver == "adam" else None)
     assert all(epoch.seconds > 0 for epoch in epochs)
     assert_same_bits(epochs[-1].weights.flat, clf.network_.weights.flat)
-    assert_same_bits(weights(clf), weights(small(solver=solver, max_iter=3).fit(X, Y)))
+    assert_same_bits(weights(clf), weights(small(**options).fit(X, Y)))
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
@@ -105,10 +106,15 @@ def test_timer():
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_a_line_an_epoch(solver, capsys):
-    clf = small(verbose=1, solver=solver, early_stopping=True, max_iter=3).fit(X, Y)
+    clf = small(verbose=1, solver=solver, batch_size=27, early_stopping=True, max_iter=3).fit(X, Y)
     curves = zip(clf.loss_curve_, clf.validation_loss_curve_, clf.validation_scores_, strict=True)
-    title, *lines = capsys.readouterr().out.splitlines()
+    title, settings, *lines = capsys.readouterr().out.splitlines()
     assert title == title_of(clf)
+    assert settings == (
+        "3 epochs in batches of 27, OneCycle() of 0.01, alpha 0.0001"
+        if solver == "adam"
+        else "at most 3 iterations over all samples, alpha 0.0001"
+    )
     assert lines == [
         f"Epoch {i}, loss = {a:.6f}, validation loss = {b:.6f}, validation score = {c:.6f}"
         for i, (a, b, c) in enumerate(curves, 1)
@@ -124,17 +130,19 @@ def test_lines_of_a_search_say_whose_they_are(capsys):
     search.fit(X, Y)
     lines = capsys.readouterr().out.splitlines()
     titles = [title_of(small(verbose=1, max_iter=1, alpha=alpha)) for alpha in (0.5, 0.25)]
-    assert lines[::2] == [titles[0]] * 2 + [titles[1]] * 2
-    assert {line[:8] for line in lines[1::2]} == {"Epoch 1,"}
+    assert lines[::3] == [titles[0]] * 2 + [titles[1]] * 2
+    assert {line[:8] for line in lines[1::3]} == {"1 epoch "}
+    assert {line[:8] for line in lines[2::3]} == {"Epoch 1,"}
     with parallel_config(backend="threading", n_jobs=2):
         search.fit(X, Y)
     told = [line.partition(": ") for line in capsys.readouterr().out.splitlines()]
     for thread in {name for name, _, _ in told}:
         own = [text for name, _, text in told if name == thread]
         assert thread.startswith("Thread-")
-        assert set(own[::2]) <= set(titles)
-        assert {text[:8] for text in own[1::2]} == {"Epoch 1,"}
-    assert len(told) == 8
+        assert set(own[::3]) <= set(titles)
+        assert {text[:8] for text in own[1::3]} == {"1 epoch "}
+        assert {text[:8] for text in own[2::3]} == {"Epoch 1,"}
+    assert len(told) == 12
 
 
 def test_lines_of_another_process():
@@ -184,9 +192,9 @@ def callback():
 
 def test_scores_of_every_epoch(callback):
     monitor = callback.ScoringMonitor(scoring="accuracy")
-    clf = small(max_iter=3).set_callbacks(monitor).fit(X, Y)
+    clf = small(max_iter=3, **STEADY).set_callbacks(monitor).fit(X, Y)
     scores = [row["accuracy"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
-    expected = [small(max_iter=n).fit(X, Y).score(X, Y) for n in (1, 2, 3)]
+    expected = [small(max_iter=n, **STEADY).fit(X, Y).score(X, Y) for n in (1, 2, 3)]
     assert scores == expected
     assert clf.score(X, Y) == expected[-1]
     assert not {"_callback_fit_ctx", "_skl_callbacks_to_teardown"} & set(vars(clf))

@@ -49,7 +49,8 @@ def test_hyper_parameters_of_many_parts(tmp_path):
     """Of which a checkpoint holds a sum."""
     checkpoint = Checkpoint(tmp_path / "state", resume=True)
     many = dict.fromkeys(range(100000), 1.0)
-    clf = small(class_weight=many, max_iter=1).set_callbacks(checkpoint).fit(X, Y)
+    clf = small(class_weight=many, max_iter=1, learning_rate="constant")
+    clf.set_callbacks(checkpoint).fit(X, Y)
     assert clf.set_params(max_iter=2).fit(X, Y).n_iter_ == 2
     with pytest.raises(ValueError, match="got another class_weight: 100000 entries, sum "):
         clf.set_params(class_weight=many | {5: 2.0}).fit(X, Y)
@@ -102,10 +103,11 @@ def test_what_cannot_be_gone_on_from(tmp_path):
 @pytest.mark.parametrize(
     ("options", "images", "y", "name"),
     [
-        ({"batch_size": 7}, X, Y, "batch_size: 32 in the place of 7"),
+        ({"batch_size": 7}, X, Y, "batch_size: 'auto' in the place of 7"),
+        ({"max_iter": 5}, X, Y, "max_iter: 2 in the place of 5"),
         ({"layers": DROPPING}, X, Y, "layers"),
         ({"random_state": 12345}, X, Y, "random_state: one that gives"),
-        ({"learning_rate": Cosine()}, X, Y, "learning_rate: 'constant' in the place of"),
+        ({"learning_rate": Cosine()}, X, Y, "learning_rate: 'auto' in the place of"),
         ({}, X[1:], Y[1:], r"X: float64 \(120, 8, 8, 1\), sum .* in the place of float64 \(119,"),
         ({}, X[:, ::-1], Y, "X: float64"),
         ({}, X.astype("f4"), Y, "X: float64 .* in the place of float32"),

@@ -12,6 +12,7 @@ from estimator_data import (
     DROPPING,
     FLAT,
     NUMBERS,
+    STEADY,
     Brighten,
     Halving,
     X,
@@ -69,7 +70,7 @@ def assert_same_fit(found, wanted):
         (small, {"solver": "adamw", "ema_decay": 0.9, "class_weight": "balanced"}),
         (small, {"layers": DROPPING, "augmentation": [Flip(), Noise(0.1)]}),
         (small, {"early_stopping": True, "n_iter_no_change": 3, "tol": 0.1}),
-        (small, {"tol": 0.5, "n_iter_no_change": 5}),
+        (small, {"learning_rate": "constant", "tol": 0.5, "n_iter_no_change": 5}),
         (small, {"learning_rate": Cosine(warmup_epochs=2)}),
         (small, {"learning_rate": ReduceOnPlateau(0.5, patience=1, tol=0.3)}),
         (small, {"layers": DROPPING, "frozen": ["conv1"], "batch_size": 50}),
@@ -188,15 +189,15 @@ def test_validation_samples_of_ones_own(tmp_path):
 
 def test_training_for_longer(tmp_path):
     checkpoint = Checkpoint(tmp_path / "state", resume=True)
-    small(max_iter=2).set_callbacks(checkpoint).fit(X, Y)
-    found = small(max_iter=5).set_callbacks(checkpoint).fit(X, Y)
-    assert_same_fit(found, small(max_iter=5).fit(X, Y))
+    small(max_iter=2, **STEADY).set_callbacks(checkpoint).fit(X, Y)
+    found = small(max_iter=5, **STEADY).set_callbacks(checkpoint).fit(X, Y)
+    assert_same_fit(found, small(max_iter=5, **STEADY).fit(X, Y))
 
 
 def test_a_time_limit_counts_what_went_before(tmp_path):
     checkpoint = Checkpoint(tmp_path / "state", resume=True)
-    small(max_iter=3).set_callbacks(checkpoint).fit(X, Y)
-    clf = small(max_iter=500, max_time=1e-9).set_callbacks(checkpoint).fit(X, Y)
+    small(max_iter=3, **STEADY).set_callbacks(checkpoint).fit(X, Y)
+    clf = small(max_iter=500, max_time=1e-9, **STEADY).set_callbacks(checkpoint).fit(X, Y)
     assert clf.n_iter_ == 4
 
 
@@ -218,12 +219,12 @@ def test_an_epoch_cut_short_by_a_time_limit_is_trained_anew(tmp_path, monkeypatc
         for module in (training, watch):
             patch.setattr(module, "perf_counter", clock)
         patch.setattr(training.Training, "step", late)
-        clf = small(max_iter=5, max_time=500).set_callbacks(checkpoint).fit(X, Y)
+        clf = small(max_iter=5, max_time=500, batch_size=32).set_callbacks(checkpoint).fit(X, Y)
     assert clf.n_iter_ == -(-steps // 4)
     state = checkpoint.read()
     assert (0 if state is None else len(state.epochs)) == steps // 4
-    found = small(max_iter=5).set_callbacks(checkpoint).fit(X, Y)
-    assert_same_fit(found, small(max_iter=5).fit(X, Y))
+    found = small(max_iter=5, batch_size=32).set_callbacks(checkpoint).fit(X, Y)
+    assert_same_fit(found, small(max_iter=5, batch_size=32).fit(X, Y))
 
 
 def test_other_callbacks_hear_of_what_went_before(tmp_path):
@@ -273,7 +274,8 @@ def test_logs_of_rates_of_any_type(tmp_path, rate):
     checkpoint = Checkpoint(tmp_path / "state", resume=True)
     logs = [CSVLog(tmp_path / "csv", append=True), JSONLog(tmp_path / "json", append=True)]
     for epochs in (2, 3):
-        clf = small(max_iter=epochs, learning_rate_init=rate, solver="sgd")
+        options = STEADY | {"learning_rate_init": rate, "solver": "sgd"}
+        clf = small(max_iter=epochs, **options)
         clf.set_callbacks(checkpoint, *logs).fit(X, Y)
     assert [
         json.loads(line)["number"] for line in (tmp_path / "json").read_text().splitlines()
@@ -283,10 +285,10 @@ def test_logs_of_rates_of_any_type(tmp_path, rate):
 
 def test_half_a_line_of_a_log(tmp_path):
     checkpoint = Checkpoint(tmp_path / "state", resume=True)
-    small(max_iter=1).set_callbacks(checkpoint).fit(X, Y)
+    small(max_iter=1, **STEADY).set_callbacks(checkpoint).fit(X, Y)
     (tmp_path / "json").write_text('{"number": 7}\n{"number": 1, "lo')
     log = JSONLog(tmp_path / "json", append=True)
-    small(max_iter=2).set_callbacks(checkpoint, log).fit(X, Y)
+    small(max_iter=2, **STEADY).set_callbacks(checkpoint, log).fit(X, Y)
     assert [
         json.loads(line)["number"] for line in (tmp_path / "json").read_text().splitlines()
     ] == [7, 1, 2]
@@ -295,7 +297,8 @@ def test_half_a_line_of_a_log(tmp_path):
 def test_infinite_moments(tmp_path):
     """Adam's squares of gradients may be too large for float32: training goes on."""
     images, numbers = (X * 1e12).astype(np.float32), NUMBERS
-    make = lambda n: regressor([Flatten(), Dense()], max_iter=n, learning_rate_init=0.01)  # noqa: E731
+    options = STEADY | {"learning_rate_init": 0.01, "standardize": False}
+    make = lambda n: regressor([Flatten(), Dense()], max_iter=n, **options)  # noqa: E731
     checkpoint = Checkpoint(tmp_path / "state", resume=True)
     make(1).set_callbacks(checkpoint).fit(images, numbers)
     assert np.isinf(checkpoint.read().vectors["moment 1"]).any()
@@ -382,8 +385,8 @@ def test_the_best_of_those_that_are_written(tmp_path, monkeypatch):
 
 def test_a_path_of_bytes(tmp_path):
     checkpoint = Checkpoint(os.fsencode(tmp_path / "state"), resume=True)
-    small(max_iter=1).set_callbacks(checkpoint).fit(X, Y)
-    assert small(max_iter=2).set_callbacks(checkpoint).fit(X, Y).n_iter_ == 2
+    small(max_iter=1, **STEADY).set_callbacks(checkpoint).fit(X, Y)
+    assert small(max_iter=2, **STEADY).set_callbacks(checkpoint).fit(X, Y).n_iter_ == 2
     assert checkpoint.weights().keys() == small().fit(X, Y).network_.weights.keys()
 
 

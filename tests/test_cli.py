@@ -75,12 +75,46 @@ class TestTrain:
     def test_plain_lines_in_a_pipe(self, digits_file):
         lines = digits_file[1].splitlines()
         assert lines[0] == "1617 images of 8x8x1 in 10 classes, 180 more to validate"
-        for epoch, line in enumerate(lines[1:5], 1):
+        assert lines[1] == "4 epochs in batches of 32, OneCycle() of 0.01, alpha 0.01"
+        for epoch, line in enumerate(lines[2:6], 1):
             pattern = rf"epoch {epoch}/4  loss \d+\.\d{{4}}  validation accuracy 0\.\d{{4}}"
             assert re.fullmatch(pattern, line)
-        assert lines[5].startswith("5,130 weights trained in ")
-        assert lines[6] == f"model: {digits_file[0]}"
-        assert len(lines) == 7
+        weights = load(digits_file[0]).summary().weights
+        assert lines[6].startswith(f"{weights:,} weights trained in ")
+        assert lines[7] == f"model: {digits_file[0]}"
+        assert len(lines) == 8
+
+    @pytest.mark.parametrize("said", [False, True])
+    def test_what_is_left_out_is_as_in_the_estimator(self, run, tmp_path, said):
+        words = ["--output", tmp_path / "model", "--solver", "adamw"]
+        for option in ("--epochs", "--batch-size", "--learning-rate", "--schedule"):
+            words += [option, "auto"] if said else []
+        code, out, err = run("train", self.few_digits(tmp_path), *words)
+        clf = load(tmp_path / "model")
+        assert (code, err) == (0, "")
+        assert clf.get_params() == CNNClassifier(random_state=0).get_params()
+        told = re.findall(r"^epoch (\d+)/(\d+) ", out, re.M)
+        assert told == [(str(n), str(clf.n_iter_)) for n in range(1, clf.n_iter_ + 1)]
+        epochs = re.match(r"90 images .*\n(\d+) epochs in batches of \d+, OneCycle\(\) of 0\.", out)
+        assert int(epochs[1]) == clf.n_iter_ > 10
+
+    def test_the_width_of_the_default_network(self, run, tmp_path):
+        words = ("--epochs", 1, "--output", tmp_path / "model")
+        counts = []
+        for more in ([], ["--width", 1], ["--model", "default", "--width", 0.5]):
+            assert run("train", self.few_digits(tmp_path), *words, *more)[0] == 0
+            counts.append(load(tmp_path / "model").summary().weights)
+        assert counts[0] == counts[1] > 3 * counts[2]
+
+    def test_a_warning_is_one_line(self, tmp_path):
+        images = generator(0).random((40, 8, 8))
+        images[::4] = 0
+        np.savez(tmp_path / "data.npz", X=images, y=[0, 1] * 20)
+        words = ("--epochs", 1, "--output", tmp_path / "model", "--validation-fraction", 0)
+        done = command("train", tmp_path / "data.npz", *words)
+        assert done.returncode == 0
+        assert done.stderr.startswith("cnnkit: warning: CNNClassifier: 25% of the images in X are")
+        assert done.stderr.count("\n") == 1
 
     def test_one_line_on_a_terminal(self, tmp_path):
         words = ["train", "digits", "--epochs", "3", "--output", str(tmp_path / "model")]
@@ -98,7 +132,7 @@ class TestTrain:
             shown += part
         os.close(parent)
         assert process.wait() == 0
-        bar = next(line for line in shown.decode().split("\n") if "epoch" in line)
+        bar = next(line for line in shown.decode().split("\n") if "epoch 1" in line)
         assert bar.count("\repoch ") == 3
         assert "[####################] loss" in bar
         assert " left" in bar
@@ -125,7 +159,7 @@ class TestTrain:
         code, out, _ = run("train", photos, *words, "--output", path, "--validation-fraction", 0)
         assert code == 0
         assert out.startswith(
-            "24 images of 16x12x3 in 2 classes, 0 more to validate\nepoch 1/1  loss"
+            "24 images of 16x12x3 in 2 classes, 0 more to validate\n1 epoch in batches of 8, One"
         )
         assert load(path).network_.graph.layers[0][0] == "conv1"
         code, out, _ = run("predict", path, photos / "left", "--proba")
@@ -153,7 +187,7 @@ class TestTrain:
         for name in "ab":
             (tmp_path / "data" / name).mkdir(parents=True)
             for k in range(3):
-                pixels = np.full((6, 6), 60 * k, np.uint8)
+                pixels = np.arange(36, dtype=np.uint8).reshape(6, 6) + 60 * k
                 image.fromarray(pixels).save(tmp_path / "data" / name / f"{k}.png")
         words = ("--epochs", 1, "--output", tmp_path / "model")
         code, out, _ = run("train", tmp_path / "data", *words)
@@ -172,6 +206,7 @@ class TestTrain:
         )
         assert len(re.findall("^epoch ", out, re.M)) == clf.n_iter_ <= 40
         assert (clf.learning_rate, clf.early_stopping) == (OneCycle(), True)
+        assert clf.learning_rate_init == 0.05
 
     def few_digits(self, tmp_path):
         X, y = load_digits(return_X_y=True)
@@ -179,10 +214,15 @@ class TestTrain:
         return tmp_path / "digits.npz"
 
     def test_training_ends_once_the_loss_has_stopped_falling(self, run, tmp_path):
-        np.savez(tmp_path / "same.npz", X=np.zeros((20, 4, 4)), y=[0, 1] * 10)
-        words = ("--epochs", 500, "--output", tmp_path / "model")
-        assert run("train", tmp_path / "same.npz", *words)[0] == 0
-        assert load(tmp_path / "model").n_iter_ < 30
+        """Unless the schedule has an end."""
+        X, y = generator(0).random((20, 4, 4)), np.array([0, 1] * 10)
+        X[y == 1, :2] += 5
+        np.savez(tmp_path / "plain.npz", X=X, y=y)
+        words = ("--epochs", 150, "--learning-rate", 0.01, "--output", tmp_path / "model")
+        for schedule in ("constant", "auto"):
+            words = (*words, "--schedule", schedule)
+            assert run("train", tmp_path / "plain.npz", *words)[0] == 0
+            assert (load(tmp_path / "model").n_iter_ < 150) == (schedule == "constant")
 
     def test_a_class_of_one_image_is_trained_on(self, run, tmp_path):
         np.savez(tmp_path / "few.npz", X=generator(0).random((9, 4, 4)), y=[*"aaaabbbbc"])
@@ -238,7 +278,7 @@ class TestPredict:
         assert (code, "needs a classifier or a regressor, got CNNFeatures" in err) == (1, True)
         code, out, _ = run("summary", tmp_path / "model")
         assert out.startswith(
-            "CNNFeatures for images of 4x5x1\nfeatures: maxpool1\nclasses: 0, 1\n"
+            "CNNFeatures for images of 4x5x1\nfeatures: globalavgpool1\nclasses: 0, 1\n"
         )
 
     def test_digits(self, digits_file):
@@ -303,8 +343,11 @@ class TestUsage:
             ([], "the following arguments are required: COMMAND"),
             (["fly"], "invalid choice: 'fly'"),
             (["train"], "required: DATA"),
-            (["train", "digits", "--epochs", "0"], "must be a positive int, got '0'"),
-            (["train", "digits", "--learning-rate", "nan"], "must be a positive float, got 'nan'"),
+            (["train", "digits", "--epochs", "0"], "must be auto or a positive int, got '0'"),
+            (
+                ["train", "digits", "--learning-rate", "nan"],
+                "must be auto or a positive float, got 'nan'",
+            ),
             (["train", "digits", "--validation-fraction", "1"], "must be at least 0 and below 1"),
             (["train", "digits", "--model", "resnet19"], "invalid choice: 'resnet19'"),
             (["train", "digits", "--size", "8"], "must be sizes such as 64x64"),
@@ -314,7 +357,8 @@ class TestUsage:
                 ["train", "digits", "--early-stopping", "--validation-fraction", "0"],
                 "--early-stopping: needs a --validation-fraction above 0",
             ),
-            (["train", "digits", "--width", "2"], "--width: needs a --model"),
+            (["train", "digits", "--width", "auto"], "must be a positive float, got 'auto'"),
+            (["train", "digits", "--model", "find"], "invalid choice: 'find'"),
             (["train", "digits", "--image-shape", "8x8"], "--image-shape: needs an .npz file"),
             (["summary", "x.safetensors", "--classes", "3"], "--classes: needs a named network"),
         ],

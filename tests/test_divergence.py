@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from estimator_data import NUMBERS, X, Y, regressor, small, weights
+from estimator_data import NUMBERS, STEADY, X, Y, regressor, small, weights
 from oracles import assert_same_bits
 from sklearn.exceptions import ConvergenceWarning
 
@@ -22,17 +22,30 @@ class Spoil(Callback):
             epoch.weights.flat[:] = self.number
 
 
+RAW = {"standardize": False, "standardize_targets": False}
+
+
 def wild(**options):
-    return regressor(**{"solver": "sgd", "learning_rate_init": 1e30, "max_iter": 5} | options)
+    steep = {"solver": "sgd", "learning_rate_init": 1e30, "max_iter": 5}
+    return regressor(**STEADY | steep | options)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "adamw", "lbfgs"])
 def test_an_error_that_says_what_to_do(solver):
     numbers = NUMBERS * 1e200
-    clf = wild(solver=solver)
+    clf = wild(solver=solver, **RAW)
     with pytest.raises(DivergenceError, match=r"Training diverged.* Scale "):
         clf.fit(X * 1e30, numbers)
     assert not hasattr(clf, "network_")
+
+
+def test_huge_numbers_are_tamed():
+    """Those that diverge without `standardize`."""
+    reg = regressor(learning_rate_init=0.01, max_iter=20, random_state=0)
+    huge = reg.fit(X * 1e30, NUMBERS * 1e200).predict(X * 1e30)
+    assert reg.loss_ < reg.loss_curve_[0]
+    wanted = reg.fit(X, NUMBERS).predict(X)
+    np.testing.assert_allclose(huge / 1e200, wanted, rtol=1e-6)
 
 
 def test_the_last_step_counts_too():
@@ -46,15 +59,16 @@ def test_the_last_step_counts_too():
 @pytest.mark.parametrize("number", [1e38, np.nan])
 def test_stop_keeps_the_last_good_weights(options, number):
     X32 = X.astype(np.float32)
-    clf = small(max_iter=6, on_divergence="stop", **options).set_callbacks(Spoil(number))
-    found = small(max_iter=6, **options).set_callbacks(Spoil(number))
+    steady = STEADY | options
+    clf = small(max_iter=6, on_divergence="stop", **steady).set_callbacks(Spoil(number))
+    found = small(max_iter=6, **steady).set_callbacks(Spoil(number))
     with pytest.raises(DivergenceError):
         found.fit(X32, Y)
     with pytest.warns(ConvergenceWarning, match=r"in epoch 3: .* until epoch 2 is kept\.$") as told:
         clf.fit(X32, Y)
     assert [warning.filename for warning in told] == [__file__]
     assert clf.n_iter_ == len(clf.loss_curve_) == 2
-    assert_same_bits(weights(clf), weights(small(max_iter=2, **options).fit(X32, Y)))
+    assert_same_bits(weights(clf), weights(small(max_iter=2, **steady).fit(X32, Y)))
     assert np.isfinite(clf.predict_proba(X32)).all()
 
 

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from estimator_data import DIGITS, LABELS, SMALL, X, Y, small, weights
+from estimator_data import DIGITS, LABELS, SMALL, X, Y, small, trained, weights
 from oracles import LAYOUTS, assert_same_bits, laid_out
 from seeded import generator
 from sklearn.base import clone, is_classifier
@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cnnkit import (
     CNNClassifier,
+    CNNRegressor,
     Conv,
     Conv1x1,
     Dense,
@@ -28,8 +29,11 @@ from cnnkit import (
     Network,
     ReLU,
     Sequential,
+    models,
+    scaling,
     set_num_threads,
 )
+from cnnkit.schedules import Cosine, OneCycle
 
 HEAD = [Flatten(), Dense()]
 DROPPING = [Conv(6, 3, stride=2), ReLU(), Dropout(0.3), Flatten(), Dense()]
@@ -87,10 +91,10 @@ def test_probabilities():
 
 
 def test_log_probabilities_stay_finite():
-    clf = small([GlobalAvgPool()]).fit(np.eye(2).reshape(2, 1, 1, 2), [0, 1])
-    x = np.array([1e4, -1e4]).reshape(1, 1, 1, 2)
-    assert clf.predict_proba(x).tolist() == [[1, 0]]
-    assert clf.predict_log_proba(x).tolist() == [[0, -2e4]]
+    x = np.array([[1e4, -1e4], [-1e4, 1e4]]).reshape(2, 1, 1, 2)
+    clf = small([GlobalAvgPool()], standardize=False).fit(x, [0, 1])
+    assert clf.predict_proba(x).tolist() == [[1, 0], [0, 1]]
+    assert clf.predict_log_proba(x).tolist() == [[0, -2e4], [-2e4, 0]]
 
 
 @pytest.mark.parametrize(
@@ -167,11 +171,19 @@ def test_float64_is_float64_and_near_float32():
     np.testing.assert_allclose(wide.loss_curve_, narrow.loss_curve_, rtol=1e-5)
 
 
-def test_uint8_is_scaled():
+def test_uint8_is_like_any_numbers():
     images = (X * 255).astype("uint8")
-    clf = small().fit(images, Y)
-    scaled = small().fit((images * np.float32(1 / 255)).astype("float32"), Y)
-    np.testing.assert_allclose(weights(clf), weights(scaled), rtol=0, atol=1e-5)
+    clf, same = (small().fit(a, Y) for a in (images, images.astype("float32")))
+    np.testing.assert_allclose(weights(clf), weights(same), rtol=0, atol=1e-5)
+
+
+def test_uint8_is_scaled_where_nothing_is_standardised():
+    images = (X * 255).astype("uint8")
+    clf = small(standardize=False).fit(images, Y)
+    scaled = (images * np.float32(1 / 255)).astype("float32")
+    same = small(standardize=False).fit(scaled, Y)
+    np.testing.assert_allclose(trained(clf), trained(same), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(clf.predict_proba(images), same.predict_proba(scaled), atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
@@ -186,7 +198,8 @@ def test_layouts_of_memory(layout, dtype, tmp_path):
 
 
 @pytest.mark.parametrize("mapped", [True, False])
-def test_uint8_is_never_copied_whole(mapped, tmp_path):
+def test_uint8_is_never_copied_whole(mapped, tmp_path, monkeypatch):
+    monkeypatch.setattr(scaling, "BLOCK", 1 << 14)  # a block is as large for any data
     images = generator(0).integers(0, 255, (3000, 32, 32, 3), "uint8")
     y = np.arange(3000) % 2
     if mapped:
@@ -259,9 +272,17 @@ def test_without_shuffling_the_order_counts():
 
 
 def test_training_stops_when_the_loss_no_longer_falls():
-    clf = small(tol=1e6, n_iter_no_change=3, max_iter=20).fit(X, Y)
+    options = {"learning_rate": "constant", "n_iter_no_change": 3}
+    clf = small(tol=1e6, max_iter=20, **options).fit(X, Y)
     assert clf.n_iter_ == len(clf.loss_curve_) == 4
-    assert small(tol=0, max_iter=6, n_iter_no_change=6).fit(X, Y).n_iter_ == 6
+    assert small(tol=0, max_iter=6, **options | {"n_iter_no_change": 6}).fit(X, Y).n_iter_ == 6
+
+
+@pytest.mark.parametrize("schedule", ["auto", Cosine(), OneCycle()], ids=str)
+def test_a_schedule_with_an_end_runs_to_it(schedule):
+    options = {"learning_rate": schedule, "tol": 1e6, "n_iter_no_change": 3, "max_iter": 9}
+    assert small(**options).fit(X, Y).n_iter_ == 9
+    assert small(early_stopping=True, **options).fit(X, Y).n_iter_ == 4
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
@@ -278,7 +299,7 @@ def test_alpha_makes_weights_small(solver):
     [
         ({"momentum": 0.5}, False),
         ({"nesterovs_momentum": False}, False),
-        ({"learning_rate_init": 0.01}, False),
+        ({"learning_rate_init": 0.02}, False),
         ({"beta_1": 0.5, "beta_2": 0.5, "epsilon": 0.1}, True),
     ],
     ids=str,
@@ -296,28 +317,32 @@ def test_options_of_adam(options):
 def test_verbose(capsys):
     clf = small(verbose=True).fit(X, Y)
     lines = [f"Epoch {i + 1}, loss = {loss:.6f}" for i, loss in enumerate(clf.loss_curve_)]
-    assert capsys.readouterr().out.splitlines()[1:] == lines
+    assert capsys.readouterr().out.splitlines()[2:] == lines
 
 
 # Layers
 
 
-@pytest.mark.parametrize(
-    ("shape", "output_shapes"),
-    [
-        ((5,), [(1, 1, 16), (1, 1, 16), (1, 1, 32), (1, 1, 32), (1, 1, 2), (2,)]),
-        ((3, 9), [(3, 9, 16), (3, 9, 16), (3, 9, 32), (3, 9, 32), (3, 9, 2), (2,)]),
-        ((4, 5, 3), [(4, 5, 16)] * 2 + [(4, 5, 32)] * 2 + [(2, 2, 32), (2, 2, 2), (2,)]),
-    ],
-)
-def test_default_layers(shape, output_shapes):
-    clf = CNNClassifier(max_iter=1, random_state=0)
+@pytest.mark.parametrize("shape", [(5,), (3, 9), (4, 5, 3), (1, 13, 1), (1, 40, 2)], ids=str)
+@pytest.mark.parametrize("make", [CNNClassifier, CNNRegressor])
+def test_default_layers(make, shape):
+    """Those of `models.default`; for numbers nothing is dropped."""
+    estimator = make(max_iter=1, random_state=0)
     rows = generator(0).random((20, *shape))
-    clf.fit(rows, np.arange(20) % 2)
-    assert [row.output_shape for row in clf.summary().rows] == output_shapes
-    kernel = clf.network_.weights["conv1/w"].shape[:2]
-    assert kernel == ((1, 1) if len(shape) == 1 else (3, 3))
-    assert clf.layers is None
+    estimator.fit(rows, np.arange(20) % 2)
+    options = {"dropout": 0} if make is CNNRegressor else {}
+    n_outputs = 1 if make is CNNRegressor else 2
+    H, W, *C = (1, 1, *shape) if len(shape) == 1 else shape
+    wanted = models.default(n_outputs, (H, W, *(C or [1])), **options)
+    assert str(estimator.summary()) == str(wanted.summary(estimator.input_shape_))
+    assert estimator.layers is None
+
+
+def test_default_layers_of_lbfgs():
+    """It meets no chance."""
+    clf = CNNClassifier(solver="lbfgs", max_iter=1, random_state=0).fit(X, Y)
+    assert str(clf.summary()) == str(models.default(10, (8, 8, 1), dropout=0).summary((8, 8, 1)))
+    assert "Dropout" not in {row.layer for row in clf.summary().rows}
 
 
 @pytest.mark.parametrize(
@@ -342,7 +367,8 @@ def test_weights_by_path():
     clf = small().fit(X, Y)
     paths = {"conv1/w": (3, 3, 1, 6), "conv1/b": (6,), "conv1x1_1/w": (1, 1, 6, 10)}
     shapes = {path: array.shape for path, array in clf.network_.weights.items()}
-    assert shapes == paths | {"conv1x1_1/b": (10,)}
+    statistics = {"input/mean": (1,), "input/scale": (1,), "input/range": (2,)}
+    assert shapes == paths | {"conv1x1_1/b": (10,)} | statistics
     before = clf.predict_log_proba(X)
     clf.network_.weights["conv1x1_1/b"][3] += 5
     raised = clf.predict_log_proba(X)
@@ -595,6 +621,6 @@ def test_bad_X_at_predict(method, rows, message):
 
 
 def test_divergence():
-    clf = small(solver="sgd", learning_rate_init=1e30)
+    clf = small(solver="sgd", learning_rate="constant", learning_rate_init=1e30)
     with pytest.raises(ValueError, match=r"^Training diverged in epoch \d: .* now 1e\+30\.$"):
         clf.fit(X, Y)

@@ -13,7 +13,7 @@ from cnnkit import set_num_threads
 from cnnkit.augmentation import Augment, Cutout, Flip, Mixup, Noise, Rotate, Scale, Shift
 
 ALL = [Flip(), Shift(1), Rotate(10), Scale(0.9), Noise(0.1), Cutout(2), Mixup(0.5)]
-LABELS = np.eye(10, dtype=int)[Y]
+LABELS = np.c_[Y % 2, Y > 4, Y == 3].astype(int)
 
 
 def ids(value):

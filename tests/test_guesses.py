@@ -57,7 +57,7 @@ def exactly(text):
         ("patience", "use n_iter_no_change, with early_stopping=True."),
         *(("verbosity", "use verbose."), ("validation_data", "give them to fit, as X_val and ")),
         ("iamge_shape", "did you mean image_shape?"),
-        ("xyz", "there are layers, image_shape, solver, "),
+        ("xyz", "there are layers, image_shape, standardize, solver, "),
     ],
 )
 def test_arguments_of_estimators(kind, word, advice):
@@ -279,7 +279,7 @@ def test_a_head_needs_its_name(layers):
         ("loss", "Huber", "did you mean 'huber'?"),
         ("image_shape", 28, "write (28, 28, 1), or 3 for images in colour."),
         ("early_stopping", 5, "write early_stopping=True, n_iter_no_change=5."),
-        ("batch_size", "auto", "write a number, such as 32."),
+        ("batch_size", "full", "Got 'full' instead: write a number, such as 32."),
         ("frozen", "conv1", "put it in a list: ['conv1']."),
         ("augmentation", Flip, "write Flip(), with brackets."),
         ("augmentation", True, "say which: [Flip(), Shift(1)] of cnnkit.augmentation."),

@@ -18,12 +18,12 @@ CODE = """if True:
         if event.startswith(("socket.", "subprocess.", "os.mkdir", "os.rename", "urllib.")):
             touched.append(event)
 
-    import sklearn.base
+    import sklearn.base  # which brings pandas where it is installed
     sys.addaudithook(watch)
     before = set(sys.modules)
     import cnnkit
     print(touched)
-    roots = {name.partition(".")[0] for name in sys.modules}
+    roots = {name.partition(".")[0] for name in set(sys.modules) - before}
     print(sorted(roots & {"matplotlib", "torch", "tensorflow", "pandas", "rich", "onnx", "dask"}))
     print(len(set(sys.modules) - before) > 10)
 """

@@ -163,8 +163,11 @@ class TestRoundTrip:
 
     @pytest.mark.parametrize("y", [NUMBERS, NUMBERS[:, 0]], ids=["several", "one"])
     def test_regressors(self, y, tmp_path):
-        reg = CNNRegressor(loss="huber", max_iter=2, random_state=0).fit(X, y)
+        reg = CNNRegressor(loss="huber", max_iter=2, random_state=0).fit(X, 50 * y)
         again = copy(reg, tmp_path)
+        assert_same_bits(
+            again.network_.weights["targets/scale"], reg.network_.weights["targets/scale"]
+        )
         assert again.get_params() == reg.get_params()
         assert_same_learnt(again, reg)
         assert_same_bits(again.predict(X), reg.predict(X))
@@ -182,6 +185,7 @@ class TestRoundTrip:
             [("first", Conv(3)), BatchNorm(), "passthrough", gap_head()],
             X.reshape(30, -1),
             image_shape=[6, 7, 2],
+            standardize=False,
             class_weight={"ant": 2, "bee": 0.5, "cat": 1.0},
             learning_rate=Cosine(warmup_epochs=1),
             augmentation=[Flip(), Augment([Shift(1), Rotate(5), Mixup(0.3)])],
@@ -212,14 +216,14 @@ class TestRoundTrip:
     def test_features(self, make, kind, tmp_path):
         y = LABELS["int"]
         inner = kind(max_iter=1, random_state=0).fit(X, y)
-        features = CNNFeatures(make(inner), node="relu2", random_state=3).fit(X, y)
+        features = CNNFeatures(make(inner), node="relu1", random_state=3).fit(X, y)
         again = copy(features, tmp_path)
         assert type(again) is CNNFeatures
         assert str(again) == str(features)
         assert type(again.estimator) is type(features.estimator)
         if make is FrozenEstimator:
             assert again.estimator.estimator is again.estimator_
-        assert (again.node_, again.feature_shape_) == ("relu2", (6, 7, 32))
+        assert (again.node_, again.feature_shape_) == ("relu1", (6, 7, 32))
         assert_same_bits(again.transform(X), features.transform(X))
         assert_same_bits(again.estimator_.predict(X), features.estimator_.predict(X))
         assert list(again.get_feature_names_out()) == list(features.get_feature_names_out())
@@ -367,6 +371,7 @@ def as_regressor(model):
 
 
 LOSSES = "learned:loss_curve_"
+SCALES = "scales must be one of ([], ['input'], ['input', 'targets']), got "
 CLASSES = "classes_ must be one for each of the 3 outputs, in order, got "
 
 
@@ -406,6 +411,17 @@ class TestHostileFiles:
             (put("frozen", ["conv2"]), "frozen must be names of layers ['conv1', 'relu1', 'conv1x"),
             (put("frozen", "conv1"), "frozen must be names of layers"),
             (put("frozen", ["conv1", "conv1"]), "frozen must be names of layers"),
+            (put("scales", 3), f"{SCALES}3"),
+            (put("scales", None), f"{SCALES}None"),
+            (put("scales", "input"), f"{SCALES}'input'"),
+            (put("scales", {"input": 1}), f"{SCALES}{{'input': 1}}"),
+            (put("scales", ["output"]), f"{SCALES}['output']"),
+            (put("scales", ["targets"]), f"{SCALES}['targets']"),
+            (put("scales", ["input", "input"]), f"{SCALES}['input', 'input']"),
+            (put("scales", ["input"] * 10**5), f"{SCALES}['input', 'input', "),
+            (put("scales", []), "every tensor must be used, got ['weight:input/mean', 'weight:inp"),
+            (put("scales", ["input", "targets"]), "a tensor must hold the weights 'targets/mean'"),
+            (lambda m: m.pop("scales"), "a file must have ['algorithm'"),
             (put("features", []), "features must have params and node, got []"),
             (put("features", {"params": {}, "node": ["relu1"]}), "node must be one of ['conv1', "),
             (put("features", {"params": 3, "node": "relu1"}), "params must be an object, got 3"),
@@ -440,8 +456,9 @@ class TestHostileFiles:
     )
     def test_what_the_text_says(self, good, tmp_path, change, message):
         path = altered(good, tmp_path / "bad", change)
-        with pytest.raises(ModelFormatError, match=re.escape(message)):
+        with pytest.raises(ModelFormatError, match=re.escape(message)) as caught:
             load(path)
+        assert len(str(caught.value)) < 1000
 
     @pytest.mark.parametrize(
         ("change", "message"),
@@ -488,6 +505,50 @@ class TestHostileFiles:
             load(path)
         assert len(str(caught.value)) < 1000
 
+    @pytest.mark.parametrize(
+        ("name", "value", "message"),
+        [
+            ("input/mean", None, "a tensor must hold the weights 'input/mean', got none"),
+            ("input/scale", None, "a tensor must hold the weights 'input/scale', got none"),
+            ("input/range", None, "a tensor must hold the weights 'input/range', got none"),
+            ("targets/mean", None, "a tensor must hold the weights 'targets/mean', got none"),
+            ("targets/scale", None, "a tensor must hold the weights 'targets/scale', got none"),
+            ("input/mean", np.zeros(3), "input/mean must be of float32 and shape (2,), got float3"),
+            ("input/mean", np.zeros((1, 2)), "and shape (2,), got float32 and (1, 2)"),
+            ("input/range", np.zeros(1), "input/range must be of float32 and shape (2,), got floa"),
+            ("targets/scale", np.ones(2), "targets/scale must be of float32 and shape (3,), got f"),
+            ("input/mean", [0, np.nan], "input/mean must be finite numbers, got nan to nan"),
+            ("input/range", [0, np.inf], "input/range must be finite numbers, got 0.0 to inf"),
+            ("targets/mean", [0, -np.inf, 0], "targets/mean must be finite numbers, got -inf to"),
+            *(
+                (f"{of}/scale", [1, scale, 1][:count], f"{of}/scale must be finite numbers of at l")
+                for of, count in (("input", 2), ("targets", 3))
+                for scale in (0.0, -0.0, -1.0, 1e-40, np.nan, np.inf)
+            ),
+        ],
+    )
+    def test_scales(self, tmp_path, name, value, message):
+        """They are divided by, and multiplied with, whatever they are."""
+        path = tmp_path / "model"
+        save(CNNRegressor(max_iter=1, random_state=0).fit(X, NUMBERS), path)
+
+        def change(arrays):
+            del arrays[f"weight:{name}"]
+            if value is not None:
+                arrays[f"weight:{name}"] = np.array(value, np.float32)
+
+        with pytest.raises(ModelFormatError, match=re.escape(message)):
+            load(altered(path, path, tensors=change))
+
+    def test_a_classifier_has_no_scale_of_targets(self, good, tmp_path):
+        def change(arrays):
+            for name in ("mean", "scale"):
+                arrays[f"weight:targets/{name}"] = np.ones(3, np.float32)
+
+        path = altered(good, tmp_path / "bad", put("scales", ["input", "targets"]), change)
+        with pytest.raises(ModelFormatError, match="scales must be of the input alone for a class"):
+            load(path)
+
     @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "[" * 10_000, '{"a":1,"a":2}'])
     def test_texts(self, good, tmp_path, text):
         with pytest.raises(ModelFormatError):
@@ -517,7 +578,7 @@ class TestHostileFiles:
     def test_a_small_file_takes_little_memory(self, good, tmp_path):
         def huge(model):
             graph = {"layer": "Sequential", "layers": [{"layer": "GlobalAvgPool"}]}
-            model.update(graph=graph, input_shape=[30_000, 30_000, 3])
+            model.update(graph=graph, input_shape=[30_000, 30_000, 3], scales=[])
 
         def no_weights(arrays):
             for name in [name for name in arrays if name.startswith("weight:")]:

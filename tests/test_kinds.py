@@ -135,5 +135,5 @@ def test_other_shapes_are_said_as_they_are():
         clf.predict(COLOURS[0].ravel())
     with pytest.raises(ValueError, match=r"^X has 9 features, but CNNClassifier is expecting 64"):
         small().fit(X, Y).predict(np.zeros((8, 9)))
-    row = CNNClassifier(max_iter=1).fit(np.zeros((6, 1, 8)), Y6)
+    row = CNNClassifier(max_iter=1).fit(np.arange(48).reshape(6, 1, 8), Y6)
     assert len(row.predict(np.zeros((1, 8)))) == 1  # one flat row

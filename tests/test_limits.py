@@ -9,7 +9,7 @@ from oracles import python
 
 from cnnkit import Conv, Dense, Flatten, GlobalAvgPool, Network, Sequential, limits
 
-IMAGES = np.zeros((4, 64, 64, 3), np.float32)
+IMAGES = np.linspace(0, 1, 4 * 64 * 64 * 3, dtype=np.float32).reshape(4, 64, 64, 3)
 LABELS = [0, 1, 0, 1]
 WIDE = [Flatten(), Dense(100_000), Dense()]
 

@@ -72,9 +72,9 @@ def test_pickles_and_files(tmp_path, layers):
 @pytest.mark.parametrize(
     ("layers", "said"),
     [
-        ("resnet", r"\{lenet5, convnet, .*Got 'resnet' instead: did you mean 'resnet\d\d'\?$"),
+        ("resnet", r"\{default, lenet5, .*Got 'resnet' instead: did you mean 'resnet\d\d'\?$"),
         ("ResNet-50", r"Got 'ResNet-50' instead: did you mean 'resnet50'\?$"),
-        ("perceptron", r"\{lenet5, convnet, .*\}.* Got 'perceptron' instead\.$"),
+        ("perceptron", r"\{default, lenet5, .*\}.* Got 'perceptron' instead\.$"),
         (partial(models.lenet5, width=2), r"instead: call it, and give what it returns\.$"),
         (models.small, r"instead: call it, and give what it returns\.$"),
     ],

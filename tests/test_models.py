@@ -17,6 +17,13 @@ from cnnkit.optimizers import SGD
 
 TORCHVISION = "torchvision's documentation, models and pre-trained weights"
 COUNTS = [
+    # 3x3 convolutions and two numbers a filter of their batch norms, 10 (64 + 1)
+    (
+        "default",
+        10,
+        9 * (16 + 16 * 16 + 16 * 32 + 32 * 32 + 32 * 64 + 64 * 64) + 2 * 2 * (16 + 32 + 64) + 650,
+        "from its layers",
+    ),
     ("lenet5", 10, 61_706, "PyTorch's tutorial 'Neural networks', class Net"),
     # 3 (9 + 1), 8 (27 + 1), 8 (8 + 1), 10 (8 + 1)
     ("convnet", 10, 30 + 224 + 72 + 90, "from its layers"),
@@ -123,7 +130,9 @@ def test_small_step(name, image_shape):
     assert moved > 0.9
 
 
-@pytest.mark.parametrize("name", sorted(set(NATIVE) - {"vgg16", "vgg19", "alexnet", "lenet5"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(NATIVE) - {"default", "vgg16", "vgg19", "alexnet", "lenet5"})
+)
 def test_width_and_image_shape_leave_all_layers_but_poolings(name):
     large = {node.name for node in models.MODELS[name]().flattened(10)}
     little = {node.name for node in models.small(name).flattened(10)}

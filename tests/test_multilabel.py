@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from estimator_data import FLAT, X, Y, small, weights
+from estimator_data import FLAT, STEADY, X, Y, small, weights
 from oracles import assert_same_bits
 from scipy.sparse import csr_array
 from scipy.special import expit
@@ -38,7 +38,7 @@ def test_forms_of_an_indicator(form):
 
 
 def test_partial_fit():
-    whole, parts = small().fit(X, LABELS), small()
+    whole, parts = small(**STEADY).fit(X, LABELS), small(**STEADY)
     for _ in range(2):
         parts.partial_fit(X, LABELS)
     assert_same_bits(weights(whole), weights(parts))

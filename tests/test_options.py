@@ -11,7 +11,10 @@ from cnnkit.estimators.base import BaseCNN
 
 @pytest.mark.parametrize(
     ("kind", "own"),
-    [(CNNClassifier, {"class_weight", "label_smoothing"}), (CNNRegressor, {"loss", "huber_delta"})],
+    [
+        (CNNClassifier, {"class_weight", "label_smoothing"}),
+        (CNNRegressor, {"loss", "huber_delta", "standardize_targets"}),
+    ],
 )
 def test_shared_and_own(kind, own):
     shared = list(inspect.signature(BaseCNN).parameters)

@@ -5,7 +5,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
-from estimator_data import DROPPING, X, Y, small, weights
+from estimator_data import DROPPING, STEADY, X, Y, small, weights
 from oracles import assert_same_bits
 from sklearn.base import clone
 
@@ -22,7 +22,7 @@ def mapped(clf, path):
 
 
 def test_partial_fit_is_an_epoch_of_fit():
-    whole, parts = small(max_iter=3, batch_size=32).fit(X, Y), small(batch_size=32)
+    whole, parts = small(max_iter=3, **STEADY).fit(X, Y), small(**STEADY)
     for _ in range(3):
         parts.partial_fit(X, Y, classes=range(10))
     assert_same_bits(weights(parts), weights(whole))

@@ -99,9 +99,9 @@ def test_networks(clf, changes, message):
     [
         (
             {"flat": np.zeros(3)},
-            r"flat in a pickle must be 130 floats, got float64 of shape \(3,\)",
+            r"flat in a pickle must be 134 floats, got float64 of shape \(3,\)",
         ),
-        ({"flat": np.zeros(130, int)}, "must be 130 floats, got int64"),
+        ({"flat": np.zeros(134, int)}, "must be 134 floats, got int64"),
         ({"flat": None}, "flat in a pickle must be of"),
         (
             {"specs": {"w": WeightSpec((2**30, 2**30))}},

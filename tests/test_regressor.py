@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from estimator_data import DIGITS, FLAT, NUMBERS, SMALL, X, Y, regressor, weights
+from estimator_data import DIGITS, FLAT, NUMBERS, SMALL, STEADY, X, Y, regressor, weights
 from oracles import assert_same_bits
 from sklearn.base import is_regressor
 
-from cnnkit import CNNRegressor
+from cnnkit import CNNRegressor, Dense, Flatten
 
 IMAGES = (DIGITS[:400] / 16).reshape(-1, 8, 8, 1)
 HALVES = np.c_[IMAGES[:, :, :4].mean(axis=(1, 2, 3)), IMAGES[:, :, 4:].mean(axis=(1, 2, 3))] * 5
@@ -18,8 +18,7 @@ def test_one_target_and_several_are_learnt(loss):
     one = regressor(**options).fit(IMAGES, HALVES.sum(1))
     assert one.score(IMAGES, HALVES.sum(1)) > 0.7
     assert one.predict(IMAGES).shape == (400,)
-    layers = [*SMALL[:2], SMALL[3], SMALL[4]]
-    several = regressor(layers, **options).fit(IMAGES, HALVES)
+    several = regressor([*SMALL[:2], Flatten(), Dense()], **options).fit(IMAGES, HALVES)
     assert several.predict(IMAGES).shape == (400, 2)
     assert (several.n_outputs_, several.loss_curve_[-1] < several.loss_curve_[0] / 4) == (2, True)
 
@@ -66,7 +65,7 @@ def test_a_column_is_one_target():
 
 
 def test_partial_fit_is_an_epoch_of_fit():
-    whole, parts = regressor(max_iter=3).fit(X, NUMBERS), regressor()
+    whole, parts = regressor(max_iter=3, **STEADY).fit(X, NUMBERS), regressor(**STEADY)
     for _ in range(3):
         parts.partial_fit(X, NUMBERS)
     assert_same_bits(weights(parts), weights(whole))

@@ -226,7 +226,7 @@ def test_memory_of_a_large_model(tmp_path, model):
 
     layers = [Flatten(), Dense(4000), Dense(5000), Dense()]
     clf = CNNClassifier(layers, max_iter=1, solver="sgd", batch_size=1)
-    clf.fit(np.ones((2, 4, 4), np.float32), [0, 1])
+    clf.fit(np.linspace(0, 1, 32, dtype=np.float32).reshape(2, 4, 4), [0, 1])
     save(clf, tmp_path / "large")
     size = (tmp_path / "large").stat().st_size
     assert size > 80_000_000

@@ -7,12 +7,13 @@ was not understood, 130 interrupted.
 import argparse
 import os
 import sys
+import warnings
 
 from cnnkit.cli import bench, predict, summary, train
 from cnnkit.cli.options import Formatter
 
 EXAMPLES = """examples:
-  python -m cnnkit train digits --epochs 10 --output digits.safetensors
+  python -m cnnkit train digits --output digits.safetensors
   python -m cnnkit train photos/ --size 64x64 --model resnet18 --width 0.25
   python -m cnnkit predict digits.safetensors new/*.png
   python -m cnnkit summary resnet18 --image-shape 224x224x3 --classes 1000
@@ -38,7 +39,9 @@ def main(argv=None):
     """
     try:
         options = parser().parse_args(argv)
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            options.run(options)
         sys.stdout.flush()
     except (OSError, ValueError, TypeError, ImportError, MemoryError) as error:
         if isinstance(error, BrokenPipeError):  # who reads has enough: as `head` after ten lines
@@ -50,6 +53,11 @@ def main(argv=None):
         print("\ncnnkit: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _warn(message, *where, **more):
+    """Show a warning as errors are shown, without the line of code that it came from."""
+    print(f"cnnkit: warning: {message}", file=sys.stderr)
 
 
 def parser():

@@ -38,16 +38,19 @@ def side_sizes(text):
     return found
 
 
-def positive(kind):
-    """Return a type of option: positive numbers of `kind`."""
+def positive(kind, *, auto=False):
+    """Return a type of option: positive numbers of `kind`, or with `auto` that word."""
+    rule = f"{'auto or ' if auto else ''}a positive {kind.__name__}"
 
     def convert(text):
+        if auto and text == "auto":
+            return text
         try:
             value = kind(text)
         except ValueError:
             value = 0
         if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"must be a positive {kind.__name__}, got {text!r}")
+            raise argparse.ArgumentTypeError(f"must be {rule}, got {text!r}")
         return value
 
     return convert
@@ -68,11 +71,4 @@ def model_names():
     """Return the names of the networks in `cnnkit.models`."""
     from cnnkit import models
 
-    return sorted(
-        name
-        for name, thing in vars(models).items()
-        if getattr(thing, "__module__", None) == models.__name__
-        and name[0] not in "_S"
-        and name != "small"
-        and callable(thing)
-    )
+    return sorted(models.MODELS)

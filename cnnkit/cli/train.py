@@ -22,12 +22,13 @@ EPILOG = f"""{DATA}
 The model file holds no code and no pickle; it may be loaded wherever it comes from.
 
 examples:
-  python -m cnnkit train digits --epochs 10 --output digits.safetensors
+  python -m cnnkit train digits --output digits.safetensors
   python -m cnnkit train photos/ --size 64x64 --model resnet18 --width 0.25 --epochs 30
   python -m cnnkit train data.npz --image-shape 28x28x1 --solver sgd --learning-rate 0.05
   python -m cnnkit train digits --epochs 100 --early-stopping"""
 
 SCHEDULES = {"cosine": "Cosine", "one-cycle": "OneCycle"}  # of cnnkit.schedules
+FROM_DATA = "default: auto, from the images and the network"
 
 
 def add_to(commands):
@@ -45,29 +46,35 @@ def add_to(commands):
     add("--output", metavar="FILE", default="model.safetensors", help="default: %(default)s")
     add(
         "--model",
-        choices=["default", *model_names()],
+        choices=model_names(),
         default="default",
         metavar="NAME",
-        help="a network of cnnkit.models: %(choices)s",
+        help="a network of cnnkit.models: %(choices)s; default: %(default)s, which follows the "
+        "size of the images",
     )
     width = "factor of all filters of --model, default: 1"
     add("--width", type=positive(float), metavar="W", help=width)
     add("--size", type=side_sizes, metavar="HxW", help="bring image files to this size")
     add("--image-shape", type=sizes, metavar="HxWxC", help="of flat rows in an .npz file")
-    most = "at most; training ends earlier once the loss has stopped falling; default: %(default)s"
-    add("--epochs", type=positive(int), default=20, metavar="N", help=most)
-    add("--batch-size", type=positive(int), default=32, metavar="N", help="default: %(default)s")
+    most = "default: auto, fewer the more images there are"
+    add("--epochs", type=positive(int, auto=True), default="auto", metavar="N", help=most)
+    add("--batch-size", type=positive(int, auto=True), default="auto", metavar="N", help=FROM_DATA)
     add(
         "--learning-rate",
-        type=positive(float),
-        default=0.001,
+        type=positive(float, auto=True),
+        default="auto",
         metavar="R",
-        help="default: %(default)s",
+        help=f"the highest there is; {FROM_DATA}",
     )
-    how = "how the learning rate changes: %(choices)s; default: %(default)s"
-    choices = ["constant", *SCHEDULES]
-    add("--schedule", choices=choices, default="constant", metavar="NAME", help=how)
-    add("--solver", choices=["adam", "adamw", "sgd"], default="adam", help="default: %(default)s")
+    add(
+        "--schedule",
+        choices=["auto", "constant", *SCHEDULES],
+        default="auto",
+        metavar="NAME",
+        help="how the learning rate changes: %(choices)s; default: auto, which is one-cycle; with "
+        "constant, training ends before --epochs once the loss has stopped falling",
+    )
+    add("--solver", choices=["adamw", "adam", "sgd"], default="adamw", help="default: %(default)s")
     add("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     add(
         "--validation-fraction",
@@ -87,6 +94,8 @@ def add_to(commands):
 def run(options):
     """Train, write the model and say how it went."""
     from cnnkit import CNNClassifier, images, io
+    from cnnkit.estimators.defaults import resolve
+    from cnnkit.estimators.start import make_graph
 
     _refuse_what_would_be_ignored(options)
     folder = Path(options.output).resolve().parent
@@ -109,9 +118,11 @@ def run(options):
     size = "x".join(map(str, shape))
     classes = len(np.unique(y))
     print(f"{len(X)} images of {size} in {classes} classes, {len(X_val)} more to validate")
+    settings = resolve(clf, make_graph(clf, shape), shape, classes, len(X))
+    print(settings)
     start = time.monotonic()
     validation = {"X_val": X_val, "y_val": y_val} if len(X_val) else {}
-    clf.set_callbacks(EpochProgress(options.epochs)).fit(X, y, **validation)
+    clf.set_callbacks(EpochProgress(settings.epochs)).fit(X, y, **validation)
     if options.early_stopping:
         print(f"validation accuracy of the weights kept: {clf.best_validation_score_:.4f}")
     weights = clf.summary().weights
@@ -121,8 +132,6 @@ def run(options):
 
 
 def _refuse_what_would_be_ignored(options):
-    if options.width is not None and options.model == "default":
-        options.refuse("argument --width: needs a --model")
     if options.size is not None and not Path(options.data).is_dir():
         options.refuse("argument --size: needs a folder of image files")
     if options.early_stopping and not options.validation_fraction:
@@ -133,17 +142,17 @@ def _refuse_what_would_be_ignored(options):
 
 def _layers(options, shape):
     """Return the network of ``--model``, None for the estimator's own."""
-    if options.model == "default":
+    if options.model == "default" and options.width is None:
         return None
     from cnnkit import models
 
-    return getattr(models, options.model)(None, shape, width=options.width or 1)
+    return models.MODELS[options.model](None, shape, width=options.width or 1)
 
 
 def _schedule(options):
     """Return the `learning_rate` of ``--schedule``."""
-    if options.schedule == "constant":
-        return "constant"
+    if options.schedule not in SCHEDULES:
+        return options.schedule
     from cnnkit import schedules
 
     return getattr(schedules, SCHEDULES[options.schedule])()

@@ -21,18 +21,23 @@ from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
-from cnnkit.estimators.start import begin, copies, draw_seed, generators
+from cnnkit.estimators.start import begin, choose, copies, draw_seed, generators
+from cnnkit.estimators.traps import warn_of_no_progress
 from cnnkit.exceptions import DivergenceError, ModelFormatError
 from cnnkit.graph import Graph
 from cnnkit.guesses import answering
 from cnnkit.limits import check_memory
+from cnnkit.models import default
 from cnnkit.network import Network
 from cnnkit.pickled import Checked
 from cnnkit.prediction import inference_network, predict
+from cnnkit.scaling import warn_of_another_scale
+from cnnkit.schedules import is_planned
 from cnnkit.training import Training
 from cnnkit.watch import Validation, Watch
 
 MOST_COPIES = 1000  # of an image, for one prediction
+AUTO = StrOptions({"auto"})
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 
 
@@ -54,26 +59,46 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
     layers : list of Layer or (name, Layer), Graph, or name of a model, default=None
         The network; it must end in one number per output, which ``filters=None`` and
         ``units=None`` stand for. ``"resnet18"``, or ``cnnkit.models.resnet18`` itself, is that
-        network for the images and outputs there are.
-        None is two 3x3 convolutions (1x1 for images of one pixel), a
-        1x1 convolution with one filter per output, and global average pooling. The layers of a
+        network for the images and outputs there are. None is `cnnkit.models.default`, which follows
+        the shape of the images: convolutions with batch norm, a pooling between widths, global
+        average pooling; for images of one pixel, a table, one hidden layer of 100 units. Those of a
         list are hyper-parameters by name: ``conv1`` (or ``"passthrough"`` in its place) and
         ``conv1__filters``; those of a Graph are ``layers__conv1__filters``.
     image_shape : tuple (H, W, C) or (H, W), default=None
         Shape of one image, needed where X has flat rows. Without it a flat row is one pixel with
         as many channels as features.
-    solver : {"adam", "adamw", "sgd", "lbfgs"}, default="adam"
-        "lbfgs" takes all samples at once and needs no learning rate: good for small data.
-    alpha : float, default=1e-4
-        L2 regularisation of weights, not of biases. It is divided by the samples of the batch (the
-        sum of their weights), as in MLPClassifier; for "adamw" it is the decoupled decay rate.
-    batch_size : int, default=32
-        Samples of one step; all of them where there are fewer, and for "lbfgs".
-    learning_rate : "constant" or schedule, default="constant"
-        How the learning rate changes from `learning_rate_init`: see `cnnkit.schedules`.
-    learning_rate_init : float, default=0.001
-    max_iter : int, default=30
-        Most epochs, or iterations of "lbfgs". A budget: reaching it is no warning.
+    standardize : bool, default=True
+        Subtract from every channel its mean over the training set and divide by its deviation (one
+        deviation for all channels where the largest is at most 10 times the least: what is of one
+        unit keeps its proportions), in training and prediction alike, so that 0..255, 0..1 or
+        -1000..3000 are the same. They are kept as ``network_.weights["input/mean"]`` and
+        ``["input/scale"]``; `partial_fit` takes those of the first part. If False, images are
+        taken as they are, uint8 divided by 255.
+    solver : {"adamw", "adam", "sgd", "lbfgs"}, default="adamw"
+        "lbfgs" takes all samples in every step and needs no learning rate: for some hundred small
+        images and layers without dropout, where it ends in a minimum of the loss. With more data
+        "adamw" is quicker and better.
+    alpha : float or "auto", default="auto"
+        L2 regularisation of weights, not of biases. For "adamw" it is the decoupled decay rate,
+        "auto" is 0.01, and 100 / samples (from 0.01 to 1) for a table. For other solvers it is
+        divided by the samples of the batch (the sum of their weights), as in MLPClassifier, and
+        "auto" is 1e-4.
+    batch_size : int or "auto", default="auto"
+        Samples of one step; all of them where there are fewer, and for "lbfgs". "auto" is 32, for
+        fewer than 600 images 16, for fewer than 200 8, for a table 64, all batches of an epoch
+        equally large; in `partial_fit` 32.
+    learning_rate : "auto", "constant" or schedule, default="auto"
+        How the learning rate changes from `learning_rate_init`: see `cnnkit.schedules`. "auto" is
+        ``OneCycle()``, which rises to `learning_rate_init` and ends near 0 in the last of
+        `max_iter` epochs; in `partial_fit`, which knows no end, "constant".
+    learning_rate_init : float or "auto", default="auto"
+        "auto" is what every layer bears, from 0.0001 to 0.01: 1 / fan-in (numbers that add up in
+        one output), or 5 / fan-in where a batch norm follows; with batch norms 5 times as much
+        for "sgd"; in `partial_fit` 0.3 times as much.
+    max_iter : int or "auto", default="auto"
+        Most epochs, or iterations of "lbfgs". A budget: reaching it is no warning. "auto" is
+        ``12 * (1000 / samples) ** 0.75`` epochs, at least 10 and as for 64 samples at most; for a
+        table ``30 * (1000 / samples) ** 0.5``, at least 4; 200 iterations of "lbfgs".
     max_time : float, default=None
         Most seconds; training ends in the midst of an epoch if need be.
     shuffle : bool, default=True
@@ -83,7 +108,9 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
     tol : float, default=1e-4
         For "lbfgs" also the gradient's largest component at which training ends.
     n_iter_no_change : int, default=10
-        Training stops early once the loss has not fallen by `tol` for so many epochs in a row.
+        Training stops early once the loss has not fallen by `tol` for so many epochs in a row. With
+        a schedule that has an end ("auto", ``Cosine``, ``OneCycle``) training runs to that end,
+        unless `early_stopping`.
     early_stopping : bool, default=False
         Watch the score on validation samples in the place of the training loss, and end with the
         weights that did best.
@@ -149,12 +176,13 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
     _parameter_constraints = {  # noqa: RUF012
         "layers": [None, list, tuple, Graph, MODEL],
         "image_shape": [None, list, tuple],
+        "standardize": ["boolean"],
         "solver": [StrOptions({"adam", "adamw", "sgd", "lbfgs"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant"}), SCHEDULE],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [AUTO, Interval(Real, 0, None, closed="left")],
+        "batch_size": [AUTO, Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"auto", "constant"}), SCHEDULE],
+        "learning_rate_init": [AUTO, Interval(Real, 0, None, closed="neither")],
+        "max_iter": [AUTO, Interval(Integral, 1, None, closed="left")],
         "max_time": [None, Interval(Real, 0, None, closed="neither")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
@@ -184,12 +212,13 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         layers=None,
         *,
         image_shape=None,
-        solver="adam",
-        alpha=1e-4,
-        batch_size=32,
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        max_iter=30,
+        standardize=True,
+        solver="adamw",
+        alpha="auto",
+        batch_size="auto",
+        learning_rate="auto",
+        learning_rate_init="auto",
+        max_iter="auto",
         max_time=None,
         shuffle=True,
         random_state=None,
@@ -215,6 +244,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
     ):
         self.layers = layers
         self.image_shape = image_shape
+        self.standardize = standardize
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -275,15 +305,18 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         rngs = generators(seed)
         validation = data.validation(self, X_val, y_val, rngs["split"])
         start = self.network_.weights if again else None
-        run = begin(self, data, min(self.batch_size, data.count), rngs, start)
+        settings = choose(self, data)
+        run = begin(self, data, settings, rngs, start)
         if again:
             run.loss_curve += self.loss_curve_
         begun = ""
         if getattr(self, "_skl_callbacks", []):  # which alone ask for it
             begun = describe_start(run.network.weights, run.loss_curve)
         fit = cache(partial(describe, self, seed, begun, data, validation))
-        # L-BFGS has a rule of its own for the training loss: the size of the gradient
-        waits = self.early_stopping or self.solver != "lbfgs"
+        # L-BFGS has a rule of its own for the training loss, the size of the gradient; and a
+        # rate with an end is not to be cut off at its height
+        runs_on = self.solver == "lbfgs" or is_planned(settings.schedule)
+        waits = self.early_stopping or not runs_on
         watch = Watch(
             tol=self.tol,
             patience=self.n_iter_no_change if waits else None,
@@ -299,14 +332,16 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         hooks.train(
             self,
-            partial(run.run, *data.samples, epochs=self.max_iter, watch=watch),
+            partial(run.run, *data.samples, epochs=settings.epochs, watch=watch),
             watch,
-            display=[[], [Lines()], [Bar(self.max_iter)]][int(self.verbose)],
-            epochs=self.max_iter,
+            display=[[], [Lines(settings)], [Bar(settings.epochs)]][int(self.verbose)],
+            epochs=settings.epochs,
             given={"X": data.X, "y": data.y, "metadata": metadata},
             fitted=lambda: self._fitted(run, watch, data, run.weights.copy()),
         )
+        run.renew_statistics(data.X, data.rows)
         become(self, self._fitted(run, watch, data, run.weights))
+        warn_of_no_progress(self, run.loss_curve[-len(watch.epochs) :])
         if watch.warning is not None:
             warnings.warn(watch.warning, ConvergenceWarning, stacklevel=3)
         return self
@@ -320,12 +355,13 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         if run is None:
             start = self.network_.weights if again else None
             rngs = generators(draw_seed(self.random_state))
-            run = begin(self, data, self.batch_size, rngs, start, part=True)
+            run = begin(self, data, choose(self, data, part=True), rngs, start, part=True)
             run.loss_curve += getattr(self, "loss_curve_", [])
         else:
             count, size = copies(len(run.arrays())), run.weights.flat.nbytes
             check_memory({f"{count} times the weights": count * size}, type(self).__name__)
             fill(run.weights.flat, self.network_.weights.flat)  # they may have been set
+            data.standardise_targets(run.weights)
         watch = Watch(listeners=[hooks.Ours(self, [Lines()])] if self.verbose else [])
         before, rates = State.of(run, watch).copy(), deepcopy(run.rates)
         try:
@@ -364,6 +400,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         """Return what the network gives for every sample, an array of shape (n, n_outputs)."""
         check_is_fitted(self)
         X = check_images(self, X)
+        warn_of_another_scale(X, self.network_.weights, type(self).__name__, stacklevel=4)
         copies = self.test_time_augmentation
         network = inference_network(self.network_, len(X), passes=1 + copies)
         outputs = predict(network, X)
@@ -372,7 +409,9 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         augmentation = self._test_augmentation(self.input_shape_)
         rng = generators(draw_seed(self.random_state))["augmentation"]
         for _ in range(copies):
-            outputs += predict(network, X, augment=partial(augmentation.apply, rng=rng))
+            outputs += predict(
+                network, X, augment=partial(augmentation.apply, targets=None, rng=rng)
+            )
         outputs /= outputs.dtype.type(1 + copies)
         return outputs
 
@@ -398,6 +437,11 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
                 f"augmentation={self.augmentation!r}."
             )
         return found
+
+    def _default_layers(self, shape):
+        """Return the network that `layers=None` stands for, for images of `shape`."""
+        # L-BFGS meets no chance
+        return default(None, shape, dropout=0 if self.solver == "lbfgs" else self._dropout)
 
     def _augmentation(self):
         """Return `augmentation` as one, or None."""

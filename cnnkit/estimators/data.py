@@ -4,6 +4,7 @@ from copy import copy
 from math import prod
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_array,
@@ -15,6 +16,8 @@ from sklearn.utils.validation import (
 from cnnkit import images
 from cnnkit.arrays import real_dtype
 from cnnkit.estimators.kinds import explaining
+from cnnkit.estimators.traps import warn_of_layout, warn_of_one_hot
+from cnnkit.scaling import TARGETS, Statistics, kept, put_targets, to_standard
 
 
 def shape_of(X):
@@ -70,6 +73,10 @@ def prepare(estimator, X, y, sample_weight, *, again=False, classes=None, part=F
     """
     fitted_shape = estimator.input_shape_ if again else None
     X, y, shape, learnt = check_training_data(estimator, X, y, fitted_shape)
+    if not again:
+        warn_of_layout(X, estimator.image_shape, type(estimator).__name__)
+        if is_classifier(estimator):
+            warn_of_one_hot(y, type(estimator).__name__)
     return TrainingData(estimator, X, y, sample_weight, shape, learnt, again, classes, part)
 
 
@@ -95,7 +102,7 @@ class TrainingData:
         self.X = X
         self.y = y
         self.shape = shape
-        self.weights = self.rows = None
+        self.weights = self.rows = self._held = None
         if sample_weight is not None:
             self._weigh(sample_weight, type(estimator).__name__)
         used = y if self.rows is None else y[self.rows]
@@ -148,7 +155,14 @@ class TrainingData:
             self.rows = np.flatnonzero(self.weights)
 
     def validation(self, estimator, X_val, y_val, rng):
-        """Return the arguments of a `Validation`, or None; take split samples from `rows`."""
+        """Return the arguments of a `Validation`, or None; take split samples from `rows`.
+
+        Their targets are standardised with those of training.
+        """
+        self._held = self._hold(estimator, X_val, y_val, rng)
+        return self._held
+
+    def _hold(self, estimator, X_val, y_val, rng):
         if (X_val is None) != (y_val is None):
             raise ValueError(
                 f"{type(estimator).__name__}: X_val and y_val must be given together, "
@@ -174,6 +188,20 @@ class TrainingData:
         targets = estimator._encode(y_val, self.learnt, "y_val")
         weights = estimator._class_weights(y_val, targets, self.learnt, None)
         return {"X": X_val, "targets": targets, "weights": weights}
+
+    def put_statistics(self, weights, standardize):
+        """Put what the samples teach about scales into the weights of a network; return it."""
+        found = Statistics(self.X, self.shape[-1], self.rows, self.weights)
+        found.put(weights, standardize, self.X.dtype)
+        if TARGETS in kept(weights):
+            put_targets(weights, self.targets, self.rows, self.weights)
+        return found
+
+    def standardise_targets(self, weights):
+        """Bring all targets to the scale that the weights of a network hold."""
+        self.targets = to_standard(self.targets, weights)
+        if self._held is not None:
+            self._held["targets"] = to_standard(self._held["targets"], weights)
 
 
 def split(estimator, rows, targets, rng):

@@ -13,6 +13,7 @@ from cnnkit.estimators.data import check_images
 from cnnkit.guesses import answering
 from cnnkit.pickled import Checked
 from cnnkit.prediction import inference_network, predict
+from cnnkit.scaling import warn_of_another_scale
 
 FITTED = {"estimator_", "node_", "feature_shape_"}  # any of them in a pickle: all are needed
 
@@ -135,6 +136,8 @@ class CNNFeatures(TransformerMixin, Checked):
         """
         check_is_fitted(self)
         X = check_images(self, X)
+        weights = self.estimator_.network_.weights
+        warn_of_another_scale(X, weights, "CNNFeatures", stacklevel=4)
         network = inference_network(self.estimator_.network_, len(X), node=self.node_)
         return predict(network, X).reshape(len(X), -1)
 
@@ -172,7 +175,10 @@ class CNNFeatures(TransformerMixin, Checked):
                 raise ValueError(f"CNNFeatures: node must be one of {names}, got {self.node!r}.")
             return self.node
         heavy = [n for n in nodes if any(path.startswith(n.name + "/") for path in network.weights)]
+        layers = {node.name: node for node in nodes}
         source = heavy[-1].inputs[0] if heavy else "input"
+        while source in layers and layers[source].layer.training_only:
+            source = layers[source].inputs[0]
         return source if source in names else names[0]
 
     def _check_pickled(self, parts):

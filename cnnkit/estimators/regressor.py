@@ -11,7 +11,9 @@ from sklearn.utils.metaestimators import available_if
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.classifier import takes_steps
 from cnnkit.estimators.options import extends
+from cnnkit.estimators.traps import gives_any_number
 from cnnkit.losses import AbsoluteError, Huber, SquaredError
+from cnnkit.scaling import INPUT, TARGETS, from_standard, kept
 
 
 @extends(BaseCNN)
@@ -19,8 +21,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     """Convolutional network regressor: one number or several for every image.
 
     The words for hyper-parameters are those of scikit-learn's MLPRegressor and
-    GradientBoostingRegressor. Targets far from the order of 1 are learnt slowly: put the estimator
-    in `sklearn.compose.TransformedTargetRegressor`.
+    GradientBoostingRegressor. Targets may be of any scale.
 
     Parameters
     ----------
@@ -30,6 +31,10 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         square up to `huber_delta` and a straight line beyond.
     huber_delta : float, default=1.0
         For "huber" only, in units of y.
+    standardize_targets : bool, default=True
+        Train on ``(y - mean) / deviation`` of every target, and predict in units of y, where the
+        network ends in a layer without an activation, whose outputs may be any number. Losses
+        and their curves are of standardised targets.
 
     Attributes
     ----------
@@ -43,7 +48,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     >>> from cnnkit import CNNRegressor
     >>> X = np.random.default_rng(0).random((200, 6, 6))
     >>> y = X.mean(axis=(1, 2)) * 10
-    >>> reg = CNNRegressor(learning_rate_init=0.01, random_state=0)
+    >>> reg = CNNRegressor(random_state=0)
     >>> reg.fit(X, y).score(X, y) > 0.8
     True
     """
@@ -52,14 +57,25 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         **BaseCNN._parameter_constraints,
         "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "standardize_targets": ["boolean"],
     }
     _target_options = {"multi_output": True, "y_numeric": True}  # noqa: RUF012
     _output_word = "target"
+    _dropout = 0.0  # it would shift the mean of what the last layer adds up
 
-    def __init__(self, layers=None, *, loss="squared_error", huber_delta=1.0, **shared):
+    def __init__(
+        self,
+        layers=None,
+        *,
+        loss="squared_error",
+        huber_delta=1.0,
+        standardize_targets=True,
+        **shared,
+    ):
         super().__init__(layers, **shared)
         self.loss = loss
         self.huber_delta = huber_delta
+        self.standardize_targets = standardize_targets
 
     @available_if(takes_steps)
     def partial_fit(self, X, y, sample_weight=None):
@@ -92,7 +108,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         -------
         y : array of shape (n,) or (n, n_outputs), as it was in `fit`
         """
-        outputs = self._outputs(X)
+        outputs = from_standard(self._outputs(X), self.network_.weights)
         return outputs[:, 0] if self.n_outputs_ == 1 else outputs
 
     # Targets
@@ -127,7 +143,17 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     def _class_weights(self, y, targets, learnt, weights):
         return None
 
-    def _loss(self, learnt):
+    def _scales(self, graph):
+        """Return what the network standardises."""
+        if self.standardize_targets and gives_any_number(graph):
+            return (INPUT, TARGETS)
+        return (INPUT,)
+
+    def _check_ending(self, graph):
+        """Take any graph."""
+
+    def _loss(self, learnt, weights):
         if self.loss == "huber":
-            return Huber(self.huber_delta)
+            scale = weights["targets/scale"] if TARGETS in kept(weights) else 1
+            return Huber(self.huber_delta / scale)
         return {"squared_error": SquaredError, "absolute_error": AbsoluteError}[self.loss]()

@@ -6,10 +6,12 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from cnnkit import images, models, optimizers
+from cnnkit import images, models, optimizers, scaling
 from cnnkit.arrays import real_dtype
+from cnnkit.estimators.defaults import resolve
+from cnnkit.estimators.traps import warn_of_data, warn_of_small_batches
 from cnnkit.graph import Graph, Sequential, infer_shapes, network_specs
-from cnnkit.layers import Conv, Conv1x1, Dropout, GlobalAvgPool, MaxPool, ReLU
+from cnnkit.layers import Dropout
 from cnnkit.lbfgs import VECTORS, BatchTraining
 from cnnkit.network import Network
 from cnnkit.prediction import PREDICT_BATCH
@@ -27,13 +29,20 @@ def generators(seed):
     return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
 
 
-def begin(estimator, data, batch_size, rngs, start=None, *, part=False):
+def choose(estimator, data, *, part=False):
+    """Return the `Settings` of a fit, with a graph of its own, or of a `part` of a stream."""
+    n_outputs = data.learnt["n_outputs_"]
+    graph = make_graph(estimator, data.shape)
+    return resolve(estimator, graph, data.shape, n_outputs, data.count, part=part)
+
+
+def begin(estimator, data, settings, rngs, start=None, *, part=False):
     """Return a run of a new network, or of one that starts from the weights `start`.
 
     With `part` it is for one epoch, as `partial_fit` trains.
     """
     owner = type(estimator).__name__
-    graph = make_graph(estimator.layers, data.shape)
+    graph, batch_size = settings.graph, settings.batch_size
     full_batch = estimator.solver == "lbfgs"
     if full_batch:
         check_full_batch(estimator, graph)
@@ -51,31 +60,33 @@ def begin(estimator, data, batch_size, rngs, start=None, *, part=False):
         algorithm=estimator.algorithm,
         rng=rngs["dropout"],
         frozen=frozen_paths(estimator.frozen, graph, owner),
+        scales=estimator._scales(graph) if start is None else scaling.kept(start),
         companions=companions(estimator, part),
     )
     check_outputs(estimator, [network.output.shape[1:]], n_outputs)
+    estimator._check_ending(graph)
     if network.frozen and not network.weights.trained:
         raise ValueError(f"{owner}: frozen must leave a layer to train, got {estimator.frozen!r}.")
     if start is not None:
         network.weights.take(start, owner)
     else:
         network.weights.initialise(rngs["weights"])
+        found = data.put_statistics(network.weights, estimator.standardize)
+        warn_of_data(found, data.X.dtype, estimator.standardize, owner)
         set_initial(network, estimator.initial_weights, owner)
-    loss = estimator._loss(data.learnt)
+    data.standardise_targets(network.weights)
+    warn_of_small_batches(graph, network, owner)
+    loss = estimator._loss(data.learnt, network.weights)
     if full_batch:
-        return BatchTraining(network, loss, estimator.alpha, estimator.tol)
+        order = rngs["order"] if estimator.shuffle else None
+        return BatchTraining(network, loss, settings.alpha, estimator.tol, order)
     steps = -(-data.count // batch_size)
-    rates = None
-    if estimator.learning_rate != "constant":
-        rates = estimator.learning_rate.bind(
-            estimator.learning_rate_init, steps, estimator.max_iter
-        )
     return Training(
         network,
         loss,
-        make_optimizer(estimator, network.weights),
+        make_optimizer(estimator, settings, network.weights),
         rngs["order"] if estimator.shuffle else None,
-        rates=rates,
+        rates=settings.schedule.bind(settings.learning_rate_init, steps, settings.epochs),
         augment=augmentation and Augmenter(augmentation, loss, rngs["augmentation"]),
         clip_norm=estimator.clip_norm,
         ema_decay=estimator.ema_decay,
@@ -87,16 +98,17 @@ def check_params(estimator, shape, n_outputs):
     owner = type(estimator).__name__
     estimator._validate_params()
     images.check_image_shape(estimator.image_shape, shape, owner)
-    graph = make_graph(estimator.layers, shape)
+    graph = make_graph(estimator, shape)
     if estimator.solver == "lbfgs":
         check_full_batch(estimator, graph)
-    elif estimator.learning_rate != "constant":
-        estimator.learning_rate.bind(estimator.learning_rate_init, 1, estimator.max_iter)
+    settings = resolve(estimator, graph, shape, n_outputs, 1)
+    settings.schedule.bind(settings.learning_rate_init, 1, settings.epochs)
     estimator._test_augmentation(shape)
     nodes = graph.flattened(n_outputs)
     found = infer_shapes(nodes, shape)
     network_specs(nodes, found)
     check_outputs(estimator, [found[path] for path in graph.output_paths()], n_outputs)
+    estimator._check_ending(graph)
     frozen_paths(estimator.frozen, graph, owner)
 
 
@@ -127,40 +139,28 @@ def copies(changing):
     return changing + 1
 
 
-def make_graph(layers, shape):
-    """Return `layers` as a graph of its own."""
+def make_graph(estimator, shape):
+    """Return `layers` for images of `shape` as a graph of its own."""
+    layers = estimator.layers
+    if layers is None:
+        layers = estimator._default_layers(shape)
     model = models.find(layers)
     if model is not None:
         layers = model(None, shape)
-    layers = default_layers(shape) if layers is None else layers
     graph = layers if isinstance(layers, Graph) else Sequential(layers)
     graph.flattened()  # what is not a layer is refused before scikit-learn tries to clone it
     return clone(graph)
-
-
-def default_layers(shape):
-    """Return the layers `layers=None` stands for, for images of `shape` (H, W, C)."""
-    kernel = 1 if shape[:2] == (1, 1) else 3
-    pool = [MaxPool(2)] if min(shape[:2]) >= 4 else []
-    return [
-        Conv(16, kernel),
-        ReLU(),
-        Conv(32, kernel),
-        ReLU(),
-        *pool,
-        Conv1x1(),
-        GlobalAvgPool(),
-    ]
 
 
 def check_full_batch(estimator, graph):
     """Raise where L-BFGS would meet chance, or an option it has no step for."""
     owner = type(estimator).__name__
     for name in ("learning_rate", "augmentation", "clip_norm", "ema_decay"):
-        value, allowed = getattr(estimator, name), "constant" if name == "learning_rate" else None
-        if value != allowed:
+        value = getattr(estimator, name)
+        allowed = ("auto", "constant") if name == "learning_rate" else (None,)
+        if value not in allowed:
             raise ValueError(
-                f"{owner}: {name} must be {allowed!r} with solver='lbfgs', got {value!r}."
+                f"{owner}: {name} must be {allowed[-1]!r} with solver='lbfgs', got {value!r}."
             )
     dropping = [name for name, layer, _ in graph.flattened() if isinstance(layer, Dropout)]
     if dropping:
@@ -192,11 +192,14 @@ def set_initial(network, source, owner):
                 f"fitted: put it in sklearn.frozen.FrozenEstimator, which clone leaves fitted."
             )
         heads = per_output_layers(network.graph) if other.n_outputs != network.n_outputs else ()
+        if heads:
+            heads = {*heads, scaling.TARGETS}
         source = {
             path: array
             for path, array in other.weights.items()
             if path.rpartition("/")[0] not in heads
         }
+    source = {path: array for path, array in source.items() if goes_on(path, network)}
     unknown = [path for path in source if path not in network.weights]
     if unknown:
         raise ValueError(
@@ -211,6 +214,15 @@ def set_initial(network, source, owner):
         network.weights[path] = array
 
 
+def goes_on(path, network):
+    """Say whether a weight of another network, by path, is one to start from.
+
+    The range of its training set is not, nor is the scale of targets where there is none.
+    """
+    part = path.rpartition("/")[0]
+    return path != scaling.RANGE and (part != scaling.TARGETS or path in network.weights)
+
+
 def per_output_layers(graph):
     """Return the paths of the layers that have one filter or unit per output."""
     return {
@@ -220,21 +232,22 @@ def per_output_layers(graph):
     }
 
 
-def make_optimizer(estimator, weights):
+def make_optimizer(estimator, settings, weights):
     """Return the optimizer `solver` names."""
+    rate, alpha = settings.learning_rate_init, settings.alpha
     if estimator.solver == "sgd":
         return optimizers.SGD(
             weights,
-            estimator.learning_rate_init,
-            estimator.alpha,
+            rate,
+            alpha,
             momentum=estimator.momentum,
             nesterov=estimator.nesterovs_momentum,
         )
     solver = {"adam": optimizers.Adam, "adamw": optimizers.AdamW}[estimator.solver]
     return solver(
         weights,
-        estimator.learning_rate_init,
-        estimator.alpha,
+        rate,
+        alpha,
         beta_1=estimator.beta_1,
         beta_2=estimator.beta_2,
         epsilon=estimator.epsilon,

@@ -17,6 +17,7 @@ class _Compiled(Layer):
     keeps_output = True
     in_place = True
     gradient_in_place = True
+    bounds_output = True
     alpha = 0.0
 
     def bind(self, slots):
@@ -72,6 +73,7 @@ class LeakyReLU(_Compiled):
     """
 
     kind = "leaky_relu"
+    bounds_output = False
 
     def __init__(self, negative_slope=0.01):
         self.negative_slope = negative_slope
@@ -112,6 +114,7 @@ class _Formula(Layer):
 
     keeps_output = True
     gradient_in_place = True
+    bounds_output = True
 
     def bind(self, slots):
         return FormulaOp(self, slots)
@@ -143,6 +146,8 @@ class FormulaOp:
 
 class Sigmoid(_Formula):
     """1 / (1 + exp(-x)), number by number.
+
+    A classifier takes none at its end: its loss takes logits.
 
     Examples
     --------
@@ -206,7 +211,7 @@ class SiLU(_Formula):
 class Softmax(_Formula):
     """exp(x) / sum(exp(x)) over the channels of every pixel, or over a flat row.
 
-    A classifier needs none at its end: its loss takes logits.
+    A classifier takes none at its end: its loss takes logits.
 
     Examples
     --------

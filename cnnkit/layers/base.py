@@ -81,6 +81,8 @@ class Layer(Checked):
     fuses_relu = False  # can clip its own output
     fuses_scale = False  # can scale and shift its own output, at inference
     writes_slices = False  # y and dy may be slices of the channels of a wider array
+    bounds_output = False  # its outputs cannot be any number, as those of an activation
+    keeps_bounds = False  # where its inputs cannot be any number, neither can its outputs
     inputs = (1, 1)  # fewest and most arrays it reads; None for any number
 
     def wiring(self):

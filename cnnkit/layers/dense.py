@@ -93,6 +93,7 @@ class Flatten(Layer):
     """
 
     reshapes = True
+    keeps_bounds = True
 
     def output_shape(self, input_shape):
         return (prod(input_shape),)
@@ -109,3 +110,4 @@ class Identity(Layer):
     """
 
     reshapes = True
+    keeps_bounds = True

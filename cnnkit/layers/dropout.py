@@ -28,6 +28,7 @@ class Dropout(Layer):
     in_place = True
     gradient_in_place = True
     training_only = True
+    keeps_bounds = True
 
     def __init__(self, rate=0.5):
         self.rate = rate

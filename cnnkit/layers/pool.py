@@ -31,6 +31,8 @@ class MaxPool(Layer):
     (4, 4, 32)
     """
 
+    keeps_bounds = True
+
     def __init__(self, pool_size=2, *, stride=None, padding="valid", ceil_mode=False):
         self.pool_size = pool_size
         self.stride = stride
@@ -64,6 +66,8 @@ class AvgPool(Layer):
     >>> AvgPool(3, stride=1, padding="same").output_shape((8, 8, 32))
     (8, 8, 32)
     """
+
+    keeps_bounds = True
 
     def __init__(
         self, pool_size=2, *, stride=None, padding="valid", ceil_mode=False, count_include_pad=False
@@ -110,6 +114,8 @@ class GlobalMaxPool(Layer):
     (10,)
     """
 
+    keeps_bounds = True
+
     def output_shape(self, input_shape):
         return image_input(self, input_shape)[2:]
 
@@ -132,6 +138,8 @@ class GlobalAvgPool(Layer):
     >>> GlobalAvgPool().output_shape((4, 4, 10))
     (10,)
     """
+
+    keeps_bounds = True
 
     def output_shape(self, input_shape):
         return image_input(self, input_shape)[2:]

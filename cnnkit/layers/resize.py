@@ -26,6 +26,8 @@ class UpSample(Layer):
     (8, 8, 8)
     """
 
+    keeps_bounds = True
+
     def __init__(self, scale=2, *, method="nearest"):
         self.scale = scale
         self.method = method
@@ -159,6 +161,7 @@ class Reshape(Layer):
     """
 
     reshapes = True
+    keeps_bounds = True
 
     def __init__(self, shape):
         self.shape = shape

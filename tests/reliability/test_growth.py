@@ -30,7 +30,7 @@ PROGRAM = """if True:
         lambda: CNNClassifier(max_iter=2, solver="lbfgs"),
         lambda: CNNClassifier(FEW, max_iter=2, augmentation=[Flip(), Shift(1)]),
         lambda: CNNClassifier(FEW, max_iter=2, early_stopping=True, validation_fraction=0.3),
-        lambda: CNNRegressor(FEW, max_iter=2, solver="sgd"),
+        lambda: CNNRegressor(FEW, max_iter=2, solver="sgd", learning_rate_init=0.01),
         lambda: CNNFeatures(CNNClassifier(FEW, max_iter=1)),
         *(
             lambda name=name: CNNClassifier(models.small(name), max_iter=1)

@@ -149,7 +149,7 @@ def test_interrupted_fit(trials):
 
 def test_interrupted_fit_on_other_images():
     """The number of features belongs to the network, whatever a fit was about to change."""
-    wide = np.zeros((4000, 12, 12, 1))
+    wide = generator(0).random((4000, 12, 12, 1))
     for estimator in (small(), regressor()):
         estimator.fit(X, Y)
         before = state(estimator)

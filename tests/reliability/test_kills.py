@@ -77,7 +77,7 @@ def test_killed_while_a_checkpoint_is_written(trials, models, tmp_path):
     layers, epochs = models[0].layers, 4
 
     def fit(seed, epochs=epochs):
-        clf = small(layers, max_iter=epochs, random_state=seed)
+        clf = small(layers, max_iter=epochs, random_state=seed, learning_rate="constant")
         return clf.set_callbacks(Checkpoint(path)).fit(X[:32], Y[:32])
 
     def bits():

@@ -222,8 +222,7 @@ def test_networks(trials, threads):
             for start in (0, 299 - size):
                 rows = slice(start, start + size)
                 assert_same_bits(clf.decision_function(X[rows]), outputs[rows])
-                packed.x[:] = X[rows]
-                assert_same_bits(packed.forward(size), outputs[rows])
+                assert_same_bits(packed.forward(packed.load(X, rows)), outputs[rows])
 
 
 # Every layer on its own

@@ -1,0 +1,227 @@
+"""Standardisation of what comes in and of targets: statistics of the training set, kept as weights.
+
+They lie beside a network's other weights, not trained, so that whatever holds a network (a file, a
+pickle, a checkpoint, the start of another fit) holds them too::
+
+    input/mean, input/scale      (C,)          x = (X - mean) / scale, channel by channel
+    input/range                  (2,)          the least and the greatest number of X
+    targets/mean, targets/scale  (n_outputs,)  y = output * scale + mean
+"""
+
+import warnings
+from math import prod
+
+import numpy as np
+
+from cnnkit.exceptions import overflow_allowed
+from cnnkit.layers.base import WeightSpec
+
+INPUT, TARGETS = "input", "targets"
+SETS = ([], [INPUT], [INPUT, TARGETS])  # of what a network may scale
+RANGE = "input/range"
+LEAST = float(np.finfo(np.float32).tiny)  # of what is divided by
+MOST_NUMBERS = 1 << 26  # that statistics are taken of; of more, from samples at equal distances
+BLOCK = 1 << 18  # numbers that are looked at together
+ALIKE = 10  # largest deviation by the least of channels of one unit
+LOOKED_AT = 256  # samples whose range is compared with that of training
+BEYOND = 1.0  # ranges of training outside of which numbers are of another scale,
+SHARE = 0.01  # where they are not a few alone
+WITHIN, SEVERAL = (50, 12), 8  # times smaller than it, one image or several, they are as well
+
+
+def specs(scales, channels, n_outputs):
+    """Return the weights that hold the statistics `scales` names, as `WeightSpec` by path."""
+    found = {}
+    sizes = {INPUT: channels, TARGETS: n_outputs}
+    for name in scales:
+        shape = (sizes[name],)
+        found[f"{name}/mean"] = WeightSpec(shape, trained=False)
+        found[f"{name}/scale"] = WeightSpec(shape, start=1.0, trained=False, least=LEAST)
+    if INPUT in scales:
+        found[RANGE] = WeightSpec((2,), trained=False)
+    return found
+
+
+def kept(paths):
+    """Return what is scaled where weights of these paths are there."""
+    return tuple(name for name in (INPUT, TARGETS) if f"{name}/scale" in paths)
+
+
+def standardise(images, weights, unit):
+    """Standardise images in place, which were divided by `unit` before."""
+    mean, scale = _rows(images, weights, unit)
+    flat = images.reshape(len(images), -1)
+    with overflow_allowed():
+        flat -= mean
+        flat *= scale
+
+
+def load_standardised(batch, weights, out):
+    """Write images as users hold them to `out`, standardised."""
+    mean, scale = _rows(out, weights, 1)
+    flat = out.reshape(len(out), -1)
+    with overflow_allowed():
+        # of integers too long for the network's floats, the difference may not be
+        np.subtract(batch.reshape(flat.shape), mean, out=flat, casting="unsafe")
+        flat *= scale
+
+
+def _rows(images, weights, unit):
+    """Return what is subtracted from, and multiplied with, the numbers of one image."""
+    mean, scale = weights["input/mean"], weights["input/scale"]
+    if unit != 1:
+        mean, scale = mean / mean.dtype.type(unit), scale / scale.dtype.type(unit)
+    with overflow_allowed():
+        scale = 1 / scale
+    if len(mean) > 1:  # one long loop is quicker than many over a few channels
+        pixels = prod(images.shape[1:-1])
+        mean, scale = np.tile(mean, pixels), np.tile(scale, pixels)
+    return mean, scale
+
+
+class Statistics:
+    """Mean, deviation and range of the channels of images, in one pass over a part at a time.
+
+    Parameters
+    ----------
+    X : array of shape (n, ...)
+    channels : int
+    rows : array of indices, default=None
+        Of the samples to look at; all, when None.
+    weights : array of shape (n,), default=None
+        Of the samples.
+
+    Attributes
+    ----------
+    mean, scale : arrays of shape (channels,)
+        `scale` is the standard deviation, 1 for a channel that is constant; where the largest is
+        at most 10 times the least, the channels are taken to be of one unit, and it is the root
+        of their mean variance for all of them.
+    constant : array of bool, shape (channels,)
+    low, high : float
+        The least and the greatest number.
+    pixels : int
+        Of one sample.
+    blank : float
+        Share of the samples whose numbers are all the same.
+    """
+
+    def __init__(self, X, channels, rows=None, weights=None):
+        each = max(1, prod(X.shape[1:]))
+        self.pixels = each // channels
+        count = len(X) if rows is None else len(rows)
+        stride = -(-count * each // MOST_NUMBERS)
+        places = np.arange(0, count, stride)
+        rows = places if rows is None else rows[places]
+        step = max(1, BLOCK // each)
+        self.low, self.high, blank = np.inf, -np.inf, 0
+        self._shift = None
+        self._mass = 0.0
+        self._sums, self._squares = np.zeros((2, channels))
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            images = X[part].reshape(len(part), -1)
+            least, most = images.min(axis=1), images.max(axis=1)
+            self.low = min(self.low, float(least.min()))
+            self.high = max(self.high, float(most.max()))
+            blank += int((least == most).sum())
+            with overflow_allowed():
+                self._add(images.astype(np.float64), None if weights is None else weights[part])
+        self.blank = blank / len(rows)
+        with overflow_allowed():
+            self._settle()
+
+    def _add(self, images, weights):
+        """Add images to the sums of what differs from `_shift`, a first guess at the mean."""
+        pixels = images.shape[1] // len(self._sums)
+        if self._shift is None:
+            self._shift = self._by_channel(images.mean(axis=0)) / pixels
+        images -= np.tile(self._shift, pixels)
+        factor = 1.0 if weights is None else weights[:, None]
+        self._mass += pixels * (len(images) if weights is None else float(weights.sum()))
+        self._sums += self._by_channel((images * factor).sum(axis=0))
+        np.square(images, out=images)
+        self._squares += self._by_channel((images * factor).sum(axis=0))
+
+    def _by_channel(self, numbers):
+        return numbers.reshape(-1, len(self._sums)).sum(axis=0)
+
+    def _settle(self):
+        distance = self._sums / self._mass
+        variance = np.maximum(self._squares / self._mass - distance**2, 0)
+        self.mean = self._shift + distance
+        # what rounding leaves of a constant is no deviation
+        deviation = np.sqrt(variance)
+        self.constant = deviation <= 1e-7 * np.abs(self.mean)
+        varying = ~self.constant
+        self.scale = np.where(varying, deviation, 1.0)
+        if varying.any() and self.scale[varying].max() <= ALIKE * self.scale[varying].min():
+            self.scale[:] = np.sqrt(variance[varying].mean())
+        if not np.isfinite(self.scale).all():  # numbers whose squares float64 does not hold
+            self.scale = np.full(len(self.scale), max(-self.low, self.high))
+            self.mean = np.zeros(len(self.scale))
+
+    def put(self, weights, standardize, dtype):
+        """Put them into the weights of a network, for images of a dtype."""
+        numbers = np.finfo(weights.flat.dtype)
+        if standardize:
+            weights["input/mean"] = np.clip(self.mean, numbers.min, numbers.max)
+            weights["input/scale"] = np.clip(self.scale, LEAST, numbers.max)
+        else:  # as images are loaded without
+            weights["input/mean"] = 0
+            weights["input/scale"] = 255 if dtype == np.uint8 else 1
+        weights[RANGE] = np.clip((self.low, self.high), numbers.min, numbers.max)
+
+
+def put_targets(weights, targets, rows, sample_weights):
+    """Put mean and deviation of targets, of shape (n, n_outputs), into the weights of a network."""
+    targets = targets if rows is None else targets[rows]
+    if sample_weights is not None:
+        sample_weights = sample_weights if rows is None else sample_weights[rows]
+    size = np.maximum(np.abs(targets).max(axis=0), LEAST)  # squares of these are finite
+    shares = targets / size
+    mean = np.average(shares, axis=0, weights=sample_weights)
+    scale = np.sqrt(np.average((shares - mean) ** 2, axis=0, weights=sample_weights))
+    constant = scale <= 1e-12 * np.abs(mean)
+    numbers = np.finfo(weights.flat.dtype)
+    weights["targets/mean"] = np.clip(mean * size, numbers.min, numbers.max)
+    scale = np.where(constant, 1.0, np.clip(scale * size, LEAST, numbers.max))
+    weights["targets/scale"] = scale
+
+
+def to_standard(targets, weights):
+    """Return targets as the network is trained on, where their scale is kept."""
+    if TARGETS not in kept(weights):
+        return targets
+    mean, scale = (weights[f"targets/{name}"].astype(np.float64) for name in ("mean", "scale"))
+    return (targets - mean) / scale
+
+
+def from_standard(outputs, weights):
+    """Return a network's outputs in the units of the targets; may change `outputs`."""
+    if TARGETS in kept(weights):
+        outputs *= weights["targets/scale"]
+        outputs += weights["targets/mean"]
+    return outputs
+
+
+def warn_of_another_scale(X, weights, owner, stacklevel):
+    """Warn where images to be predicted are of another scale than those of training."""
+    if INPUT not in kept(weights) or not len(X):
+        return
+    first = X[:LOOKED_AT]
+    low, high = float(first.min()), float(first.max())
+    least, most = (float(number) for number in weights[RANGE])
+    span = most - least
+    far = least - BEYOND * span, most + BEYOND * span
+    beyond = low < far[0] or high > far[1]
+    beyond = beyond and ((first < far[0]) | (first > far[1])).mean() > SHARE
+    small = span / WITHIN[len(first) >= SEVERAL]
+    within = 0 < high - low < small and max(-low, high) < small
+    if span > 0 and (beyond or within):
+        warnings.warn(
+            f"{owner}: X has numbers from {low:.4g} to {high:.4g}, training had {least:.4g} to "
+            f"{most:.4g}: predictions mean nothing unless X is scaled as in fit.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
