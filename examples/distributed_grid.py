@@ -31,9 +31,7 @@ GRID = {"head": [fc_head(32), gap_head()], "conv1__filters": [8, 16]}
 def main():
     X, y = load_digits(return_X_y=True)
     layers = [Conv(16), ReLU(), Conv(32), ReLU(), MaxPool(2), ("head", gap_head())]
-    clf = CNNClassifier(
-        layers, image_shape=(8, 8), learning_rate_init=0.01, max_iter=15, random_state=0
-    )
+    clf = CNNClassifier(layers, image_shape=(8, 8), max_iter=20, random_state=0)
     search = GridSearchCV(clf, GRID, cv=3, error_score="raise")
 
     # %%
@@ -46,7 +44,7 @@ def main():
         print("threads of each worker:", *client.run(num_threads).values())
         began = perf_counter()
         with parallel_config(backend="dask"):
-            search.fit(X / 16, y)
+            search.fit(X, y)
         print(f"{len(GRID['head']) * len(GRID['conv1__filters']) * 3} fits", end=", ")
         print(f"{perf_counter() - began:.1f} s\n")
 

@@ -35,7 +35,7 @@ from cnnkit import (
 
 FC, GAP = "fully connected", "1x1 + average pooling"
 WIDTHS, DEPTHS = (8, 16, 32), (2, 3)
-FOLDS, EPOCHS = 3, 8
+FOLDS = 3
 COLORS = {FC: "#d55e00", GAP: "#0072b2"}  # apart for colour-blind readers too
 MARKERS = {2: "o", 3: "^"}
 SIZES = {8: 5, 16: 8, 32: 12}
@@ -61,7 +61,7 @@ CANDIDATES = list(product((FC, GAP), WIDTHS, DEPTHS))
 def search(X, y):
     """Return a row of figures for every candidate, in the order of the grid."""
     grid = GridSearchCV(
-        CNNClassifier(learning_rate_init=0.005, max_iter=EPOCHS, random_state=0),
+        CNNClassifier(random_state=0),
         {"layers": [layers(*candidate) for candidate in CANDIDATES]},
         cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0),
         n_jobs=2,  # two fits at a time, each on one thread
@@ -180,7 +180,7 @@ def draw(rows):
 
 def main():
     digits = load_digits()
-    rows = search((digits.images / 16).astype(np.float32), digits.target)
+    rows = search(digits.images.astype(np.float32), digits.target)
     print_table(rows)
     print("", *conclusions(rows), "", sep="\n")
     try:

@@ -49,7 +49,7 @@ LAYERS = [
     ("features", GlobalAvgPool()),
     ("scores", Dense(None)),
 ]
-SEEDS, EPOCHS = range(6), 8
+SEEDS = range(6)
 PER_CLASS = (5, 10, 20, 50)
 CENTRED, MOVED = "centred digits", "moved digits"
 SIZES = {CENTRED: 8, MOVED: 12}
@@ -74,10 +74,14 @@ def placed(images, size, rng):
 
 def networks(X, y, seed):
     """Return a network trained on X and y, and one that is not."""
-    clf = CNNClassifier(LAYERS, learning_rate_init=0.004, max_iter=EPOCHS, random_state=seed)
+    clf = CNNClassifier(LAYERS, random_state=seed)
     trained = clf.fit(X, y).network_
-    untrained = Network(Sequential(LAYERS), trained.input_shape, trained.n_outputs)
+    untrained = Network(
+        Sequential(LAYERS), trained.input_shape, trained.n_outputs, scales=["input"]
+    )
     untrained.weights.initialise(np.random.default_rng(seed))
+    for name in ("input/mean", "input/scale"):  # it sees the images as the trained one does
+        untrained.weights[name] = trained.weights[name]
     return {UNTRAINED: untrained, TRAINED: trained}
 
 

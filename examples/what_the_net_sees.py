@@ -37,7 +37,7 @@ LAYERS = [
     ("class_maps", Conv1x1(None)),
     ("scores", GlobalAvgPool()),
 ]
-EPOCHS = 12
+EPOCHS = 20
 INK = 0.25  # a pixel at least this dark, of 1, is ink
 SHOWN = 16  # feature maps of each depth
 PICTURE = Path(__file__).parent / "pictures" / "what_the_net_sees.png"
@@ -215,7 +215,7 @@ def main():
     digits = load_digits()
     X, y = (digits.images / 16).astype(np.float32), digits.target
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-    clf = CNNClassifier(LAYERS, learning_rate_init=0.004, max_iter=EPOCHS, random_state=0)
+    clf = CNNClassifier(LAYERS, max_iter=EPOCHS, random_state=0)
     seen = Seen(clf.fit(X_train, y_train), X_test, y_test)
     print(f"{clf.summary()}\n")
     print_table(seen)
