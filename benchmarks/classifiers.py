@@ -15,8 +15,11 @@ def from_cnnkit(layers, epochs, batch_size):
 
     return CNNClassifier(
         layers,
+        standardize=False,
         solver="adam",
+        alpha=1e-4,
         batch_size=batch_size,
+        learning_rate="constant",
         learning_rate_init=LEARNING_RATE,
         max_iter=epochs,
         tol=0,
