@@ -61,8 +61,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         ``units=None`` stand for. ``"resnet18"``, or ``cnnkit.models.resnet18`` itself, is that
         network for the images and outputs there are. None is `cnnkit.models.default`, which follows
         the shape of the images: convolutions with batch norm, a pooling between widths, global
-        average pooling; for images of one pixel, a table, one hidden layer of 100 units. Those of a
-        list are hyper-parameters by name: ``conv1`` (or ``"passthrough"`` in its place) and
+        average pooling; for images of one pixel, a table, one hidden layer of 100 units. The layers
+        of a list are hyper-parameters by name: ``conv1`` (or ``"passthrough"`` in its place) and
         ``conv1__filters``; those of a Graph are ``layers__conv1__filters``.
     image_shape : tuple (H, W, C) or (H, W), default=None
         Shape of one image, needed where X has flat rows. Without it a flat row is one pixel with

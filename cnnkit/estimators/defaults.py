@@ -110,7 +110,7 @@ def is_auto(value):
 
 
 def batch_size(count, table=False):
-    """Return the samples of a batch: 16, 32 or 64, and hardly less in the last batch of an epoch.
+    """Return the samples of a batch: 8, 16 or 32, and hardly less in the last batch of an epoch.
 
     A table's rows come 64 at a time however few they are.
     """
