@@ -97,8 +97,9 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         for "sgd"; in `partial_fit` 0.3 times as much.
     max_iter : int or "auto", default="auto"
         Most epochs, or iterations of "lbfgs". A budget: reaching it is no warning. "auto" is
-        ``12 * (1000 / samples) ** 0.75`` epochs, at least 10 and as for 64 samples at most; for a
-        table ``30 * (1000 / samples) ** 0.5``, at least 4; 200 iterations of "lbfgs".
+        ``12 * (1000 / samples) ** 0.75`` epochs, at least 10 and as for 64 samples at most, a
+        regressor twice as many; for a table ``30 * (1000 / samples) ** 0.5``, at least 4; 200
+        iterations of "lbfgs".
     max_time : float, default=None
         Most seconds; training ends in the midst of an epoch if need be.
     shuffle : bool, default=True

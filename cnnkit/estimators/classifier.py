@@ -88,6 +88,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     _target_options = {"multi_output": True}  # noqa: RUF012
     _output_word = "class"
     _dropout = 0.2  # of the default network
+    _longer = 1  # times the epochs that "auto" gives
 
     def __init__(self, layers=None, *, class_weight=None, label_smoothing=0.0, **shared):
         super().__init__(layers, **shared)

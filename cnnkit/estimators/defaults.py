@@ -77,7 +77,11 @@ def resolve(estimator, graph, shape, n_outputs, count, *, part=False):
     table = tuple(shape[:2]) == (1, 1)
     rules = {
         "batch_size": lambda: STREAM_BATCH if part else batch_size(count, table),
-        "max_iter": lambda: ITERATIONS if estimator.solver == "lbfgs" else epochs(count, table),
+        "max_iter": lambda: (
+            ITERATIONS
+            if estimator.solver == "lbfgs"
+            else epochs(count, table) * (1 if table else estimator._longer)
+        ),
         "alpha": lambda: decay(count, table) if estimator.solver == "adamw" else 1e-4,
         "learning_rate_init": lambda: rate(graph, shape, n_outputs, estimator.solver, part),
         "learning_rate": lambda: Constant() if part else OneCycle(),

@@ -61,6 +61,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     }
     _target_options = {"multi_output": True, "y_numeric": True}  # noqa: RUF012
     _output_word = "target"
+    _longer = 2  # times the epochs of a classifier: numbers are still getting better then
     _dropout = 0.0  # it would shift the mean of what the last layer adds up
 
     def __init__(
