@@ -17,7 +17,8 @@ from sklearn.model_selection import train_test_split
 from cnnkit import CNNClassifier, models
 
 EPOCHS = 6
-LEFT = ("network_in_network", "squeezenet_1_1", "resnet18", "mobilenet_v1")  # labels of the picture
+# where labels of the picture stand, if not to the right of their dot
+LEFT = ("network_in_network", "squeezenet_1_1", "resnet18", "mobilenet_v1", "vgg16")
 BELOW = ("squeezenet_1_0",)
 PICTURE = Path(__file__).parent / "pictures" / "architectures.png"
 
