@@ -1,12 +1,20 @@
 """What `import cnnkit` does besides."""
 
 import ast
+import shutil
+import subprocess
+import sys
 from graphlib import TopologicalSorter
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+import pytest
 from oracles import python
 
 import cnnkit
+from cnnkit import _native
+
+ROOT = Path(__file__).resolve().parent.parent
 
 CODE = """if True:
     import os, sys
@@ -77,3 +85,64 @@ def test_imports_point_one_way():
     assert [part for part in order if part in levels] == levels
     below = order[: order.index("estimators")]
     assert {"training", "lbfgs", "watch", "prediction", "losses", "optimizers"} <= set(below)
+
+
+class TestWithoutCompiledModules:
+    """The source folder hides an installed cnnkit from a Python that runs in it."""
+
+    @pytest.fixture
+    def root(self, tmp_path):
+        """A folder with the package as it is in a checkout, nothing compiled."""
+        shutil.copytree(
+            Path(cnnkit.__file__).parent,
+            tmp_path / "cnnkit",
+            ignore=shutil.ignore_patterns("*.so", "__pycache__"),
+        )
+        (tmp_path / "pyproject.toml").touch()
+        return tmp_path
+
+    def error(self, root, code="import cnnkit"):
+        """Return the last line that Python writes when it runs in `root`."""
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        return done.stderr.splitlines()[-1]
+
+    @pytest.mark.parametrize(
+        "code", ["import cnnkit", "from cnnkit import CNNClassifier", "import cnnkit.io"]
+    )
+    def test_the_error_says_what_to_do(self, root, code):
+        error = self.error(root, code)
+        assert error.startswith(
+            f"ImportError: cnnkit: {root / 'cnnkit' / '_native'} has no compiled modules. It is the"
+            " source of cnnkit. If cnnkit is installed, this folder hides it: run Python in another"
+            " folder, or as `python -P`."
+        )
+        assert error.endswith(f"build it: `{sys.executable} -m pip install -e {root}`.")
+
+    def test_the_command_line_says_so_too(self, root):
+        command = [sys.executable, "-m", "cnnkit", "versions"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "has no compiled modules. It is the source of cnnkit." in done.stderr
+
+    def test_half_a_build(self, root):
+        for name in _native.MODULES[2:]:
+            (root / "cnnkit" / "_native" / f"{name}{EXTENSION_SUFFIXES[0]}").touch()
+        message = "_native lacks the compiled modules activation, conv: a build that did not end."
+        assert message in self.error(root)
+
+    def test_a_build_for_another_python(self, root):
+        for name in _native.MODULES:
+            (root / "cnnkit" / "_native" / f"{name}.cpython-39-x86_64-linux-gnu.so").touch()
+        version = ".".join(map(str, sys.version_info[:3]))
+        error = self.error(root)
+        assert "has modules compiled for cpython-39-x86_64-linux-gnu, and this Python, " in error
+        assert f" {version}, takes those for {EXTENSION_SUFFIXES[0].split('.')[1]}. " in error
+
+    def test_no_source_folder(self, root):
+        (root / "pyproject.toml").unlink()
+        assert "Install cnnkit again: `" in self.error(root)
+
+    def test_modules_are_those_of_the_sources(self):
+        assert sorted(_native.MODULES) == sorted(path.stem for path in ROOT.glob("src/*.pyx"))
