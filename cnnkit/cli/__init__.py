@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 
-from cnnkit.cli import bench, predict, summary, train
+from cnnkit.cli import bench, messages, predict, summary, train
 from cnnkit.cli.options import Formatter
 
 EXAMPLES = """examples:
@@ -57,7 +57,7 @@ def main(argv=None):
 
 def _warn(message, *where, **more):
     """Show a warning as errors are shown, without the line of code that it came from."""
-    print(f"cnnkit: warning: {message}", file=sys.stderr)
+    messages.warn(message)
 
 
 def parser():

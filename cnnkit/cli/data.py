@@ -1,11 +1,34 @@
 """Images and labels from where a user of the command line has them."""
 
-import zipfile
+import unicodedata
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+from cnnkit.cli import photos
+from cnnkit.cli.messages import shown, warn
+
+
+class Samples(NamedTuple):
+    """What ``predict`` is given: `y` is None where unknown, `left_out` counts unreadable files."""
+
+    names: list
+    X: np.ndarray
+    y: np.ndarray | None = None
+    left_out: int = 0
+
+
+def check_source(source):
+    """Raise unless `source` is there and of a kind that ``train`` reads."""
+    path, rule = Path(source), "must be 'digits', an .npz file or a folder"
+    if source == "digits" or path.is_dir():
+        return
+    if not path.exists():
+        raise FileNotFoundError(f"{shown(path)} {rule}, and does not exist.")
+    if path.suffix != ".npz":
+        raise ValueError(f"{shown(path)} {rule}, got a file of another kind.")
 
 
 def labelled(source, size=None):
@@ -23,6 +46,7 @@ def labelled(source, size=None):
     X : array of shape (n, H, W, C), (n, H, W) or (n, features)
     y : array of shape (n,)
     """
+    check_source(source)
     if source == "digits":
         return _digits()
     path = Path(source)
@@ -30,28 +54,40 @@ def labelled(source, size=None):
         return _folder(path, size)
     X, y = _npz(path)
     if y is None:
-        raise ValueError(f"{path} must hold arrays X and y, got no y.")
+        raise ValueError(f"{shown(path)} must hold arrays X and y, got no y.")
     return X, y
 
 
 def unlabelled(sources, input_shape):
-    """Return names, X and y (None where unknown) of what ``predict`` is given.
+    """Return the `Samples` that ``predict`` is given.
 
     Image files are brought to the size and channels of `input_shape`, (H, W, C).
     """
     if sources == ["digits"]:
         X, y = _digits()
-        return [str(i) for i in range(len(X))], X, y
+        return Samples(_numbers(X), X, y)
     paths = [Path(source) for source in sources]
-    if len(paths) == 1 and paths[0].suffix == ".npz":
+    arrays = [path for path in paths if path.suffix in (".npy", ".npz") and not path.is_dir()]
+    if arrays and (len(paths) > 1 or arrays[0].suffix == ".npy"):
+        raise ValueError(f"DATA must be image files or one .npz file, got {shown(arrays[0])}.")
+    if arrays:
         X, y = _npz(paths[0])
-        return [str(i) for i in range(len(X))], X, y
+        if y is not None and np.shape(y)[:1] != X.shape[:1]:
+            raise ValueError(
+                f"{shown(paths[0])} must hold a y for each of {len(X)} images, got {np.shape(y)}."
+            )
+        return Samples(_numbers(X), X, y)
     files = []
     for path in paths:
-        files += _images_in(path, "**/*") if path.is_dir() else [path]
+        files += photos.image_files(path) if path.is_dir() else [path]
     if not files:
-        raise ValueError(f"{', '.join(sources)} must hold images, got none.")
-    return [str(file) for file in files], _read(files, input_shape[:2], input_shape[2]), None
+        raise ValueError(f"{', '.join(map(shown, sources))} must hold images, got none.")
+    X, kept = photos.read(files, input_shape[:2], input_shape[2])
+    return Samples([str(files[k]) for k in kept], X, left_out=len(files) - len(kept))
+
+
+def _numbers(X):
+    return [str(i) for i in range(len(X))]
 
 
 def _digits():
@@ -62,77 +98,68 @@ def _digits():
 
 
 def _npz(path):
-    if path.suffix != ".npz":
-        rule = "must be 'digits', an .npz file or a folder"
-        raise ValueError(f"{path} {rule}" + ("." if path.exists() else ", and does not exist."))
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in ("X", "y") if name in arrays}
-            names = sorted(arrays)
-    except (zipfile.BadZipFile, ValueError, EOFError, AttributeError) as error:
-        raise ValueError(f"{path} cannot be read as .npz without pickle: {error}") from None
+    """Return X, with an axis for the samples, and y, or None, of an .npz file."""
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                names = sorted(arrays)
+                found = {name: arrays[name] for name in ("X", "y") if name in names}
+        except Exception as error:  # what reads a damaged archive raises whatever comes to pass
+            reason = str(error) or type(error).__name__
+            raise ValueError(
+                f"{shown(path)} cannot be read as .npz without pickle: {reason}"
+            ) from None
+    found = {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
     if "X" not in found:
-        raise ValueError(f"{path} must hold an array X, got {names}.")
+        raise ValueError(f"{shown(path)} must hold an array X, got {names}.")
+    if found["X"].ndim not in (2, 3, 4):
+        raise ValueError(
+            f"{shown(path)} must hold X of shape (n, features), (n, H, W) or (n, H, W, C), "
+            f"got {found['X'].shape}."
+        )
     return found["X"], found.get("y")
 
 
 def _folder(path, size):
     """Return the images of a folder with a folder for each class."""
-    classes = sorted(p for p in path.iterdir() if p.is_dir() and p.name[0] != ".")
-    files = {folder.name: _images_in(folder, "**/*") for folder in classes}
-    empty = [name for name, found in files.items() if not found]
-    if len(files) < 2 or empty:
-        raise ValueError(
-            f"{path} must hold a folder of images for each of at least two classes, "
-            + (f"got none in {', '.join(empty)}." if empty else f"got {len(files)} folders.")
-        )
-    X = _read([file for found in files.values() for file in found], size)
-    return X, np.repeat(list(files), [len(found) for found in files.values()])
+    inside = sorted(p for p in path.iterdir() if not photos.is_hidden(p.name))
+    classes = [p for p in inside if p.is_dir()]
+    files = {folder.name: photos.image_files(folder) for folder in classes}
+    _check_classes(path, files, [p for p in inside if not p.is_dir()])
+    every = [file for found in files.values() for file in found]
+    X, kept = photos.read(every, size)
+    y = np.repeat(list(files), [len(found) for found in files.values()])[kept]
+    if len(kept) < len(every):
+        warn(f"{len(every) - len(kept)} of {len(every)} image files are left out.")
+    unread = sorted(files.keys() - {*y.tolist()})
+    if unread:
+        raise ValueError(f"no image of the classes {', '.join(map(shown, unread))} can be read.")
+    return X, y
 
 
-def _images_in(folder, pattern):
-    return sorted(p for p in folder.glob(pattern) if p.suffix.lower() in SUFFIXES and p.is_file())
+def _check_classes(path, files, others):
+    """Raise or warn where the folders in `path` cannot be, or may not be, the classes meant.
 
-
-def _read(files, size=None, channels=None):
-    """Return image files as an array (n, H, W, C) of uint8.
-
-    Without `channels` it is 1 where all images are grey and else 3.
+    `files` has the images of every class, `others` is what lies beside their folders.
     """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError("Image files need Pillow: pip install cnnkit[image]") from error
-    if channels not in (None, 1, 3):
+    loose = [p for p in others if p.suffix.lower() in photos.SUFFIXES]
+    lost = [p for p in others if p not in loose and not p.exists()]
+    empty = [shown(name) for name, found in files.items() if not found]
+    if lost:
+        raise FileNotFoundError(f"{shown(lost[0])} is a link that leads nowhere.")
+    if len(files) < 2 or empty:
+        beside = f" and {len(loose)} images beside them" if loose else ""
         raise ValueError(
-            f"image files can be read in 1 or 3 channels, the model needs {channels}: use .npz."
+            f"{shown(path)} must hold a folder of images for each of at least two classes, got "
+            + (f"none in {', '.join(empty)}." if empty else f"{len(files)} folders{beside}.")
         )
-    found, grey = [], True
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                if image.mode.startswith(("I", "F")):
-                    raise ValueError(f"{file} must have 8 bits a channel, got mode {image.mode}.")
-                grey = grey and image.mode in ("1", "L", "LA")
-                image = image.convert("RGB")
-        except OSError as error:
-            raise ValueError(f"{file} cannot be read as an image: {error}") from None
-        if size is not None and image.size != size[::-1]:
-            image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-        found.append(np.asarray(image))
-        if found[-1].shape != found[0].shape:
-            raise ValueError(
-                f"images must be of one size: {files[0]} has {_size(found[0])}, {file} has "
-                f"{_size(found[-1])}; --size 64x64, say, brings all to one."
-            )
-    X = np.stack(found)
-    if channels == 3 or (channels is None and not grey):
-        return X
-    if grey:
-        return X[..., :1]
-    weights = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601, as Pillow's "L"
-    return np.rint(X @ weights).astype(np.uint8)[..., None]
-
-
-def _size(image):
-    return f"{image.shape[0]}x{image.shape[1]}"
+    for name in files:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):  # bytes that are no letters
+            raise ValueError(f"{shown(path)} must hold folders named in UTF-8, got {shown(name)}.")
+    if loose:
+        warn(f"{len(loose)} images in {shown(path)} itself are of no class and left out.")
+    alike = {name: unicodedata.normalize("NFC", name).casefold() for name in files}
+    for key, count in Counter(alike.values()).items():
+        if count > 1:
+            names = ", ".join(shown(name) for name in files if alike[name] == key)
+            warn(f"{names} are classes that differ only in case or in how accents are written.")

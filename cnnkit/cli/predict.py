@@ -1,6 +1,7 @@
 """``python -m cnnkit predict``."""
 
 import csv
+import io
 import sys
 
 import numpy as np
@@ -14,6 +15,9 @@ pip install cnnkit[image]).
 
 The result is CSV. Of a classifier: name, class, probability; of several labels: name and the
 probability of each; of a regressor: name and value. The score, if DATA has y, goes to stderr.
+
+Photos are turned as their EXIF data say. A file that cannot be read has no row: it is named on
+stderr with the reason, the others are predicted, and the exit code is 1.
 
 examples:
   python -m cnnkit predict digits.safetensors digits
@@ -39,21 +43,25 @@ def add_to(commands):
 
 def run(options):
     """Predict and write a table."""
-    from cnnkit import io
+    from cnnkit.io import load
 
-    model = io.load(options.model)
+    model = load(options.model)
     if not hasattr(model, "predict"):
         raise ValueError(f"predict needs a classifier or a regressor, got {type(model).__name__}.")
     if options.proba and not hasattr(model, "predict_proba"):
         options.refuse("argument --proba: needs a classifier")
-    names, X, y = unlabelled(options.data, model.input_shape_)
+    names, X, y, left_out = unlabelled(options.data, model.input_shape_)
     header, rows, found = _table(model, X, options.proba)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are not UTF-8
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["name", *header])
     table.writerows([name, *row] for name, row in zip(names, rows, strict=True))
+    sys.stdout.flush()
     if y is not None:
-        sys.stdout.flush()
         print(_score(model, y, found), file=sys.stderr)
+    if left_out:
+        raise ValueError(f"{left_out} of {left_out + len(names)} image files are left out.")
 
 
 def _table(model, X, every_class):

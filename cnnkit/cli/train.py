@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnkit.cli.data import labelled
+from cnnkit import atomic
+from cnnkit.cli.data import check_source, labelled
+from cnnkit.cli.messages import shown
 from cnnkit.cli.options import (
     DATA,
     add_command,
@@ -19,13 +21,17 @@ from cnnkit.cli.progress import EpochProgress, duration
 
 EPILOG = f"""{DATA}
 
-The model file holds no code and no pickle; it may be loaded wherever it comes from.
+Photos are turned as their EXIF data say. A file that cannot be read is named on stderr with the
+reason and left out; hidden files and folders are passed over.
+
+The model file holds no code and no pickle; it may be loaded wherever it comes from. One that is
+there already is replaced with --force alone.
 
 examples:
   python -m cnnkit train digits --output digits.safetensors
   python -m cnnkit train photos/ --size 64x64 --model resnet18 --width 0.25 --epochs 30
   python -m cnnkit train data.npz --image-shape 28x28x1 --solver sgd --learning-rate 0.05
-  python -m cnnkit train digits --epochs 100 --early-stopping"""
+  python -m cnnkit train digits --epochs 100 --early-stopping --force"""
 
 SCHEDULES = {"cosine": "Cosine", "one-cycle": "OneCycle"}  # of cnnkit.schedules
 FROM_DATA = "default: auto, from the images and the network"
@@ -44,6 +50,7 @@ def add_to(commands):
     add = parser.add_argument
     add("data", metavar="DATA", help="digits, FILE.npz or FOLDER, see below")
     add("--output", metavar="FILE", default="model.safetensors", help="default: %(default)s")
+    add("-f", "--force", action="store_true", help="replace the file of --output")
     add(
         "--model",
         choices=model_names(),
@@ -97,10 +104,9 @@ def run(options):
     from cnnkit.estimators.defaults import resolve
     from cnnkit.estimators.start import make_graph
 
+    check_source(options.data)
     _refuse_what_would_be_ignored(options)
-    folder = Path(options.output).resolve().parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"--output: the folder {folder} does not exist.")
+    _check_output(options)
     X, y = labelled(options.data, options.size)
     shape = images.input_shape(X, options.image_shape, "train")
     X, y, X_val, y_val = _split(X, y, options)
@@ -132,12 +138,26 @@ def run(options):
 
 
 def _refuse_what_would_be_ignored(options):
-    if options.size is not None and not Path(options.data).is_dir():
-        options.refuse("argument --size: needs a folder of image files")
+    is_folder = options.data != "digits" and Path(options.data).is_dir()
+    if options.size is not None and not is_folder:
+        options.refuse(f"argument --size: needs a folder of image files, got {options.data}")
     if options.early_stopping and not options.validation_fraction:
         options.refuse("argument --early-stopping: needs a --validation-fraction above 0")
-    if options.image_shape is not None and not options.data.endswith(".npz"):
+    if options.image_shape is not None and (is_folder or options.data == "digits"):
         options.refuse("argument --image-shape: needs an .npz file")
+
+
+def _check_output(options):
+    """Raise where the model could not be written, or would take another's place."""
+    path = Path(options.output)
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"--output: the folder {shown(folder)} does not exist.")
+    atomic.check(options.output, "--output")
+    if path.exists() and not options.force:
+        raise FileExistsError(
+            f"--output: {shown(path)} exists; --force replaces it, --output NAME keeps it."
+        )
 
 
 def _layers(options, shape):
