@@ -319,11 +319,13 @@ class Lines(Callback):
             say(str(self.settings))
 
     def on_epoch_end(self, estimator, epoch):
-        say(f"Epoch {epoch.number}, {describe(epoch)}")
+        say(epoch_line(epoch))
 
 
 class Bar(Callback):
     """Show a progress bar with the time left: ``verbose=2``.
+
+    A notebook without ipywidgets, with which rich draws there, gets a line for every epoch.
 
     Parameters
     ----------
@@ -335,12 +337,17 @@ class Bar(Callback):
         self.epochs = epochs
 
     def on_fit_begin(self, estimator):
+        self._progress = None
         try:
-            from rich import progress
+            from rich import get_console, progress
         except ImportError:
             raise ImportError(
                 f"{type(estimator).__name__}: verbose=2 needs rich, pip install 'cnnkit[progress]'."
             ) from None
+        say(title(estimator))
+        if get_console().is_jupyter and not _has_widgets():
+            say("A line for every epoch: a bar in a notebook needs pip install ipywidgets.")
+            return
         self._progress = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
@@ -352,19 +359,30 @@ class Bar(Callback):
         self._task = self._progress.add_task(
             type(estimator).__name__, total=self.epochs, figures=""
         )
-        say(title(estimator))
         self._progress.start()
 
     def on_resume(self, estimator, epochs):
-        self._progress.update(self._task, advance=len(epochs))
+        if self._progress is not None:
+            self._progress.update(self._task, advance=len(epochs))
 
     def on_epoch_end(self, estimator, epoch):
-        self._progress.update(self._task, advance=1, figures=describe(epoch))
+        if self._progress is None:
+            say(epoch_line(epoch))
+        else:
+            self._progress.update(self._task, advance=1, figures=describe(epoch))
 
     def on_fit_end(self, estimator):
-        # no bar where rich is missing
-        if hasattr(self, "_progress"):
+        if self._progress is not None:
             self._progress.stop()
+
+
+def _has_widgets():
+    """Say whether rich can draw in a notebook."""
+    try:
+        import ipywidgets  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def title(estimator):
@@ -379,6 +397,11 @@ def say(text):
     names = [process.name] if process.name != "MainProcess" else []
     names += [thread.name] if thread is not threading.main_thread() else []
     print(": ".join([*names, text]), flush=True)  # whole: others may print meanwhile
+
+
+def epoch_line(epoch):
+    """Return the number and figures of an epoch as text."""
+    return f"Epoch {epoch.number}, {describe(epoch)}"
 
 
 def describe(epoch):

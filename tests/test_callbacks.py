@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -174,6 +175,40 @@ def test_a_progress_bar(capsys):
     assert len(record.heard) == 6
     with pytest.raises(ValueError, match="diverged"):
         small(verbose=2, solver="sgd", learning_rate_init=1e30).fit(X, Y)
+
+
+@pytest.mark.parametrize("widgets", [False, True])
+def test_a_progress_bar_in_a_notebook(widgets, monkeypatch, capsys):
+    """Without ipywidgets, rich shows nothing there but that they are missing."""
+    rich = pytest.importorskip("rich")
+    shown = []
+    fake = {
+        "ipywidgets": SimpleNamespace(Output=Output),
+        "IPython.display": SimpleNamespace(display=shown.append),
+    }
+    for name, module in fake.items():
+        monkeypatch.setitem(sys.modules, name, module if widgets else None)
+    monkeypatch.setattr(rich.get_console(), "is_jupyter", True)
+    clf = regressor(verbose=2, max_iter=2).fit(X, NUMBERS)
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == title_of(clf)
+    if not widgets:
+        assert out[1].startswith("A line for every epoch: a bar in a notebook needs pip install ")
+        assert [line[:15] for line in out[2:]] == ["Epoch 1, loss =", "Epoch 2, loss ="]
+    assert sum(isinstance(thing, Output) for thing in shown) == widgets
+
+
+class Output:
+    """What a widget of ipywidgets does with what is printed on it."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def clear_output(self, wait):
+        pass
 
 
 def test_no_progress_bar_without_rich(monkeypatch):
