@@ -29,6 +29,7 @@ PARTS = {
     *("estimator", "params", "graph", "input_shape", "n_outputs"),
     *("algorithm", "dtype", "frozen", "scales", "learned", "features"),
 }
+HOLDERS = ("best_estimator_", "estimator_", "regressor_", "estimator")  # of a fitted estimator
 FROZEN = {"frozen": True}  # in the place of a FrozenEstimator of what the file holds
 
 
@@ -157,7 +158,37 @@ def _check_kind(estimator, kinds):
     """Raise unless `estimator` is of the classes `kinds`, not of a subclass."""
     kind = type(estimator).__name__
     if kinds.get(kind) is not type(estimator):
-        raise TypeError(f"save: estimator must be one of {sorted(kinds)}, got {kind}.")
+        from sklearn.model_selection._search import BaseSearchCV
+
+        way = _way(estimator, kinds)
+        advice = "" if way is None else f"; save estimator{way}, or all of it with joblib.dump"
+        if way is None and isinstance(estimator, BaseSearchCV):
+            advice = "; after a fit with refit=True its best_estimator_ can be saved"
+        raise TypeError(f"save: estimator must be one of {sorted(kinds)}, got {kind}{advice}.")
+
+
+def _way(estimator, kinds, depth=4):
+    """Return how what can be saved is reached in a fitted estimator that holds others, or None.
+
+    As ``.best_estimator_[-1]``: at most `depth` steps.
+    """
+    from sklearn.pipeline import Pipeline
+
+    if kinds.get(type(estimator).__name__) is type(estimator):
+        return "" if vars(estimator).keys() & {"network_", "estimator_"} else None
+    if isinstance(estimator, Pipeline):
+        parts = {"[-1]": estimator.steps[-1][1]}
+        parts |= {f"[{name!r}]": step for name, step in estimator.steps}
+    else:
+        parts = {f".{name}": getattr(estimator, name, None) for name in HOLDERS}
+        many = getattr(estimator, "estimators_", None)
+        if isinstance(many, list) and many:
+            parts[".estimators_[0]"] = many[0]
+    for step, part in parts.items():
+        way = None if part is None or not depth else _way(part, kinds, depth - 1)
+        if way is not None:
+            return step + way
+    return None
 
 
 def _kinds(fitted):
