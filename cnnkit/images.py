@@ -49,7 +49,11 @@ def check_input_shape(X, wanted, owner, name="X", reason="as in fit"):
     allowed = [wanted, (prod(wanted),)] + ([wanted[:2]] if wanted[2] == 1 else [])
     if found not in allowed:
         C, H, W = wanted[2], *wanted[:2]
-        advice = ": channels come last, X.transpose(0, 2, 3, 1)" if found == (C, H, W) else ""
+        advice = ""
+        if found == (C, H, W):
+            advice = ": channels come last, X.transpose(0, 2, 3, 1)"
+        if X.shape == (prod(wanted),):
+            advice = _add_an_axis(name)
         raise ValueError(
             f"{owner}: {name} must hold images of shape {wanted}, {reason}, got shape "
             f"{X.shape}{advice}."
@@ -61,10 +65,16 @@ def check_axis(shape, wanted, owner, name="X", reason="as in fit"):
     flat_rows = shape[1:] == (prod(wanted),)
     if shape == wanted or (wanted[2] == 1 and shape == wanted[:2] and not flat_rows):
         raise ValueError(
-            f"{owner}: {name} must hold images of shape {wanted}, {reason}, got shape {shape}, "
-            f"one image without an axis for the samples: give {name}[None], or {name}[:1] in the "
-            f"place of {name}[0]."
+            f"{owner}: {name} must hold images of shape {wanted}, {reason}, got shape {shape}"
+            f"{_add_an_axis(name)}."
         )
+
+
+def _add_an_axis(name):
+    return (
+        f", one image without an axis for the samples: give {name}[None], or {name}[:1] in the "
+        f"place of {name}[0]"
+    )
 
 
 def unit(dtype):

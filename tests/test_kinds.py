@@ -123,6 +123,10 @@ def test_one_image_needs_an_axis_for_samples():
         CNNFeatures(small()).fit(X, Y).transform(X[0])
     with pytest.raises(ValueError, match=r"^CNNClassifier: X_val must hold .* give X_val\[None\]"):
         small().fit(X, Y, X_val=X[0], y_val=Y[:8])
+    with pytest.raises(ValueError, match=r"^CNNClassifier: X must hold .*" + end):
+        colour.partial_fit(COLOURS[0], Y6[:1])
+    with pytest.raises(ValueError, match=r"^Network: X must hold .*, got shape \(192,\)" + end):
+        colour.network_.activations(COLOURS[0].ravel(), ["conv1"])
 
 
 def test_other_shapes_are_said_as_they_are():

@@ -34,6 +34,8 @@ def check_training_data(estimator, X, y, fitted_shape=None):
     owner = type(estimator).__name__
     options = estimator._target_options
     with explaining(X, owner):
+        if fitted_shape is not None:
+            images.check_axis(shape_of(X), fitted_shape, owner)
         if len(shape_of(X)) > 2:
             X, y = check_X_y(X, y, allow_nd=True, estimator=estimator, **options)
             vars(estimator).pop("feature_names_in_", None)
