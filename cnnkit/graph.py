@@ -8,7 +8,7 @@ from cnnkit.layers.base import Layer, count_weights
 from cnnkit.layers.dense import Identity
 from cnnkit.layers.merge import Add
 from cnnkit.shapes import sample_shape
-from cnnkit.summary import Row, Summary
+from cnnkit.summary import Row, Summary, settings
 
 INPUT = "input"
 
@@ -203,6 +203,7 @@ class Graph(Layer):
                     layer.multiply_adds(*map(found.get, inputs)),
                     inputs,
                     count_weights(layer.weight_specs(*map(found.get, inputs)), trained=False),
+                    settings(layer),
                 )
                 for name, layer, inputs in nodes
             ]

@@ -3,13 +3,16 @@
 from html import escape
 from typing import NamedTuple
 
+from cnnkit.layers.base import Layer
+
 HEAD = ("name", "layer", "output shape", "weights", "multiply-adds")
 
 
 class Row(NamedTuple):
     """One layer of a network.
 
-    Of `weights`, `untrained` are running statistics; `inputs` are the names of what it reads.
+    `layer` is its class and `settings` what `describe` says besides. Of `weights`, `untrained` are
+    running statistics; `inputs` are the names of what it reads.
     """
 
     name: str
@@ -19,10 +22,14 @@ class Row(NamedTuple):
     multiply_adds: int
     inputs: tuple = ()
     untrained: int = 0
+    settings: str = ""
 
 
 class Summary:
     """Name, layer, output shape, weights and multiply-adds of every layer, with totals.
+
+    A layer is its class with filters or units, the size of its kernel, and its stride, dilation
+    and groups unless they are 1: see `describe`.
 
     Where layers do not simply follow one another, a last column has the names of what those read
     that do not read the layer before. Prints as text, and as an HTML table in a notebook.
@@ -39,14 +46,14 @@ class Summary:
     --------
     >>> from cnnkit import Conv, GlobalAvgPool, ReLU, Sequential
     >>> Sequential([Conv(16), ReLU(), Conv(10, 1), GlobalAvgPool()]).summary((8, 8, 1))
-    name            layer          output shape  weights  multiply-adds
-    -------------------------------------------------------------------
-    conv1           Conv           8 x 8 x 16        160          9,216
-    relu1           ReLU           8 x 8 x 16          0              0
-    conv2           Conv           8 x 8 x 10        170         10,240
-    globalavgpool1  GlobalAvgPool  10                  0              0
-    -------------------------------------------------------------------
-    total                                            330         19,456
+    name            layer           output shape  weights  multiply-adds
+    --------------------------------------------------------------------
+    conv1           Conv 16, 3 x 3  8 x 8 x 16        160          9,216
+    relu1           ReLU            8 x 8 x 16          0              0
+    conv2           Conv 10, 1 x 1  8 x 8 x 10        170         10,240
+    globalavgpool1  GlobalAvgPool   10                  0              0
+    --------------------------------------------------------------------
+    total                                             330         19,456
     """
 
     def __init__(self, rows):
@@ -87,7 +94,8 @@ class Summary:
 
         def line(cells, tag):
             texts = [
-                f"<{tag} style='text-align:{'right' if i in (3, 4) else 'left'}'>"
+                f"<{tag} style='text-align:{'right' if i in (3, 4) else 'left'}"
+                f"{'' if i >= len(HEAD) else ';white-space:nowrap'}'>"  # many inputs are many lines
                 f"{escape(', '.join(cell) if isinstance(cell, tuple) else cell)}</{tag}>"
                 for i, cell in enumerate(cells)
             ]
@@ -119,7 +127,8 @@ class Summary:
             foot.append(["trained", "", "", self.trained_weights, ""])
         for row in self.rows:
             shape = " x ".join(map(str, row.output_shape))
-            body.append([as_name(row.name), row.layer, shape, row.weights, row.multiply_adds])
+            layer = f"{row.layer} {row.settings}".rstrip()
+            body.append([as_name(row.name), layer, shape, row.weights, row.multiply_adds])
         for cells in (*body, *foot):
             cells[3:] = [f"{cell:,}" if cell != "" else "" for cell in cells[3:]]
         if any(reads):
@@ -151,3 +160,29 @@ def stack_inputs(cells, width):
             lines[-1] = joined
     blank = [""] * (len(cells) - 1)
     return [[*cells[:-1], lines[0]], *([*blank, line] for line in lines[1:])]
+
+
+def describe(layer):
+    """Return a layer in a few words, such as ``Conv 64, 3 x 3, stride 2``."""
+    if not isinstance(layer, Layer):
+        raise TypeError(f"describe: layer must be a layer such as Conv(16, 3), got {layer!r}.")
+    return f"{type(layer).__name__} {settings(layer)}".rstrip()
+
+
+def settings(layer):
+    """Return what `describe` says of a layer after its class."""
+    params = layer.get_params(deep=False)
+    counts = ("filters", "units", "rate")
+    words = [str(params[key]) for key in counts if params.get(key) is not None]
+    words += [sides(params[key]) for key in ("kernel_size", "pool_size", "scale") if key in params]
+    for key in ("stride", "dilation", "groups"):
+        value = params.get(key)
+        if value not in (None, 1):
+            words.append(f"{key} {sides(value) if isinstance(value, tuple) else value}")
+    return ", ".join(words)
+
+
+def sides(value):
+    """Return one number or a pair as ``3 x 3``."""
+    pair = value if isinstance(value, (tuple, list)) else (value, value)
+    return " x ".join(map(str, pair))

@@ -384,10 +384,10 @@ def test_summary():
     assert str(summary).splitlines() == [
         "name            layer          output shape  weights  multiply-adds",
         "-------------------------------------------------------------------",
-        "conv1           Conv           8 x 8 x 6          60          3,456",
+        "conv1           Conv 6, 3 x 3  8 x 8 x 6          60          3,456",
         "relu1           ReLU           8 x 8 x 6           0              0",
-        "maxpool1        MaxPool        4 x 4 x 6           0              0",
-        "conv1x1_1       Conv1x1        4 x 4 x 10         70            960",
+        "maxpool1        MaxPool 2 x 2  4 x 4 x 6           0              0",
+        "conv1x1_1       Conv1x1 10     4 x 4 x 10         70            960",
         "globalavgpool1  GlobalAvgPool  10                  0              0",
         "-------------------------------------------------------------------",
         "total                                            130          4,416",

@@ -87,15 +87,15 @@ def test_summary():
     ]
     assert (summary.weights, summary.multiply_adds) == (2407, 13760)
     assert repr(summary).splitlines() == [
-        "name        layer    output shape  weights  multiply-adds",
-        "---------------------------------------------------------",
-        "conv1       Conv     8 x 10 x 16       160         11,520",
-        "relu1       ReLU     8 x 10 x 16         0              0",
-        "maxpool1    MaxPool  4 x 5 x 16          0              0",
-        "s/flatten1  Flatten  320                 0              0",
-        "s/dense1    Dense    7               2,247          2,240",
-        "---------------------------------------------------------",
-        "total                                2,407         13,760",
+        "name        layer           output shape  weights  multiply-adds",
+        "----------------------------------------------------------------",
+        "conv1       Conv 16, 3 x 3  8 x 10 x 16       160         11,520",
+        "relu1       ReLU            8 x 10 x 16         0              0",
+        "maxpool1    MaxPool 2 x 2   4 x 5 x 16          0              0",
+        "s/flatten1  Flatten         320                 0              0",
+        "s/dense1    Dense 7         7               2,247          2,240",
+        "----------------------------------------------------------------",
+        "total                                       2,407         13,760",
     ]
 
 

@@ -11,8 +11,11 @@ from cnnkit import (
     Conv,
     Conv1x1,
     Dense,
+    DepthwiseConv,
+    Dropout,
     GlobalAvgPool,
     Graph,
+    MaxPool,
     ReLU,
     Residual,
     Sequential,
@@ -24,15 +27,30 @@ BRANCHED = Sequential([Conv(4), Residual([Conv(4), BatchNorm()]), Concat([ReLU()
 
 def test_text_of_layers_in_a_row():
     assert repr(NET.summary((8, 8, 1))).splitlines() == [
-        "name            layer          output shape  weights  multiply-adds",
-        "-------------------------------------------------------------------",
-        "conv1           Conv           8 x 8 x 16        160          9,216",
-        "relu1           ReLU           8 x 8 x 16          0              0",
-        "conv2           Conv           8 x 8 x 10        170         10,240",
-        "globalavgpool1  GlobalAvgPool  10                  0              0",
-        "-------------------------------------------------------------------",
-        "total                                            330         19,456",
+        "name            layer           output shape  weights  multiply-adds",
+        "--------------------------------------------------------------------",
+        "conv1           Conv 16, 3 x 3  8 x 8 x 16        160          9,216",
+        "relu1           ReLU            8 x 8 x 16          0              0",
+        "conv2           Conv 10, 1 x 1  8 x 8 x 10        170         10,240",
+        "globalavgpool1  GlobalAvgPool   10                  0              0",
+        "--------------------------------------------------------------------",
+        "total                                             330         19,456",
     ]
+
+
+def test_kernels_and_strides():
+    images = [Conv(4, (5, 3), stride=(2, 1)), MaxPool(3, stride=2), DepthwiseConv(3, stride=2)]
+    net = Sequential([*images, Dropout(0.2), GlobalAvgPool(), Dense(None)])
+    rows = net.summary((32, 32, 1), n_outputs=10)
+    assert [(row.layer, row.settings) for row in rows.rows] == [
+        ("Conv", "4, 5 x 3, stride 2 x 1"),
+        ("MaxPool", "3 x 3, stride 2"),
+        ("DepthwiseConv", "3 x 3, stride 2"),
+        ("Dropout", "0.2"),
+        ("GlobalAvgPool", ""),
+        ("Dense", "10"),
+    ]
+    assert "conv1           Conv 4, 5 x 3, stride 2 x 1    16 x 32 x 4 " in str(rows)
 
 
 def test_inputs_that_are_not_the_row_before():
@@ -93,9 +111,10 @@ def test_html():
     assert html.startswith("<table>")
     assert html.endswith("</table>")
     assert html.count("<tr>") == html.count("</tr>") == 1 + 7 + 2
-    assert "<td style='text-align:right'>148</td>" in html
+    assert "<td style='text-align:right;white-space:nowrap'>148</td>" in html
+    assert "<td style='text-align:left;white-space:nowrap'>Conv 4, 3 x 3</td>" in html
     assert "<td style='text-align:left'>residual1/body/batchnorm1, conv1</td>" in html
-    assert "<th style='text-align:right'>12,032</th>" in html
+    assert "<th style='text-align:right;white-space:nowrap'>12,032</th>" in html
     rows = re.findall("<tr>(.*?)</tr>", html)
     assert {len(re.findall("<t[hd]", row)) for row in rows} == {6}
 

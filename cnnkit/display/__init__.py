@@ -7,11 +7,11 @@ computes it and draws, `plot` draws (again, on other axes), and what matplotlib 
 
 from cnnkit.display.activation import ClassActivationDisplay, class_activation_maps
 from cnnkit.display.architecture import ArchitectureDisplay, plot_graph
-from cnnkit.display.boxes import describe
 from cnnkit.display.curves import LearningRateDisplay, LossCurveDisplay
 from cnnkit.display.dot import to_dot
 from cnnkit.display.filters import FeatureMapDisplay, FilterDisplay
 from cnnkit.display.mistakes import MisclassifiedDisplay
+from cnnkit.summary import describe
 
 __all__ = [
     "ArchitectureDisplay",

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from cnnkit.graph import INPUT, Graph, Sequential, infer_shapes
-from cnnkit.layers.base import Layer
+from cnnkit.summary import describe
 
 FILLS = {  # by the family of a layer: the file it is in
     "conv": "#cfe2f7",
@@ -42,28 +42,6 @@ def boxes_of(graph, input_shape, n_outputs):
         shape = shapes.get(path, "")
         boxes.append(Box(path, describe(layer), shape, fill, inputs, path in outputs))
     return boxes
-
-
-def describe(layer):
-    """Return a layer in a few words, such as ``Conv 64, 3 x 3, stride 2``."""
-    if not isinstance(layer, Layer):
-        raise TypeError(f"describe: layer must be a layer such as Conv(16, 3), got {layer!r}.")
-    params = layer.get_params(deep=False)
-    counts = ("filters", "units", "rate")
-    words = [str(params[key]) for key in counts if params.get(key) is not None]
-    words += [sides(params[key]) for key in ("kernel_size", "pool_size", "scale") if key in params]
-    for key in ("stride", "dilation", "groups"):
-        value = params.get(key)
-        if value not in (None, 1):
-            words.append(f"{key} {sides(value) if isinstance(value, tuple) else value}")
-    name = type(layer).__name__
-    return f"{name} {', '.join(words)}" if words else name
-
-
-def sides(value):
-    """Return one number or a pair as ``3 x 3``."""
-    pair = value if isinstance(value, (tuple, list)) else (value, value)
-    return " x ".join(map(str, pair))
 
 
 def groups_of(path):
