@@ -177,8 +177,8 @@ def settings(layer):
     words += [sides(params[key]) for key in ("kernel_size", "pool_size", "scale") if key in params]
     for key in ("stride", "dilation", "groups"):
         value = params.get(key)
-        if value not in (None, 1):
-            words.append(f"{key} {sides(value) if isinstance(value, tuple) else value}")
+        if value not in (None, 1, (1, 1), [1, 1]):
+            words.append(f"{key} {sides(value) if isinstance(value, (tuple, list)) else value}")
     return ", ".join(words)
 
 

@@ -10,6 +10,8 @@ from cnnkit.display.picture import Picture
 class ArchitectureDisplay:
     """Drawing of a network: every layer a box, from top to bottom.
 
+    What is higher than a screen is set in several columns, from left to right.
+
     Parameters
     ----------
     graph : Graph, Layer or list of layers
@@ -68,7 +70,8 @@ def plot_graph(graph, input_shape=None, *, n_outputs=None, ax=None):
     """Draw a graph with matplotlib, from top to bottom.
 
     Every layer is a box with what it is, its name and, given `input_shape`, the shape of its
-    output; nested graphs and branches are shaded, outputs have a bold frame.
+    output; nested graphs and branches are shaded, outputs have a bold frame. What is higher than a
+    screen is set in several columns, from left to right.
 
     Parameters
     ----------
@@ -79,7 +82,7 @@ def plot_graph(graph, input_shape=None, *, n_outputs=None, ax=None):
         What ``filters=None`` and ``units=None`` stand for.
     ax : matplotlib.axes.Axes, default=None
         What to draw on; a new figure, as large as the graph needs, when None. On axes that are
-        smaller, text gets smaller.
+        smaller, text gets smaller, with as many columns as leave it largest.
 
     Returns
     -------

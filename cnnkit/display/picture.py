@@ -1,18 +1,20 @@
 """Boxes and arrows on the axes of matplotlib."""
 
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import NamedTuple
 
 from cnnkit.display.boxes import groups_of
+from cnnkit.display.columns import fitting
 from cnnkit.display.layered import Layered
 from cnnkit.graph import INPUT
 
 EDGE, FAINT = "#555555", "#666666"
 
+SCREEN = 16, 9.5  # inches, of a figure of its own where it needs more than one column
 SIZE, SMALL = 9, 7  # points, of the two lines of a box
 HEIGHT = 0.42  # inches, of a box
 MARGIN = 0.12  # inches around the drawing
-BETWEEN = 0.26  # inches between rows, at least
+BETWEEN = 0.2  # inches between rows, at least
 PAD = 0.08  # inches around the boxes of a group
 TITLE = 0.13  # inches, height of a group's name
 
@@ -31,7 +33,7 @@ class Group(NamedTuple):
 
 
 class Picture:
-    """A drawing of boxes in inches, x to the right and y down.
+    """A drawing of boxes in inches, x to the right and y down: a column, and then several.
 
     Parameters
     ----------
@@ -107,13 +109,17 @@ class Picture:
     def _half(self, name):
         return self.width.get(name, 0) / 2
 
-    def _sides(self, group):
+    def sides(self, names):
+        """Return left and right of boxes."""
         x = self.layout.x
+        left = min(x[name] - self._half(name) for name in names)
+        return left, max(x[name] + self._half(name) for name in names)
+
+    def _sides(self, group):
+        left, right = self.sides(group.members)
         pad = PAD * group.aside
-        left = min(x[name] - self._half(name) for name in group.members) - pad
-        right = max(x[name] + self._half(name) for name in group.members) + pad
         title = group.path.split("/")[-1]
-        return left, max(right, left + self.text_width(title, SMALL) + 0.12)
+        return left - pad, max(right, left + self.text_width(title, SMALL) + 0.12 - 2 * pad) + pad
 
     def _rows(self):
         """Choose the top and bottom of every row."""
@@ -141,14 +147,8 @@ class Picture:
 
     def draw(self, ax):
         """Draw on `ax`, or on a new figure, and return the axes."""
-        frames = {path: self.frame(group) for path, group in self.groups.items()}
-        x = self.layout.x
-        left = min(x[name] - self._half(name) for name in x)
-        right = max(x[name] + self._half(name) for name in x)
-        top, bottom = 0.0, self.bottoms[-1]
-        for sides in frames.values():
-            left, right = min(left, sides[0]), max(right, sides[1])
-            top, bottom = min(top, sides[2]), max(bottom, sides[3])
+        columns = fitting(self, *(SCREEN if ax is None else _inches(ax)))
+        left, right, top, bottom = columns.sides
         left, right, top, bottom = left - MARGIN, right + MARGIN, top - MARGIN, bottom + MARGIN
         if ax is None:
             from matplotlib import pyplot
@@ -157,28 +157,31 @@ class Picture:
             ax = figure.add_axes((0, 0, 1, 1))
         ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
         ax.set_axis_off()
-        window = ax.get_window_extent()
-        inch = ax.figure.dpi * max(right - left, 1e-9), ax.figure.dpi * max(bottom - top, 1e-9)
-        pen = Pen(ax, min(1.0, window.width / inch[0], window.height / inch[1]))
-        for path in reversed(frames):
-            pen.rectangle(frames[path], "#0000000a", "#cccccc", 0.6, zorder=1)
-            corner = frames[path][0] + 0.06, frames[path][2] + 0.03
+        width, height = _inches(ax)
+        pen = Pen(ax, min(1.0, width / (right - left), height / (bottom - top)))
+        for path, frame in reversed(columns.frames):
+            pen.rectangle(frame, "#0000000a", "#cccccc", 0.6, zorder=1)
+            corner = frame[0] + 0.06, frame[2] + 0.03
             pen.text(*corner, path.split("/")[-1], SMALL, FAINT, ha="left", va="top")
         for route in self.layout.routes:
             pen.arrow(
-                [
-                    (x[name], self.tops[self.layout.row[name]], self.bottoms[self.layout.row[name]])
-                    for name in route
-                ]
+                [columns.at(name) for name in route],
+                list(starmap(columns.between, pairwise(route))),
             )
         for path, box in self.boxes.items():
-            row, half = self.layout.row[path], self._half(path)
-            sides = x[path] - half, x[path] + half, self.tops[row], self.bottoms[row]
+            x, top, bottom = columns.at(path)
+            sides = x - self._half(path), x + self._half(path), top, bottom
             pen.rectangle(sides, box.fill, EDGE, 1.8 if box.is_output else 0.7, zorder=3)
             label = self.label[path]
-            pen.text(x[path], self.tops[row] + HEIGHT * (0.33 if label else 0.5), box.title, SIZE)
-            pen.text(x[path], self.tops[row] + HEIGHT * 0.7, label, SMALL, FAINT)
+            pen.text(x, top + HEIGHT * (0.33 if label else 0.5), box.title, SIZE)
+            pen.text(x, top + HEIGHT * 0.7, label, SMALL, FAINT)
         return ax
+
+
+def _inches(ax):
+    """Return width and height of axes."""
+    window = ax.get_window_extent()
+    return window.width / ax.figure.dpi, window.height / ax.figure.dpi
 
 
 class Pen:
@@ -218,16 +221,20 @@ class Pen:
             parse_math=False,
         )
 
-    def arrow(self, stops):
-        """Draw an edge from the bottom of the first of (x, top, bottom) to the top of the last."""
+    def arrow(self, stops, corners):
+        """Draw an edge from the bottom of the first of (x, top, bottom) to the top of the last.
+
+        `corners` has for every step those of straight lines, or none for a curve.
+        """
         from matplotlib.patches import FancyArrowPatch
         from matplotlib.path import Path
 
         points, codes = [(stops[0][0], stops[0][2])], [Path.MOVETO]
-        for (x0, _, y0), (x1, y1, bottom) in pairwise(stops):
+        for ((x0, _, y0), (x1, y1, bottom)), bends in zip(pairwise(stops), corners, strict=True):
             middle = (y0 + y1) / 2
-            points += [(x0, middle), (x1, middle), (x1, y1), (x1, bottom)]
-            codes += [Path.CURVE4] * 3 + [Path.LINETO]
+            between = bends or [(x0, middle), (x1, middle)]
+            points += [*between, (x1, y1), (x1, bottom)]
+            codes += [Path.LINETO if bends else Path.CURVE4] * (len(between) + 1) + [Path.LINETO]
         self.ax.add_patch(
             FancyArrowPatch(
                 path=Path(points[:-1], codes[:-1]),

@@ -132,6 +132,7 @@ class TestDot:
     ("layer", "text"),
     [
         (Conv(64, (3, 5), stride=2, groups=4), "Conv 64, 3 x 5, stride 2, groups 4"),
+        (Conv(64, stride=(1, 1), dilation=[1, 1]), "Conv 64, 3 x 3"),
         (Conv(64, stride=(2, 1), dilation=2), "Conv 64, 3 x 3, stride 2 x 1, dilation 2"),
         (Conv1x1(None), "Conv1x1"),
         (MaxPool(2, stride=2), "MaxPool 2 x 2, stride 2"),
