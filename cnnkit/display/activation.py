@@ -1,9 +1,13 @@
 """Where in an image the evidence for a class lies."""
 
+import warnings
+
 import numpy as np
 
 from cnnkit import shapes
 from cnnkit.display.figures import (
+    FONT,
+    LINE,
     SIGNED,
     Tiles,
     add_colorbar,
@@ -11,10 +15,14 @@ from cnnkit.display.figures import (
     check_node,
     fitted_classifier,
     visible,
+    wrapped,
 )
 from cnnkit.graph import Graph
 from cnnkit.layers import BatchNorm, DepthwiseConv
 from cnnkit.network import Network
+
+WHOLE = "\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}"
+FEW = 4  # pixels of a map's side that tell too little of an image
 
 
 class ClassActivationDisplay:
@@ -24,10 +32,13 @@ class ClassActivationDisplay:
     ----------
     images : array of shape (n, H, W, C)
     maps : array of shape (n, H', W')
-        See `class_activation_maps`. Drawn over the images, as large as they are.
+        See `class_activation_maps`. Drawn over the images, stretched to their size; the title of
+        the axes says how large they are.
     titles : list of str, default=None
         Of the maps, one for every image.
     image_titles : list of str, default=None
+    node : str, default=None
+        Name of the layer that the maps are of, for the title of the axes.
 
     Attributes
     ----------
@@ -45,11 +56,12 @@ class ClassActivationDisplay:
     3
     """
 
-    def __init__(self, images, maps, *, titles=None, image_titles=None):
+    def __init__(self, images, maps, *, titles=None, image_titles=None, node=None):
         self.images = images
         self.maps = maps
         self.titles = titles
         self.image_titles = image_titles
+        self.node = node
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, *, classes=None, node=None, ax=None, **kwargs):
@@ -66,7 +78,8 @@ class ClassActivationDisplay:
             The class that each map is of; the predicted one when None.
         node : str, default=None
             Name of the layer whose maps are weighed, as ``estimator.summary()`` shows it; the last
-            one that gives maps of more than one pixel when None.
+            one that gives maps of more than one pixel when None. Maps of fewer than 4 pixels a side
+            are drawn with a warning that names a layer with larger ones.
         ax : matplotlib.axes.Axes, default=None
             What to draw on; a new figure when None.
         **kwargs :
@@ -88,13 +101,16 @@ class ClassActivationDisplay:
                 f"images, got {classes!r}."
             )
         targets = np.searchsorted(known, wanted)
+        node = _last_node(network) if node is None else node
         maps = class_activation_maps(network, X, targets, node)
+        _warn_of_few_pixels(network, node, maps.shape[1:])
         shares = proba[np.arange(len(X)), targets]
         display = cls(
             images,
             maps,
             titles=[f"{label} ({p:.0%})" for label, p in zip(wanted, shares, strict=True)],
             image_titles=None if y is None else [f"true: {label}" for label in y],
+            node=node,
         )
         return display.plot(ax, **kwargs)
 
@@ -122,10 +138,19 @@ class ClassActivationDisplay:
                 )
         rows = max(1, -(-n // columns))
         columns = max(1, -(-n // rows))
-        tiles = Tiles(2 * columns * rows, *self.images[0].shape[:2], columns)
+        height, width = self.images[0].shape[:2]
+        titles = [*(self.titles or ()), *(self.image_titles or ())]
+        tiles = Tiles(2 * columns * rows, height, width, columns, titles=titles)
+        name = f"{self.node}: " if self.node else ""
+        size = " x ".join(map(str, np.shape(self.maps)[1:]))
+        title = f"{name}maps of {size} over images of {height} x {width}".replace(" x ", WHOLE)
+        title = wrapped(title, tiles.columns * tiles.step_x * tiles.inch, FONT + 1)
+        title = title.replace(WHOLE, " x ")
+        top = 0.2 + LINE * title.count("\n")
         self.ax_ = ax = tiles.axes(
-            ax, "ClassActivationDisplay", right=0.9 if colorbar else 0, top=0.1
+            ax, "ClassActivationDisplay", right=0.9 if colorbar else 0, top=top
         )
+        ax.set_title(title, fontsize=(FONT + 1) * tiles.scale, parse_math=False)
         self.figure_ = ax.figure
         self.images_, self.maps_ = [], []
         style = {"cmap": cmap, "vmin": -1, "vmax": 1, "interpolation": "bilinear"}
@@ -189,15 +214,7 @@ def class_activation_maps(network, X, targets, node=None):
     """
     if not isinstance(network, Network):
         raise TypeError(f"class_activation_maps: network must be a Network, got {network!r}.")
-    if node is None:
-        rows = [row for row in network.summary().rows if len(row.output_shape) == 3]
-        large = [row.name for row in rows if row.output_shape[:2] != (1, 1)]
-        if not large:
-            raise ValueError(
-                "ClassActivationDisplay: a layer must give maps of more than one pixel, "
-                f"got a network for images of shape {network.input_shape}."
-            )
-        node = large[-1]
+    node = _last_node(network) if node is None else node
     check_node(network, node, ClassActivationDisplay)
     maps = network.activations(X, [node])[node]
     rest, gate = _rest(network, node, maps.shape[1:])
@@ -218,6 +235,42 @@ def class_activation_maps(network, X, targets, node=None):
         # a bias is added at every pixel: its gradient is the sum of those of its map
         out[...] = image @ rest.grads[gate + "/b"] / (image.shape[0] * image.shape[1])
     return found
+
+
+def _last_node(network):
+    """Return the name of the last layer whose maps have more than one pixel."""
+    rows = [row for row in network.summary().rows if len(row.output_shape) == 3]
+    large = [row.name for row in rows if row.output_shape[:2] != (1, 1)]
+    if not large:
+        raise ValueError(
+            "ClassActivationDisplay: a layer must give maps of more than one pixel, "
+            f"got a network for images of shape {network.input_shape}."
+        )
+    return large[-1]
+
+
+def _warn_of_few_pixels(network, node, size):
+    """Warn where maps tell apart only a few parts of an image."""
+    image = network.input_shape[:2]
+
+    def enough(size):
+        return all(side >= min(FEW, whole) for side, whole in zip(size, image, strict=True))
+
+    if enough(size):
+        return
+    rows = [row for row in network.summary().rows if len(row.output_shape) == 3]
+    larger = [row for row in rows if enough(row.output_shape[:2])]
+    sides = "{} x {}".format
+    advice = (
+        f"; node={larger[-1].name!r} gives maps of {sides(*larger[-1].output_shape[:2])}"
+        if larger
+        else ""
+    )
+    warnings.warn(
+        f"ClassActivationDisplay: the maps of {node!r} have {sides(*size)} pixels, stretched over "
+        f"images of {sides(*image)}{advice}.",
+        stacklevel=3,
+    )
 
 
 def _rest(network, node, shape):

@@ -1,9 +1,7 @@
 """Graphs drawn with matplotlib."""
 
-from functools import cache
-
 from cnnkit.display.boxes import boxes_of
-from cnnkit.display.figures import check_axes, fitted_network, import_matplotlib
+from cnnkit.display.figures import check_axes, fitted_network, import_matplotlib, text_width
 from cnnkit.display.picture import Picture
 
 
@@ -96,12 +94,4 @@ def plot_graph(graph, input_shape=None, *, n_outputs=None, ax=None):
     """
     import_matplotlib("plot_graph")
     check_axes(ax, "plot_graph")
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    @cache
-    def width(text, size):
-        font = FontProperties(size=size)
-        return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
-
-    return Picture(boxes_of(graph, input_shape, n_outputs), width).draw(ax)
+    return Picture(boxes_of(graph, input_shape, n_outputs), text_width).draw(ax)

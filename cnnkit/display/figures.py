@@ -1,5 +1,7 @@
 """What the displays share: matplotlib, axes, and images side by side on one of them."""
 
+import re
+from functools import cache
 from math import ceil
 
 import numpy as np
@@ -8,9 +10,11 @@ from cnnkit import images as image_arrays
 
 INCH = 0.95  # of the longer side of an image
 BETWEEN = 0.1  # images, as a part of their longer side
-TITLE = 0.24  # inches a line of title takes
+TITLE = 0.24  # inches that the first line of a title takes
+LINE = 0.14  # inches that each further line takes
 FONT = 8  # points
-LETTER = 0.068  # inches a letter of it takes, on average
+WIDER = 1.08  # letters on the grid of pixels than `text_width`, at most about
+WORD = 2.0  # inches of a word that titles are not broken in, at most
 SIGNED = "PuOr"  # orange is negative, purple positive; it reads the same to the colour-blind
 
 
@@ -94,6 +98,37 @@ def add_colorbar(ax, drawn, label):
     return bar
 
 
+@cache
+def text_width(text, size):
+    """Return the width in inches of a text at a size in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=size)
+    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
+
+
+def words_of(text):
+    """Return the parts of a line that stay whole: they end with blanks, hyphens and the like."""
+    return re.findall("[^ _/.-]*[ _/.-]*", text)[:-1]
+
+
+def wrapped(text, width, size=FONT):
+    """Return a text in lines of at most so many inches, broken within words where it must be."""
+    lines = []
+    for line in text.split("\n"):
+        found = [""]
+        for word in words_of(line):
+            if found[-1] and text_width((found[-1] + word).rstrip(), size) > width:
+                found.append("")
+            for letter in [word] if text_width(word.rstrip(), size) <= width else word:
+                if found[-1] and text_width((found[-1] + letter).rstrip(), size) > width:
+                    found.append("")
+                found[-1] += letter
+        lines += [part.rstrip() for part in found]
+    return "\n".join(lines)
+
+
 class Tiles:
     """Images in rows on one pair of axes; the longer side of each is 1 long.
 
@@ -104,20 +139,27 @@ class Tiles:
         Pixels of one image.
     columns : int
         At most; fewer where that fills the last row better.
-    lines : int, default=1
-        Of the title above every image.
+    titles : list of str, default=()
+        Of all images; there is room for the one of most lines above each, and for the longest word.
+    lines : float, default=1
+        Of the titles, at least.
     inch : float, default=INCH
         Of the longer side of an image, in a figure made for it.
     """
 
-    def __init__(self, count, height, width, columns, *, lines=1, inch=INCH):
+    def __init__(self, count, height, width, columns, *, titles=(), lines=1, inch=INCH):
         longer = max(height, width)
         self.height, self.width = height / longer, width / longer
         self.rows = max(1, ceil(count / columns))
         self.columns = max(1, ceil(count / self.rows))
         self.inch = inch
-        self.above = lines * TITLE / inch
-        self.step_x = max(self.width, 0.5) + BETWEEN
+        self.scale = 1.0
+        lines_of_all = [line for title in titles for line in title.split("\n")]
+        words = [word.rstrip() for line in lines_of_all for word in words_of(line)]
+        widest = WIDER * max((text_width(word, FONT) for word in words), default=0.0)
+        self.step_x = max(self.width, 0.5, min(widest, WORD) / inch) + BETWEEN
+        lines = max([lines, *(1 + self.fitting(title).count("\n") for title in titles)])
+        self.above = (min(lines, 1) * TITLE + max(lines - 1, 0) * LINE) / inch
         self.step_y = self.height + self.above + BETWEEN
 
     def figsize(self, *, right=0.0, top=0.35):
@@ -127,6 +169,11 @@ class Tiles:
 
     def axes(self, ax, owner, **room):
         """Return `ax`, or new ones, laid out for these images."""
+        width, height = self.columns * self.step_x * self.inch, self.rows * self.step_y * self.inch
+        if ax is not None:
+            check_axes(ax, owner)
+            window, dpi = ax.get_window_extent(), ax.figure.dpi
+            self.scale = min(1.0, window.width / dpi / width, window.height / dpi / height)
         ax = axes_or_new(ax, owner, self.figsize(**room))
         ax.set(
             xlim=(-BETWEEN, self.columns * self.step_x),
@@ -142,18 +189,9 @@ class Tiles:
         top = (k // self.columns) * self.step_y
         return left, left + self.width, top + self.height, top
 
-    @property
-    def letters(self):
-        """How many letters fit above an image."""
-        return int(self.step_x * self.inch / LETTER)
-
     def fitting(self, text):
-        """Return as much of a line as fits above an image."""
-        return (
-            text
-            if len(text) <= self.letters
-            else f"{text[: self.letters - 1]}\N{HORIZONTAL ELLIPSIS}"
-        )
+        """Return a title in lines that fit above an image."""
+        return wrapped(text, (self.step_x - BETWEEN / 2) * self.inch / WIDER)
 
     def draw(self, ax, k, image, title="", **style):
         """Draw image `k` and its title, and return matplotlib's image."""
@@ -162,12 +200,11 @@ class Tiles:
         drawn = ax.imshow(image, extent=extent, **{"interpolation": "nearest", **style})
         ax.set(xlim=limits[0], ylim=limits[1])
         middle = (extent[0] + extent[1]) / 2
-        title = "\n".join(self.fitting(line) for line in title.split("\n"))
         ax.text(
             middle,
             extent[3] - 0.04 / self.inch,
-            title,
-            fontsize=FONT,
+            self.fitting(title),
+            fontsize=FONT * self.scale,
             ha="center",
             va="bottom",
             parse_math=False,

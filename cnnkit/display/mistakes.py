@@ -151,12 +151,11 @@ class MisclassifiedDisplay:
         size = self.images.shape[1:3] if count else (1, 4)
         titles = [f"{self.y_true[k]} as {self.y_pred[k]}" for k in range(count)]
         tiles = Tiles(count, *size, columns)
-        if max(map(len, titles), default=0) > tiles.letters:
+        if any("\n" in tiles.fitting(title) for title in titles):
             titles = [f"{self.y_true[k]}\nas {self.y_pred[k]}" for k in range(count)]
         if self.confidence is not None:
             titles = [f"{title}\n{self.confidence[k]:.0%} sure" for k, title in enumerate(titles)]
-        lines = 1 + max((title.count("\n") for title in titles), default=0)
-        tiles = Tiles(count, *size, columns, lines=lines)
+        tiles = Tiles(count, *size, columns, titles=titles)
         self.ax_ = ax = tiles.axes(ax, "MisclassifiedDisplay")
         self.figure_ = ax.figure
         self.images_ = []

@@ -263,7 +263,7 @@ class TestMisclassified:
         display = MisclassifiedDisplay.from_predictions(
             np.ones((3, 5, 5)), names, names[[1, 2, 0]], confidence=[0.9, 0.8, 0.7]
         )
-        assert texts(display)[2] == "cat\nas golden retr\N{HORIZONTAL ELLIPSIS}\n70% sure"
+        assert texts(display)[2] == "cat\nas golden\nretriever\n70% sure"
         display.figure_.canvas.draw()
         extents = [text.get_window_extent() for text in display.ax_.texts]
         for a, b in pairwise(extents):
