@@ -138,14 +138,9 @@ class ClassActivationDisplay:
                 )
         rows = max(1, -(-n // columns))
         columns = max(1, -(-n // rows))
-        height, width = self.images[0].shape[:2]
         titles = [*(self.titles or ()), *(self.image_titles or ())]
-        tiles = Tiles(2 * columns * rows, height, width, columns, titles=titles)
-        name = f"{self.node}: " if self.node else ""
-        size = " x ".join(map(str, np.shape(self.maps)[1:]))
-        title = f"{name}maps of {size} over images of {height} x {width}".replace(" x ", WHOLE)
-        title = wrapped(title, tiles.columns * tiles.step_x * tiles.inch, FONT + 1)
-        title = title.replace(WHOLE, " x ")
+        tiles = Tiles(2 * columns * rows, *self.images[0].shape[:2], columns, titles=titles)
+        title = self._title(tiles)
         top = 0.2 + LINE * title.count("\n")
         self.ax_ = ax = tiles.axes(
             ax, "ClassActivationDisplay", right=0.9 if colorbar else 0, top=top
@@ -169,6 +164,15 @@ class ClassActivationDisplay:
         if colorbar:
             add_colorbar(ax, self.maps_[0], "evidence, relative")
         return self
+
+    def _title(self, tiles):
+        """Return what the maps are of, and how large they are, in lines as wide as the tiles."""
+        name = f"{self.node}: " if self.node else ""
+        maps, image = np.shape(self.maps)[1:], self.images[0].shape[:2]
+        sizes = [WHOLE.join(map(str, size)) for size in (maps, image)]
+        title = "{}maps of {} over images of {}".format(name, *sizes)
+        title = wrapped(title, tiles.columns * tiles.step_x * tiles.inch, FONT + 1)
+        return title.replace(WHOLE, " x ")
 
 
 def class_activation_maps(network, X, targets, node=None):
