@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from cnnkit import learned, models, plain, scaling, tensors
 from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
 from cnnkit.estimators.base import ALGORITHMS, BaseCNN
+from cnnkit.estimators.snapshot import snapshot
 from cnnkit.estimators.start import check_params
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.graph import Graph, infer_shapes, network_specs
@@ -100,11 +101,13 @@ def save(estimator, path):
     """
     _check_kind(estimator, ESTIMATORS)
     check_is_fitted(estimator)
-    trained, features = estimator, None
+    trained = estimator = snapshot(estimator)  # another thread may train it meanwhile
+    features = None
     if isinstance(estimator, CNNFeatures):
         trained = estimator.estimator_
         _check_kind(trained, TRAINED)
         features = {"params": _params(estimator, trained), "node": estimator.node_}
+        trained = snapshot(trained)
     network = trained.network_
     arrays = {WEIGHT + name: array for name, array in network.weights.items()}
     model = {

@@ -81,8 +81,7 @@ def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=Non
         raise TypeError(
             f"lr_find: estimator must be a CNNClassifier or a CNNRegressor, got {estimator!r}."
         )
-    estimator = clone(estimator)
-    estimator._validate_params()
+    estimator = clone(estimator)._begun()
     if estimator.solver == "lbfgs":
         raise ValueError("lr_find: solver must be one with a learning rate, got 'lbfgs'.")
     data = prepare(estimator, X, y, sample_weight)

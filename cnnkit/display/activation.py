@@ -89,7 +89,8 @@ class ClassActivationDisplay:
         -------
         display : ClassActivationDisplay
         """
-        network = fitted_classifier(estimator, cls)
+        estimator = fitted_classifier(estimator, cls)
+        network = estimator.network_
         X = np.asarray(X)
         images = as_images(X, network.input_shape, "ClassActivationDisplay")
         known = np.asarray(estimator.classes_)

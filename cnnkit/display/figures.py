@@ -7,6 +7,7 @@ from math import ceil
 import numpy as np
 
 from cnnkit import images as image_arrays
+from cnnkit.estimators.snapshot import snapshot
 
 INCH = 0.95  # of the longer side of an image
 BETWEEN = 0.1  # images, as a part of their longer side
@@ -55,11 +56,11 @@ def fitted_network(estimator, display):
 
 
 def fitted_classifier(estimator, display):
-    """Return the network of a fitted classifier of cnnkit."""
-    network = fitted_network(estimator, display)
+    """Return a fitted classifier of cnnkit as it is now: what others change does not change it."""
+    fitted_network(estimator, display)
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(f"{display.__name__}: estimator must be a classifier, got {estimator!r}.")
-    return network
+    return snapshot(estimator)
 
 
 def check_node(network, path, display):

@@ -63,14 +63,14 @@ class MisclassifiedDisplay:
         -------
         display : MisclassifiedDisplay
         """
-        shape = fitted_classifier(estimator, cls).input_shape
+        estimator = fitted_classifier(estimator, cls)
         proba = estimator.predict_proba(X)
         return cls.from_predictions(
             X,
             y,
             np.asarray(estimator.classes_)[proba.argmax(axis=1)],
             confidence=proba.max(axis=1),
-            image_shape=shape,
+            image_shape=estimator.input_shape_,
             max_images=max_images,
             ax=ax,
             **kwargs,

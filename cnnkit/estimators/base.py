@@ -6,6 +6,7 @@ from copy import deepcopy
 from functools import cache, partial
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -21,6 +22,7 @@ from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
+from cnnkit.estimators.snapshot import become, snapshot, training_of
 from cnnkit.estimators.start import begin, choose, copies, draw_seed, generators
 from cnnkit.estimators.traps import warn_of_no_progress
 from cnnkit.exceptions import DivergenceError, ModelFormatError
@@ -39,16 +41,6 @@ from cnnkit.watch import Validation, Watch
 MOST_COPIES = 1000  # of an image, for one prediction
 AUTO = StrOptions({"auto"})
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
-
-
-def become(estimator, learnt):
-    """Put `learnt` in the place of what an estimator had learnt, all at once.
-
-    Whoever looks at it meanwhile, a signal's handler or another thread, finds it before or after.
-    """
-    forgotten = {"feature_names_in_", "_training"}
-    kept = {name: value for name, value in vars(estimator).items() if name not in forgotten}
-    estimator.__dict__ = kept | learnt
 
 
 class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
@@ -296,35 +288,35 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         -------
         self : estimator
         """
-        self._validate_params()
-        again = self.warm_start and hasattr(self, "network_")
-        data = prepare(self, X, y, sample_weight, again=again)
-        seed = draw_seed(self.random_state)
-        state = state_to_resume(self, again, self.early_stopping or X_val is not None)
-        if state is not None and self.random_state is None:
+        moment = self._begun()
+        again = moment.warm_start and hasattr(moment, "network_")
+        data = prepare(moment, X, y, sample_weight, again=again)
+        seed = draw_seed(moment.random_state)
+        state = state_to_resume(moment, again, moment.early_stopping or X_val is not None)
+        if state is not None and moment.random_state is None:
             seed = state.seed
         rngs = generators(seed)
-        validation = data.validation(self, X_val, y_val, rngs["split"])
-        start = self.network_.weights if again else None
-        settings = choose(self, data)
-        run = begin(self, data, settings, rngs, start)
+        validation = data.validation(moment, X_val, y_val, rngs["split"])
+        start = moment.network_.weights if again else None
+        settings = choose(moment, data)
+        run = begin(moment, data, settings, rngs, start)
         if again:
-            run.loss_curve += self.loss_curve_
+            run.loss_curve += moment.loss_curve_
         begun = ""
-        if getattr(self, "_skl_callbacks", []):  # which alone ask for it
+        if getattr(moment, "_skl_callbacks", []):  # which alone ask for it
             begun = describe_start(run.network.weights, run.loss_curve)
-        fit = cache(partial(describe, self, seed, begun, data, validation))
+        fit = cache(partial(describe, moment, seed, begun, data, validation))
         # L-BFGS has a rule of its own for the training loss, the size of the gradient; and a
         # rate with an end is not to be cut off at its height
-        runs_on = self.solver == "lbfgs" or is_planned(settings.schedule)
-        waits = self.early_stopping or not runs_on
+        runs_on = moment.solver == "lbfgs" or is_planned(settings.schedule)
+        waits = moment.early_stopping or not runs_on
         watch = Watch(
-            tol=self.tol,
-            patience=self.n_iter_no_change if waits else None,
+            tol=moment.tol,
+            patience=moment.n_iter_no_change if waits else None,
             validation=validation and Validation(loss=run.loss, **validation),
-            early_stopping=self.early_stopping,
-            max_time=self.max_time,
-            keep_finite=self.on_divergence == "stop",
+            early_stopping=moment.early_stopping,
+            max_time=moment.max_time,
+            keep_finite=moment.on_divergence == "stop",
             state=lambda run, watch: State.of(run, watch, fit(), seed),
         )
         if state is not None:
@@ -335,7 +327,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
             self,
             partial(run.run, *data.samples, epochs=settings.epochs, watch=watch),
             watch,
-            display=[[], [Lines(settings)], [Bar(settings.epochs)]][int(self.verbose)],
+            display=[[], [Lines(settings)], [Bar(settings.epochs)]][int(moment.verbose)],
             epochs=settings.epochs,
             given={"X": data.X, "y": data.y, "metadata": metadata},
             fitted=lambda: self._fitted(run, watch, data, run.weights.copy()),
@@ -347,39 +339,53 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
             warnings.warn(watch.warning, ConvergenceWarning, stacklevel=3)
         return self
 
+    def _begun(self):
+        """Return a `snapshot` to train from: hyper-parameters are valid, none is a NumPy scalar."""
+        moment = snapshot(self)
+        moment._validate_params()
+        for name, value in moment.get_params(deep=False).items():
+            if isinstance(value, np.generic):  # whose arithmetic may be less than a float's
+                setattr(moment, name, float(value) if value.dtype.kind == "f" else value.item())
+        return moment
+
     def _partial_fit(self, X, y, sample_weight, classes=None):
         """Train for one epoch over the samples given, starting from the weights there are."""
-        self._validate_params()
-        again = hasattr(self, "network_")
-        data = prepare(self, X, y, sample_weight, again=again, classes=classes, part=True)
-        trained = run = getattr(self, "_training", None)
-        if run is None:
-            start = self.network_.weights if again else None
-            rngs = generators(draw_seed(self.random_state))
-            run = begin(self, data, choose(self, data, part=True), rngs, start, part=True)
-            run.loss_curve += getattr(self, "loss_curve_", [])
-        else:
-            count, size = copies(len(run.arrays())), run.weights.flat.nbytes
-            check_memory({f"{count} times the weights": count * size}, type(self).__name__)
-            fill(run.weights.flat, self.network_.weights.flat)  # they may have been set
-            data.standardise_targets(run.weights)
-        watch = Watch(listeners=[hooks.Ours(self, [Lines()])] if self.verbose else [])
+        moment = self._begun()
+        again = hasattr(moment, "network_")
+        data = prepare(moment, X, y, sample_weight, again=again, classes=classes, part=True)
+        start = moment.network_.weights if again else None
+        try:
+            with training_of(self, moment) as run:  # nobody else sees it while it trains
+                if run is None:
+                    rngs = generators(draw_seed(moment.random_state))
+                    settings = choose(moment, data, part=True)
+                    run = begin(moment, data, settings, rngs, start, part=True)
+                    run.loss_curve += getattr(moment, "loss_curve_", [])
+                else:
+                    count, size = copies(len(run.arrays())), start.flat.nbytes
+                    check_memory({f"{count} times the weights": count * size}, type(self).__name__)
+                    fill(run.weights.flat, start.flat)  # they may have been set
+                    data.standardise_targets(run.weights)
+                self._train_part(moment, data, run)
+        except DivergenceError as error:
+            if not again or moment.on_divergence != "stop":
+                raise
+            warnings.warn(f"{error} It is left out.", ConvergenceWarning, stacklevel=3)
+        return self
+
+    def _train_part(self, moment, data, run):
+        """Learn one epoch from a part of a stream; an error leaves the training as it was."""
+        watch = Watch(listeners=[hooks.Ours(self, [Lines()])] if moment.verbose else [])
         before, rates = State.of(run, watch).copy(), deepcopy(run.rates)
         try:
-            vars(self).pop("_training", None)  # nobody sees it while it trains
             run.run(*data.samples, epochs=1, watch=watch)
             learnt = self._fitted(run, watch, data, run.weights.copy())
-        except BaseException as error:
-            if trained is not None:
-                self._training = trained  # at once: whatever follows, it is not lost
-            before.apply(run, watch)
-            run.rates = rates
-            if again and self.on_divergence == "stop" and isinstance(error, DivergenceError):
-                warnings.warn(f"{error} It is left out.", ConvergenceWarning, stacklevel=3)
-                return self
+            become(self, learnt | {"_training": run})
+        except BaseException:
+            if getattr(self, "_training", None) is not run:
+                before.apply(run, watch)
+                run.rates = rates
             raise
-        become(self, learnt | {"_training": run})
-        return self
 
     def _fitted(self, run, watch, data, weights):
         """Return the attributes that prediction needs."""
@@ -401,7 +407,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         """Return what the network gives for every sample, an array of shape (n, n_outputs)."""
         check_is_fitted(self)
         X = check_images(self, X)
-        warn_of_another_scale(X, self.network_.weights, type(self).__name__, stacklevel=4)
+        warn_of_another_scale(X, self.network_.weights, type(self).__name__, stacklevel=5)
         copies = self.test_time_augmentation
         network = inference_network(self.network_, len(X), passes=1 + copies)
         outputs = predict(network, X)

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.options import extends
+from cnnkit.estimators.snapshot import of_one_moment
 from cnnkit.estimators.traps import refuse_probabilities
 from cnnkit.functional import softmax
 from cnnkit.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
@@ -230,6 +231,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
 
     # Prediction
 
+    @of_one_moment
     def decision_function(self, X):
         """Return a number for every class, before softmax; the larger, the more probable.
 
@@ -248,6 +250,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
             return outputs
         return outputs[:, 1] - outputs[:, 0]
 
+    @of_one_moment
     def predict_proba(self, X):
         """Return the probability of every class or label, an array of shape (n, n_classes).
 
@@ -259,11 +262,13 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         outputs = self._outputs(X)
         return expit(outputs) if self.multilabel_ else softmax(outputs)
 
+    @of_one_moment
     def predict_log_proba(self, X):
         """Return the logarithm of `predict_proba`, finite where the probability underflows."""
         outputs = self._outputs(X)
         return log_expit(outputs) if self.multilabel_ else log_softmax(outputs, axis=1)
 
+    @of_one_moment
     def predict(self, X):
         """Return the most probable class of every sample, shape (n,), or its labels as 0 and 1."""
         outputs = self._outputs(X)

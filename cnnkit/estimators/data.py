@@ -1,6 +1,5 @@
 """What an estimator is given, checked: images stay where they are, rows say which are used."""
 
-from copy import copy
 from math import prod
 
 import numpy as np
@@ -16,6 +15,7 @@ from sklearn.utils.validation import (
 from cnnkit import images
 from cnnkit.arrays import real_dtype
 from cnnkit.estimators.kinds import explaining
+from cnnkit.estimators.snapshot import snapshot
 from cnnkit.estimators.traps import warn_of_layout, warn_of_one_hot
 from cnnkit.scaling import TARGETS, Statistics, kept, put_targets, to_standard
 
@@ -30,7 +30,7 @@ def check_training_data(estimator, X, y, fitted_shape=None):
 
     The estimator stays as it is.
     """
-    estimator = copy(estimator)  # scikit-learn's checks set attributes
+    estimator = snapshot(estimator)  # scikit-learn's checks set attributes
     owner = type(estimator).__name__
     options = estimator._target_options
     with explaining(X, owner):

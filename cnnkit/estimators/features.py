@@ -7,9 +7,10 @@ import numpy as np
 from sklearn.base import TransformerMixin, clone
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from cnnkit.estimators.base import BaseCNN, become
+from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.classifier import CNNClassifier
 from cnnkit.estimators.data import check_images
+from cnnkit.estimators.snapshot import OfOneMoment, become, of_one_moment, snapshot
 from cnnkit.guesses import answering
 from cnnkit.pickled import Checked
 from cnnkit.prediction import inference_network, predict
@@ -18,7 +19,7 @@ from cnnkit.scaling import warn_of_another_scale
 FITTED = {"estimator_", "node_", "feature_shape_"}  # any of them in a pickle: all are needed
 
 
-class CNNFeatures(TransformerMixin, Checked):
+class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
     """Features of images: what a layer of a trained network gives, as flat rows.
 
     Parameters
@@ -86,13 +87,14 @@ class CNNFeatures(TransformerMixin, Checked):
         -------
         self : CNNFeatures
         """
-        self._validate_params()
-        estimator = CNNClassifier() if self.estimator is None else self.estimator
+        moment = snapshot(self)
+        moment._validate_params()
+        estimator = CNNClassifier() if moment.estimator is None else moment.estimator
         inner = getattr(estimator, "estimator", estimator)
         if not isinstance(inner, BaseCNN):
             raise ValueError(
                 f"CNNFeatures: estimator must be a CNNClassifier, a CNNRegressor, or a "
-                f"FrozenEstimator of one, got {self.estimator!r}."
+                f"FrozenEstimator of one, got {moment.estimator!r}."
             )
         if inner is estimator:
             weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -104,28 +106,31 @@ class CNNFeatures(TransformerMixin, Checked):
                     stacklevel=3,
                 )
             inner = clone(estimator)
-            if self.random_state is not None:
-                inner.set_params(random_state=self.random_state)
+            if moment.random_state is not None:
+                inner.set_params(random_state=moment.random_state)
             inner.fit(X, y, **weighted)
         else:
             check_is_fitted(inner)
             check_images(inner, X)
-        return self._adopt(inner, self._find_node(inner.network_))
+        found = snapshot(inner)
+        return self._adopt(inner, moment._find_node(found.network_), found)
 
-    def _adopt(self, inner, node):
-        """Become fitted: give what `node` of a fitted estimator gives."""
-        row = next(row for row in inner.summary().rows if row.name == node)
+    def _adopt(self, inner, node, moment=None):
+        """Become fitted: give what `node` of a fitted estimator gives, as it is at a moment."""
+        moment = inner if moment is None else moment
+        row = next(row for row in moment.summary().rows if row.name == node)
         learnt = {
             "estimator_": inner,
             "node_": node,
             "feature_shape_": tuple(row.output_shape),
-            "n_features_in_": inner.n_features_in_,
+            "n_features_in_": moment.n_features_in_,
         }
-        if hasattr(inner, "feature_names_in_"):
-            learnt["feature_names_in_"] = inner.feature_names_in_
+        if hasattr(moment, "feature_names_in_"):
+            learnt["feature_names_in_"] = moment.feature_names_in_
         become(self, learnt)
         return self
 
+    @of_one_moment
     def transform(self, X):
         """Return the features of every image, an array of shape (n, n_features_out).
 
@@ -135,12 +140,14 @@ class CNNFeatures(TransformerMixin, Checked):
             Images of the shape given to `fit`.
         """
         check_is_fitted(self)
+        self.estimator_ = snapshot(self.estimator_)
         X = check_images(self, X)
         weights = self.estimator_.network_.weights
-        warn_of_another_scale(X, weights, "CNNFeatures", stacklevel=4)
+        warn_of_another_scale(X, weights, "CNNFeatures", stacklevel=5)
         network = inference_network(self.estimator_.network_, len(X), node=self.node_)
         return predict(network, X).reshape(len(X), -1)
 
+    @of_one_moment
     def get_feature_names_out(self, input_features=None):
         """Return names such as ``maxpool1_0_3_15``: layer, row, column and channel.
 

@@ -6,6 +6,7 @@ It is imported only when an estimator with callbacks trains: it brings rich wher
 from functools import partial
 
 from cnnkit.callbacks import Callback
+from cnnkit.estimators.snapshot import all_at_once
 
 HOOKS = ("setup", "on_fit_task_begin", "on_fit_task_end", "teardown")
 
@@ -13,6 +14,7 @@ HOOKS = ("setup", "on_fit_task_begin", "on_fit_task_end", "teardown")
 class CallbackSupport:
     """Mixin: what `sklearn.callback.CallbackSupportMixin` is, for every scikit-learn."""
 
+    @all_at_once
     def set_callbacks(self, *callbacks):
         """Set what listens to `fit`: of `cnnkit.callbacks`, or from 1.9 on `sklearn.callback`.
 
@@ -37,7 +39,6 @@ class CallbackSupport:
             self._skl_callbacks = list(callbacks)
         else:
             vars(self).pop("_skl_callbacks", None)
-        return self
 
 
 def train(estimator, run, watch, *, display, epochs, given, fitted):

@@ -1,5 +1,6 @@
 """The layers of an estimator's list as hyper-parameters by name, as in a Pipeline."""
 
+from cnnkit.estimators.snapshot import all_at_once, of_one_moment
 from cnnkit.graph import Sequential
 from cnnkit.guesses import ended, for_argument
 from cnnkit.parameters import deep_params, parts
@@ -9,6 +10,7 @@ from cnnkit.parameters import set_params as set_layer_params
 class NamedLayers:
     """Mixin for estimators with a hyper-parameter `layers` that may be a list."""
 
+    @of_one_moment
     def get_params(self, deep=True):
         """Return the hyper-parameters; if `deep`, those of a list's layers by name, too.
 
@@ -29,6 +31,7 @@ class NamedLayers:
                     found[key] = value
         return found
 
+    @all_at_once
     def set_params(self, **params):
         """Set hyper-parameters by the names of `get_params`.
 

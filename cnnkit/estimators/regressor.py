@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.classifier import takes_steps
 from cnnkit.estimators.options import extends
+from cnnkit.estimators.snapshot import of_one_moment
 from cnnkit.estimators.traps import gives_any_number
 from cnnkit.losses import AbsoluteError, Huber, SquaredError
 from cnnkit.scaling import INPUT, TARGETS, from_standard, kept
@@ -97,6 +98,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         """
         return self._partial_fit(X, y, sample_weight)
 
+    @of_one_moment
     def predict(self, X):
         """Return the targets of every sample.
 
