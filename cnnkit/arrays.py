@@ -18,6 +18,34 @@ def real_dtype(dtype, name, owner):
     return np.dtype(np.float64 if double else np.float32)
 
 
+def check_unmasked(array, name, owner):
+    """Raise where an array, or one in a list, has masked values: below the mask lie others."""
+    for entry in array if isinstance(array, (list, tuple)) else [array]:
+        if isinstance(entry, np.ma.MaskedArray) and np.ma.is_masked(entry):
+            raise ValueError(
+                f"{owner}: {name} must have no masked values, got {np.ma.count_masked(entry)}: "
+                f"fill them, np.ma.filled({name}, number), or leave out where they are."
+            )
+
+
+def check_range(array, dtype, name, owner, always=False):
+    """Raise where numbers are too large for the type that they are computed in.
+
+    Those of a type that is no wider are looked at only if `always`: some may be no finite numbers.
+    """
+    dtype = np.dtype(dtype)
+    wider = array.dtype.kind == "f" and array.dtype.itemsize > dtype.itemsize
+    if not (wider or always):
+        return
+    most = float(np.finfo(dtype).max)
+    least, greatest = extremes(array)
+    if not -most <= least <= greatest <= most:
+        raise ValueError(
+            f"{owner}: {name} must be finite in {dtype}, from {-most:.2g} to {most:.2g}, got "
+            f"numbers from {least:.4g} to {greatest:.4g}."
+        )
+
+
 def as_reals(owner, optional=None, **arrays):
     """Return the arrays C-contiguous and in the widest of their real types.
 
@@ -38,6 +66,7 @@ def for_native(array, dtype):
 
 
 def _as_array(array, name, owner):
+    check_unmasked(array, name, owner)
     if array is None or hasattr(array, "toarray"):
         kind = "None" if array is None else "a sparse one"
         raise TypeError(f"{owner}: {name} must be a dense array, got {kind}.")

@@ -18,7 +18,7 @@ from cnnkit.watch import Epoch
 FORMAT = "cnnkit checkpoint 1"
 WEIGHT = "weight:"  # before the path of what prediction would use
 VECTOR = "vector:"  # before the name of what steps change
-FINITE = (VECTOR + "weights", VECTOR + "average", "best", "before")  # a moment may be infinite
+FINITE = (VECTOR + "weights", VECTOR + "average", "best", "before")  # for moments see the optimizer
 PARTS = ("fit", "seed", "steps", "validated", "generators")
 FIGURES = [field.name for field in fields(Epoch) if field.name not in Epoch.LIVE]
 VALIDATED = ("validation_loss", "validation_score")
@@ -144,7 +144,8 @@ def read(path):
         if epochs.dtype != np.float64 or epochs.ndim != 2 or epochs.shape[1] != len(FIGURES):
             raise ModelFormatError(f"Checkpoint: epochs must be a tensor of rows of {FIGURES}.")
         numbers = np.arange(len(before) + 1, len(before) + len(epochs) + 1)
-        _check_finite("losses", epochs[:, FIGURES.index("loss")])
+        for name in ("loss", "seconds"):
+            _check_finite(name, epochs[:, FIGURES.index(name)])
         if not len(epochs) or not np.array_equal(epochs[:, 0], numbers):
             raise ModelFormatError("Checkpoint: epochs must follow one another.")
         return State(

@@ -4,7 +4,7 @@ import numpy as np
 
 
 class DivergenceError(ValueError):
-    """Training has left the finite numbers."""
+    """Training, or what a network predicts, has left the finite numbers."""
 
 
 class ModelFormatError(ValueError):

@@ -1,8 +1,11 @@
 """Training by L-BFGS: for small data, exact and without a learning rate."""
 
+from functools import partial
+
 import numpy as np
 
 from cnnkit.exceptions import DivergenceError, overflow_allowed
+from cnnkit.prediction import gives_finite
 from cnnkit.threads import one_blas_thread
 from cnnkit.watch import Watch
 
@@ -58,6 +61,11 @@ class BatchTraining:
         """Take the running statistics of batch norms anew: see `Training.renew_statistics`."""
         self.network.run_anew(X, self._rows)
 
+    def sound(self, X, rows=None):
+        """Say whether what training leaves predicts finite numbers for the training set."""
+        self.renew_statistics(X)
+        return gives_finite(self.network, self.weights, X, self._rows)
+
     def generators(self):
         """Return nothing: nothing is drawn."""
         return {}
@@ -73,6 +81,7 @@ class BatchTraining:
         rows = np.arange(len(X)) if rows is None else rows
         self._rows = rows if self.rng is None else rows[self.rng.permutation(len(rows))]
         objective = Objective(self.network, self.loss, self.alpha, X, targets, self._rows, weights)
+        sound = partial(self.sound, X)
         watch.start(self)
         trained = self.network.weights.flat[: self.network.weights.trained]
         before = len(self.loss_curve)
@@ -95,13 +104,13 @@ class BatchTraining:
                     options={"maxiter": epochs, "maxfun": MAX_EVALUATIONS, "gtol": self.tol},
                 )
         except DivergenceError as error:
-            if not watch.diverged(error):
+            if not watch.diverged(error, sound):
                 raise
         else:
             trained[:] = found.x
             if len(self.loss_curve) == before:  # nothing to improve on
                 self.loss_curve.append(objective.data_loss(found))
-        watch.restore()
+        watch.finish(sound)
 
 
 class Objective:
@@ -133,7 +142,8 @@ class Objective:
             network.backward(n)
             gradient += network.grads.flat[: len(flat)]
         if not np.isfinite(value):
-            raise DivergenceError(f"Training diverged: the loss is {value}. Scale X.")
+            alpha = " or lower alpha" if self.l2 > 1 else ""
+            raise DivergenceError(f"Training diverged: the loss is {value}. Scale X{alpha}.")
         decayed = w[: network.weights.decayed]
         gradient[: len(decayed)] += self.l2 * decayed
         return value + self._penalty(w), gradient

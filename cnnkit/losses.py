@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from cnnkit._native.loss import cross_entropy, softmax
+from cnnkit.checks import as_real
 from cnnkit.exceptions import overflow_allowed
 
 
@@ -53,7 +54,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def __init__(self, n_classes=None, smoothing=0.0):
         self.n_classes = n_classes
-        self.smoothing = smoothing
+        self.smoothing = as_real(smoothing, "smoothing", "SoftmaxCrossEntropy", least=0, below=1)
 
     def __call__(self, logits, targets, doutputs, weights=None, total=None):
         if targets.ndim > 1:
@@ -77,7 +78,8 @@ class SoftmaxCrossEntropy(Loss):
         if doutputs is not None:
             doutputs[rows, targets] += share
             doutputs -= np.reshape(share, (-1, 1)) / self.n_classes
-        return float((share * (logits[rows, targets] - logits.mean(axis=1))).sum())
+        means = logits.mean(axis=1, dtype=np.float64)  # a sum of float32 may be too large for it
+        return float((share * (logits[rows, targets] - means)).sum())
 
     def dense(self, targets):
         found = np.full((len(targets), self.n_classes), self.smoothing / self.n_classes)
@@ -111,7 +113,7 @@ class SigmoidCrossEntropy(Loss):
     """
 
     def __init__(self, smoothing=0.0):
-        self.smoothing = smoothing
+        self.smoothing = as_real(smoothing, "smoothing", "SigmoidCrossEntropy", least=0, below=1)
 
     def __call__(self, logits, targets, doutputs, weights=None, total=None):
         # indicators are bool until a batch needs them as numbers

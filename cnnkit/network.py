@@ -6,7 +6,7 @@ import numpy as np
 
 from cnnkit import images, scaling, shapes
 from cnnkit._native.norm import BatchNormOp
-from cnnkit.arrays import empty_bytes, real_dtype
+from cnnkit.arrays import check_range, check_unmasked, empty_bytes, real_dtype
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.graph import Graph, infer_shapes, network_specs
 from cnnkit.layers.base import Slots
@@ -85,8 +85,8 @@ class Network:
     packed : bool
         Whether weights were folded and packed once: see `resized`.
     outputs, doutputs : lists of arrays of shape (batch_size, ...)
-        What `forward` computes, and their gradients, to be filled between `forward` and `backward`
-        (none without training). `output` and `doutput` are the first of them.
+        What `forward` computes, and their gradients, zero until they are filled between `forward`
+        and `backward` (none without training). `output` and `doutput` are the first of them.
     activation_bytes : int
         Memory of all activations and their gradients.
 
@@ -294,9 +294,11 @@ class Network:
         -------
         activations : dict of arrays of shape (n, ...) by path
         """
+        check_unmasked(X, "X", "Network")
         X = np.asarray(X)
         real_dtype(X.dtype, "X", "Network")
         images.check_input_shape(X, self.input_shape, "Network")
+        check_range(X, self.dtype, "X", "Network")
         paths = [paths] if isinstance(paths, str) else list(dict.fromkeys(paths))
         network = self.resized(max(1, min(len(X), 64)), tuple(paths), packed=True)
         found = {
@@ -347,11 +349,16 @@ class Network:
         return n
 
     def forward(self, n):
-        """Run the first `n` samples of `x`; return those of `output`, valid until the next."""
+        """Run the first `n` samples of `x`; return those of `output`, valid until the next.
+
+        In training all `doutputs` are zero then: what nobody fills changes no gradient.
+        """
         self._check_count(n)
         with one_blas_thread(self._uses_blas):
             for op in self._forward:
                 op.forward(n)
+        for doutput in self.doutputs:
+            doutput[:n] = 0
         return self.output[:n]
 
     def backward(self, n):

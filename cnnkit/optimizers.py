@@ -3,12 +3,17 @@
 L2 regularisation `alpha` adds ``alpha * w`` to the gradient of what decays (weights, not biases).
 """
 
-from math import sqrt
+import sys
+from math import inf, sqrt
 
 import numpy as np
 
 from cnnkit._native import optimizer as native
+from cnnkit.arrays import extremes
+from cnnkit.exceptions import ModelFormatError
 from cnnkit.pickled import checking, stamped
+
+FINITE = (-sys.float_info.max, sys.float_info.max)
 
 
 class Optimizer:
@@ -22,6 +27,7 @@ class Optimizer:
     """
 
     n_moments = 0
+    bounds = ()  # of the numbers in each of them
 
     def __init__(self, weights, learning_rate, alpha=0.0):
         self.weights = weights
@@ -39,6 +45,20 @@ class Optimizer:
         for part, alpha in ((slice(decayed), self.alpha), (slice(decayed, trained), 0.0)):
             arrays = [a[part] for a in (self.weights.flat, grads.flat, *self.moments)]
             self._update(*arrays, alpha=alpha, samples=samples)
+
+    def penalty(self, samples):
+        """Return what of a weight is added to its gradient in a step over so many samples."""
+        return self.alpha / samples
+
+    def check_moments(self, owner):
+        """Raise unless running arrays are what steps of finite gradients give."""
+        for i, (moment, (low, high)) in enumerate(zip(self.moments, self.bounds, strict=True)):
+            least, greatest = extremes(moment)
+            if not low <= least <= greatest <= high:
+                raise ModelFormatError(
+                    f"{owner}: moment {i} must be from {low:.3g} to {high:.3g}, got {least:.4g} to "
+                    f"{greatest:.4g}."
+                )
 
     def _update(self, w, g, *moments, alpha, samples):
         raise NotImplementedError
@@ -66,6 +86,7 @@ class SGD(Optimizer):
     """
 
     n_moments = 1
+    bounds = (FINITE,)
 
     def __init__(self, weights, learning_rate, alpha=0.0, *, momentum=0.9, nesterov=True):
         super().__init__(weights, learning_rate, alpha)
@@ -90,6 +111,7 @@ class Adam(Optimizer):
     """
 
     n_moments = 2
+    bounds = (FINITE, (0.0, inf))  # a square may be too large
 
     def __init__(
         self, weights, learning_rate, alpha=0.0, *, beta_1=0.9, beta_2=0.999, epsilon=1e-8
@@ -110,6 +132,9 @@ class Adam(Optimizer):
 
 class AdamW(Adam):
     """Adam with decoupled decay, ``w -= learning_rate * alpha * w`` (Loshchilov & Hutter, 2019)."""
+
+    def penalty(self, samples):
+        return self.alpha
 
     def _update(self, w, g, m, v, *, alpha, samples):
         self._adam(w, g, m, v, l2=0.0, decay=self.learning_rate * alpha)

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from cnnkit.exceptions import DivergenceError, overflow_allowed
+from cnnkit.scaling import from_standard
+
 PREDICT_BATCH = 256  # most samples of one batch, and most memory of its activations
 PREDICT_BYTES = 64 << 20
 
@@ -33,12 +36,33 @@ def inference_network(network, samples, weights=None, node=None, *, passes=1, ch
 def predict(network, X, rows=None, augment=None):
     """Return the network's outputs for every sample of `X`, or for some rows of it, in batches.
 
-    ``augment(images)`` changes every batch in place.
+    ``augment(images)`` changes every batch in place. Where numbers become too large, outputs are
+    infinite or NaN: see `check_outputs`.
     """
     count = len(X) if rows is None else len(rows)
     outputs = np.empty((count, *network.output.shape[1:]), network.dtype)
     for start in range(0, count, network.batch_size):
         batch = slice(start, start + network.batch_size)
         n = network.load(X, batch if rows is None else rows[batch], augment)
-        outputs[batch] = network.forward(n)
+        with overflow_allowed():
+            outputs[batch] = network.forward(n)
     return outputs
+
+
+def gives_finite(network, weights, X, rows=None):
+    """Say whether a network gives finite numbers, in units of the targets, with some weights."""
+    count = len(X) if rows is None else len(rows)
+    outputs = predict(inference_network(network, count, weights), X, rows)
+    with overflow_allowed():
+        return bool(np.isfinite(from_standard(outputs, weights)).all())
+
+
+def check_outputs(outputs, owner):
+    """Raise where a network gave a sample infinity or NaN: no label, no number follows from it."""
+    finite = np.isfinite(outputs)
+    if not finite.all():
+        row = int(np.argwhere(~finite)[0][0])
+        raise DivergenceError(
+            f"{owner}: predictions must be finite numbers, got {outputs[row][~finite[row]][0]} for "
+            f"X[{row}]: its numbers, or the weights of the network, are too large."
+        )

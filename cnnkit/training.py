@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnkit.arrays import fill, pieces
 from cnnkit.exceptions import DivergenceError, overflow_allowed
+from cnnkit.prediction import gives_finite
 from cnnkit.watch import Watch
 
 
@@ -89,19 +90,20 @@ class Training:
         unit = 1.0
         if weights is not None:
             unit = float(np.mean(weights if rows is None else weights[rows]))
+        sound = partial(self.sound, X, rows)
         stop = watch.tired  # before a checkpoint already
         while not stop and len(watch.epochs) < epochs:
             watch.begin()
             try:
                 mean, whole = self._epoch(X, targets, rows, weights, unit, watch.deadline)
             except DivergenceError as error:
-                if watch.diverged(error):
+                if watch.diverged(error, sound):
                     break
                 raise
             self.loss_curve.append(mean)
             stop = watch.end(len(self.loss_curve), mean, self.optimizer.learning_rate, whole)
             self._report(watch.epochs[-1])
-        watch.restore()
+        watch.finish(sound)
 
     def renew_statistics(self, X, rows=None):
         """Take the running statistics of batch norms anew, for the weights to predict with.
@@ -119,6 +121,14 @@ class Training:
         network.run_anew(X, order)
         trained = weights.trained
         weights.flat[trained:] = network.weights.flat[trained:]
+
+    def sound(self, X, rows=None):
+        """Say whether what training leaves predicts finite numbers for the training set."""
+        state = None if self.rng is None else self.rng.bit_generator.state
+        self.renew_statistics(X, rows)
+        if self.rng is not None:  # so that they will be the same
+            self.rng.bit_generator.state = state
+        return gives_finite(self.network, self.weights, X, rows)
 
     def _report(self, epoch):
         """Tell the schedule how an epoch went."""
@@ -142,7 +152,7 @@ class Training:
             seen += mass
             if deadline is not None and perf_counter() >= deadline:
                 break
-        self._check_finite("a weight", *self.network.weights.extremes())
+        self._check_finite("a weight", mass, *self.network.weights.extremes())
         return total / seen, start + len(batch) == count
 
     def step(self, X, targets, batch, weights, mass):
@@ -155,7 +165,7 @@ class Training:
         share = None if weights is None else weights[batch]
         with overflow_allowed():
             loss = self.loss(network.forward(n), wanted, network.doutput[:n], share, mass)
-        self._check_finite("the loss", loss)
+        self._check_finite("the loss", mass, loss)
         network.backward(n)
         if self.clip_norm is not None:
             clip(network.grads, self.clip_norm)
@@ -166,12 +176,16 @@ class Training:
             self.average.update(network.weights, optimizer.steps)
         return loss
 
-    def _check_finite(self, name, *values):
+    def _check_finite(self, name, mass, *values):
         strange = [value for value in values if not isfinite(value)]
         if strange:
+            optimizer = self.optimizer
+            penalty = optimizer.penalty(mass)
+            strong = penalty > 1 and penalty * optimizer.learning_rate > 1
+            alpha = f", or alpha, now {optimizer.alpha}" if strong else ""
             raise DivergenceError(
                 f"Training diverged in epoch {len(self.loss_curve) + 1}: {name} is {strange[0]}. "
-                f"Scale X or lower learning_rate_init, now {self.optimizer.learning_rate}."
+                f"Scale X or lower learning_rate_init, now {optimizer.learning_rate}{alpha}."
             )
 
     def check(self, weights):

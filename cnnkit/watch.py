@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from math import isnan
 from time import perf_counter
 from typing import ClassVar
 
 import numpy as np
 
 from cnnkit.arrays import fill
-from cnnkit.exceptions import overflow_allowed
+from cnnkit.exceptions import DivergenceError, overflow_allowed
 from cnnkit.prediction import inference_network, predict
 from cnnkit.weights import Weights
 
@@ -68,7 +69,8 @@ class Watch:
     max_time : float, default=None
         Seconds after which training ends, in the midst of an epoch too.
     keep_finite : bool, default=False
-        Where training diverges, end it with a `warning` and the weights of the last epoch.
+        Where training diverges, end it with a `warning` and the weights of the last epoch, or of
+        the one before, with which the network gives finite numbers for the training set.
     listeners : list, default=()
         Each with ``resume(epochs)``, ``begin()``, and ``end(epoch)`` that returns whether to stop.
     state : callable, default=None
@@ -109,7 +111,8 @@ class Watch:
         self.best_score = None
         self.warning = None
         self.deadline = None if max_time is None else perf_counter() + max_time
-        self.best = self._good = None
+        self.best = None
+        self._good = []  # weights of the last two epochs, and their numbers
         self._key = None
         self._lowest = np.inf
         self._waited = 0
@@ -177,7 +180,7 @@ class Watch:
             watched = -epoch.validation_score
             # of equal scores the lower loss is the better net: few images give coarse scores
             key = (epoch.validation_score, -epoch.validation_loss)
-            better = self._key is None or key > self._key
+            better = not isnan(epoch.validation_loss) and (self._key is None or key > self._key)
             if better:
                 self._key, self.best_score = key, epoch.validation_score
         self._waited = self._waited + 1 if watched > self._lowest - self.tol else 0
@@ -186,20 +189,33 @@ class Watch:
 
     def _keep(self):
         if self.keep_finite:
-            self._good = self._weights.copy().flat
+            del self._good[:-1]  # before there is a third
+            self._good.append((self.epochs[-1].number, self._weights.copy().flat))
 
-    def diverged(self, error):
-        """End with the last good weights, if there are any, and say whether there are."""
-        if self._good is None:
-            return False
-        self.warning = f"{error} What was learnt until epoch {self.epochs[-1].number} is kept."
-        fill(self._weights.flat, self._good)
-        return True
+    def diverged(self, error, sound):
+        """End with the last good weights, if there are any, and say whether there are.
 
-    def restore(self):
-        """Put the best weights back, where they were kept."""
+        ``sound()`` says whether the network gives finite numbers with the weights as they are.
+        """
+        for number, weights in reversed(self._good):
+            fill(self._weights.flat, weights)
+            if sound():
+                self.warning = f"{error} What was learnt until epoch {number} is kept."
+                return True
+        return False
+
+    def finish(self, sound):
+        """Put the best weights back, where they were kept; see that they are good, if asked to."""
         if self.best is not None:
             fill(self._weights.flat, self.best)
+        unseen = self.warning is None or self.best is not None
+        if self.keep_finite and unseen and not sound():
+            error = DivergenceError(
+                f"Training diverged: after epoch {self.epochs[-1].number} the network gives "
+                f"numbers that are not finite. Scale X or lower learning_rate_init."
+            )
+            if not self.diverged(error, sound):
+                raise error
 
 
 class Validation:
@@ -229,8 +245,8 @@ class Validation:
 
     def measure(self):
         """Return the loss and the score of the weights as they are now."""
+        outputs = predict(self._network, self.X, self.rows)
         with overflow_allowed():
-            outputs = predict(self._network, self.X, self.rows)
             total = None if self.weights is None else self.weights.sum()
             loss = self.loss(outputs, self.targets, None, self.weights, total)
         return loss, self.loss.score(outputs, self.targets, self.weights)

@@ -6,7 +6,15 @@ from math import isfinite, prod, sqrt
 import numpy as np
 
 from cnnkit import shapes
-from cnnkit.arrays import extremes, fill, pieces, zero_bytes
+from cnnkit.arrays import (
+    check_range,
+    check_unmasked,
+    extremes,
+    fill,
+    pieces,
+    real_dtype,
+    zero_bytes,
+)
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.pickled import check_parts, checking, stamped
 
@@ -100,10 +108,13 @@ class Weights(Mapping):
         return self._views[path]
 
     def __setitem__(self, path, value):
+        check_unmasked(value, path, "Weights")
         value = np.asarray(value)
+        real_dtype(value.dtype, path, "Weights")
         view = self._views[path]
         if value.ndim and value.shape != view.shape:
             raise ValueError(f"Weights: {path} must have shape {view.shape}, got {value.shape}.")
+        check_range(value, view.dtype, path, "Weights")
         view[...] = value
 
     def __iter__(self):

@@ -23,6 +23,7 @@ from cnnkit import (
     ReLU,
 )
 from cnnkit.callbacks import Callback, Checkpoint
+from cnnkit.checkpoints import FIGURES
 from cnnkit.estimators.resume import describe
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.schedules import Cosine, Schedule
@@ -206,6 +207,11 @@ def spoilt(path, change):
         (lambda d, a: a.update(before=a["before"].astype("f4")), "before must be a tensor of loss"),
         (lambda d, a: a.pop("vector:moment 1"), "vectors must be"),
         (lambda d, a: a["vector:weights"].fill(np.nan), "vector:weights must be finite"),
+        (lambda d, a: a["vector:moment 0"].fill(np.nan), "Checkpoint: moment 0 must be from -1.8"),
+        (lambda d, a: a["vector:moment 0"].fill(np.inf), "Checkpoint: moment 0 must be from -1.8"),
+        (lambda d, a: a["vector:moment 1"].fill(np.nan), "moment 1 must be from 0 to inf, got nan"),
+        (lambda d, a: a["vector:moment 1"].fill(-1), "moment 1 must be from 0 to inf, got -1"),
+        (lambda d, a: a["epochs"][:, FIGURES.index("seconds")].fill(np.nan), "seconds must be fin"),
         (lambda d, a: a.update(before=np.array([np.inf])), "before must be finite"),
         (lambda d, a: a.update({"vector:weights": np.zeros(3, "f4")}), "vectors must be"),
     ],

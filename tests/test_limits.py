@@ -31,7 +31,7 @@ def gigabyte(monkeypatch):
                 "validation_fraction": 0.5,
                 "on_divergence": "stop",
             },
-            7,
+            8,
         ),
         ({"solver": "lbfgs"}, 62),
     ],

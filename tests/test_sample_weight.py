@@ -113,7 +113,13 @@ def test_class_weights_move_predictions():
     ("class_weight", "y", "message"),
     [
         ({99: 2.0}, Y, r"The classes, \[.*\], are not in class_weight|99"),
-        ({0: -1.0}, Y, "CNNClassifier: class_weight must not be negative, got {0: -1"),
+        (
+            {0: -1.0},
+            Y,
+            "CNNClassifier: class_weight of 0 must be a finite number at least 0, ",
+        ),
+        ({0: np.nan}, Y, "class_weight of 0 must be a finite number at least 0, got nan"),
+        ({0: 1, 3: np.inf}, Y, "class_weight of 3 must be a finite number at least 0, got inf"),
         (dict.fromkeys(range(10), 0), Y, "class_weight must leave a sample whose weight"),
         ("balanced", np.c_[Y % 2, Y > 4], "class_weight must be None for a multilabel y"),
         ("even", Y, "The 'class_weight' parameter of CNNClassifier must be"),
@@ -142,3 +148,47 @@ def test_smoothing_keeps_probabilities_from_the_ends():
     assert smooth.loss_ > sharp.loss_
     with pytest.raises(ValueError, match="'label_smoothing' parameter of CNNClassifier must be"):
         small(label_smoothing=1.0).fit(X, Y)
+
+
+@both
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("unit", [2.0**-1040, 1e-40, 1e40, 1.5e308])
+def test_only_proportions_of_weights_count(make, y, dtype, unit):
+    """However large or small they are."""
+    images = X.astype(dtype)
+    shares = (1 + COUNTS) / 4
+    options = {"learning_rate_init": 1e-3}
+    wanted = make(**options).fit(images, y, sample_weight=shares)
+    found = make(**options).fit(images, y, sample_weight=shares * unit)
+    np.testing.assert_allclose(weights(found), weights(wanted), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found.loss_, wanted.loss_, rtol=1e-5)
+    parts = make(**options).partial_fit(images, y, sample_weight=shares * unit, **first(make))
+    assert np.isfinite(parts.partial_fit(images, y, sample_weight=shares * 1e200).predict(X)).all()
+
+
+def first(make):
+    return {"classes": range(10)} if make is small else {}
+
+
+@pytest.mark.parametrize("unit", [1e-320, 1e-300, 1e300])
+def test_only_proportions_of_class_weights_count(unit):
+    shares = {c: 1.0 + c for c in range(10)}
+    many = {c: unit * share for c, share in shares.items()}
+    a, b = (
+        small(class_weight=w, **STEADY).fit(X, Y, sample_weight=np.full(120, s), X_val=X, y_val=Y)
+        for w, s in ((shares, 1.0), (many, 1e300))
+    )
+    np.testing.assert_allclose(weights(a), weights(b), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("unit", [1e-320, 1e308])
+def test_weights_that_alpha_cannot_be_divided_by(solver, unit):
+    given = np.full(120, unit)
+    message = "sample_weight must have a largest weight from 8e-31 to 1e.30 with solver='"
+    with pytest.raises(ValueError, match=f"CNNClassifier: {message}{solver}', which divides alp"):
+        small(solver=solver).fit(X, Y, sample_weight=given)
+    wanted = small(solver=solver, alpha=0).fit(X, Y, sample_weight=np.ones(120)).loss_
+    found = small(solver=solver, alpha=0).fit(X, Y, sample_weight=given).loss_
+    assert found == pytest.approx(wanted, rel=1e-6)

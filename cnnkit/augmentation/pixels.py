@@ -4,6 +4,8 @@ from cnnkit import shapes
 from cnnkit.augmentation.base import Augmentation
 from cnnkit.checks import as_real
 
+LARGEST = 1e30  # that is added or set: float32 computes with it
+
 
 class Noise(Augmentation):
     """Add normally distributed noise to every number.
@@ -28,7 +30,7 @@ class Noise(Augmentation):
 
     def check(self, input_shape):
         super().check(input_shape)
-        as_real(self.std, "std", "Noise", least=0)
+        as_real(self.std, "std", "Noise", least=0, most=LARGEST)
 
     def change(self, images, targets, rng):
         noise = rng.standard_normal(images.shape, images.dtype)
@@ -70,7 +72,7 @@ class Cutout(Augmentation):
                 f"Cutout: size must be at most the image's size {tuple(input_shape[:2])}, "
                 f"got {self.size!r}."
             )
-        as_real(self.value, "value", "Cutout")
+        as_real(self.value, "value", "Cutout", least=-LARGEST, most=LARGEST)
 
     def change(self, images, targets, rng):
         height, width = shapes.as_pair(self.size, "size", "Cutout")

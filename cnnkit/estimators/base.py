@@ -6,34 +6,33 @@ from copy import deepcopy
 from functools import cache, partial
 from numbers import Integral, Real
 
-import numpy as np
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from cnnkit import learned
-from cnnkit.arrays import fill
+from cnnkit.arrays import check_unmasked, fill
 from cnnkit.augmentation import Augment
 from cnnkit.callbacks import Bar, Lines
 from cnnkit.checkpoints import State
 from cnnkit.estimators import hooks
 from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
-from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE
+from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE, Reals
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
 from cnnkit.estimators.snapshot import become, snapshot, training_of
 from cnnkit.estimators.start import begin, choose, copies, draw_seed, generators
 from cnnkit.estimators.traps import warn_of_no_progress
-from cnnkit.exceptions import DivergenceError, ModelFormatError
+from cnnkit.exceptions import DivergenceError, ModelFormatError, overflow_allowed
 from cnnkit.graph import Graph
 from cnnkit.guesses import answering
 from cnnkit.limits import check_memory
 from cnnkit.models import default
 from cnnkit.network import Network
 from cnnkit.pickled import Checked
-from cnnkit.prediction import inference_network, predict
-from cnnkit.scaling import warn_of_another_scale
+from cnnkit.prediction import check_outputs, inference_network, predict
+from cnnkit.scaling import LEAST, warn_of_another_scale
 from cnnkit.schedules import is_planned
 from cnnkit.training import Training
 from cnnkit.watch import Validation, Watch
@@ -131,7 +130,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
     on_divergence : {"raise", "stop"}, default="raise"
         What happens when the loss, or a weight, is no finite number any more: a
         `cnnkit.exceptions.DivergenceError`, or a ConvergenceWarning and the weights of the epoch
-        before. In the first epoch, which has none before it, it is always the error.
+        before, with which the network gives finite numbers for the training set (or of the one
+        before that). In the first epoch, which has none before it, it is always the error.
     momentum : float, default=0.9
     nesterovs_momentum : bool, default=True
         For "sgd" only.
@@ -171,31 +171,31 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         "image_shape": [None, list, tuple],
         "standardize": ["boolean"],
         "solver": [StrOptions({"adam", "adamw", "sgd", "lbfgs"})],
-        "alpha": [AUTO, Interval(Real, 0, None, closed="left")],
+        "alpha": [AUTO, Reals(0, None, closed="left")],
         "batch_size": [AUTO, Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"auto", "constant"}), SCHEDULE],
-        "learning_rate_init": [AUTO, Interval(Real, 0, None, closed="neither")],
+        "learning_rate_init": [AUTO, Reals(0, None, closed="neither")],
         "max_iter": [AUTO, Interval(Integral, 1, None, closed="left")],
-        "max_time": [None, Interval(Real, 0, None, closed="neither")],
+        "max_time": [None, Reals(0, None, closed="neither")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [Reals(0, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [Reals(0, 1, closed="neither")],
         "warm_start": ["boolean"],
         "initial_weights": [None, Mapping, ESTIMATOR],
         "frozen": [None, list, tuple],
         "augmentation": [None, list, tuple, AUGMENTATION],
         "test_time_augmentation": [Interval(Integral, 0, MOST_COPIES, closed="both")],
-        "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
-        "ema_decay": [None, Interval(Real, 0, 1, closed="neither")],
+        "clip_norm": [None, Reals(0, None, closed="neither")],
+        "ema_decay": [None, Reals(0, 1, closed="neither")],
         "on_divergence": [StrOptions({"raise", "stop"})],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "momentum": [Reals(0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "beta_1": [Reals(0, 1, closed="left")],
+        "beta_2": [Reals(0, 1, closed="left")],
+        "epsilon": [Reals(LEAST, None, closed="left")],
         "algorithm": [StrOptions(set(ALGORITHMS))],
         "verbose": ["boolean", Interval(Integral, 0, 2, closed="both")],
     }
@@ -280,7 +280,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
         y : array of shape (n,) or (n, n_outputs)
         sample_weight : array of shape (n,), default=None
-            Not negative. A weight of zero is as if the sample were not there.
+            Not negative. A weight of zero is as if the sample were not there. Only what weights
+            are to one another counts, but where `alpha` is divided by their sum.
         X_val, y_val : arrays, default=None
             Validation samples: their loss and score are recorded after every epoch.
 
@@ -340,12 +341,13 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         return self
 
     def _begun(self):
-        """Return a `snapshot` to train from: hyper-parameters are valid, none is a NumPy scalar."""
+        """Return a `snapshot` to train from: hyper-parameters are valid, numbers are Python's."""
         moment = snapshot(self)
         moment._validate_params()
         for name, value in moment.get_params(deep=False).items():
-            if isinstance(value, np.generic):  # whose arithmetic may be less than a float's
-                setattr(moment, name, float(value) if value.dtype.kind == "f" else value.item())
+            # NumPy's float16 would spoil what is computed with it
+            if isinstance(value, Real) and not isinstance(value, (int, float)):
+                setattr(moment, name, int(value) if isinstance(value, Integral) else float(value))
         return moment
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
@@ -365,7 +367,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
                     count, size = copies(len(run.arrays())), start.flat.nbytes
                     check_memory({f"{count} times the weights": count * size}, type(self).__name__)
                     fill(run.weights.flat, start.flat)  # they may have been set
-                    data.standardise_targets(run.weights)
+                    data.check_range(start.flat.dtype, type(self).__name__)
+                    data.standardise_targets(run.weights, type(self).__name__)
                 self._train_part(moment, data, run)
         except DivergenceError as error:
             if not again or moment.on_divergence != "stop":
@@ -406,21 +409,25 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
     def _outputs(self, X):
         """Return what the network gives for every sample, an array of shape (n, n_outputs)."""
         check_is_fitted(self)
-        X = check_images(self, X)
+        X = check_images(self, X, self.network_.dtype)
         warn_of_another_scale(X, self.network_.weights, type(self).__name__, stacklevel=5)
         copies = self.test_time_augmentation
         network = inference_network(self.network_, len(X), passes=1 + copies)
         outputs = predict(network, X)
-        if not copies:
-            return outputs
-        augmentation = self._test_augmentation(self.input_shape_)
-        rng = generators(draw_seed(self.random_state))["augmentation"]
-        for _ in range(copies):
-            outputs += predict(
-                network, X, augment=partial(augmentation.apply, targets=None, rng=rng)
-            )
-        outputs /= outputs.dtype.type(1 + copies)
+        if copies:
+            augmentation = self._test_augmentation(self.input_shape_)
+            rng = generators(draw_seed(self.random_state))["augmentation"]
+            augment = partial(augmentation.apply, targets=None, rng=rng)
+            with overflow_allowed():
+                for _ in range(copies):
+                    outputs += predict(network, X, augment=augment)
+            outputs /= outputs.dtype.type(1 + copies)
+        check_outputs(outputs, type(self).__name__)
         return outputs
+
+    def _check_given(self, y, name="y"):
+        """Raise where targets are not what an array of NumPy would make of them."""
+        check_unmasked(y, name, type(self).__name__)
 
     def _test_augmentation(self, shape):
         """Return the augmentation of prediction: what leaves targets alone, or None.

@@ -1,22 +1,23 @@
 """CNNClassifier."""
 
-from numbers import Real
-
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from cnnkit.checks import as_real
 from cnnkit.estimators.base import BaseCNN
-from cnnkit.estimators.options import extends
+from cnnkit.estimators.labels import check_labels, is_numeric, shown
+from cnnkit.estimators.options import Reals, extends
 from cnnkit.estimators.snapshot import of_one_moment
 from cnnkit.estimators.traps import refuse_probabilities
 from cnnkit.functional import softmax
 from cnnkit.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
+from cnnkit.plain import short
 from cnnkit.scaling import INPUT
 
 
@@ -58,6 +59,10 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     float64 if X is, else float32. The same `random_state` gives the same bits on any number of
     threads.
 
+    Threads may share an estimator: each call answers from what was learnt when it began, whatever
+    others fit or set meanwhile. Where the network gives no finite numbers for a sample, prediction
+    is a `cnnkit.exceptions.DivergenceError`.
+
     Data that does not fit in memory comes in parts, from any iterable:
     ``for images, labels in parts: clf.partial_fit(images, labels, classes=classes)``.
 
@@ -84,7 +89,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     _parameter_constraints = {  # noqa: RUF012
         **BaseCNN._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "label_smoothing": [Reals(0, 1, closed="left")],
     }
     _target_options = {"multi_output": True}  # noqa: RUF012
     _output_word = "class"
@@ -136,6 +141,10 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
 
     # Targets
 
+    def _check_given(self, y, name="y"):
+        super()._check_given(y, name)
+        check_labels(y, name, type(self).__name__)
+
     def _check_y(self, y):
         """Return y as a vector of classes or an indicator of labels."""
         check_classification_targets(y)
@@ -157,6 +166,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
             known = np.arange(y.shape[1])
         elif part:
             first = not hasattr(self, "classes_")
+            check_labels(classes, "classes", type(self).__name__)
             if first and classes is None:
                 raise ValueError("CNNClassifier: classes must be given in the first partial_fit.")
             known = np.unique(classes) if first else self.classes_
@@ -164,7 +174,8 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
             known = np.unique(y)
         if classes is not None and not np.array_equal(np.unique(classes), known):
             raise ValueError(
-                f"CNNClassifier: classes must be {known}, as in the first call, got {classes!r}."
+                f"CNNClassifier: classes must be {shown(known)}, as in the first call, "
+                f"got {short(classes)}."
             )
         return {"classes_": known, "multilabel_": multilabel, "n_outputs_": len(known)}
 
@@ -173,8 +184,8 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         same = learnt["multilabel_"] == self.multilabel_
         if not same or not np.array_equal(learnt["classes_"], self.classes_):
             raise ValueError(
-                f"CNNClassifier: y must be of the classes {self.classes_}, as before, "
-                f"got {learnt['classes_']}."
+                f"CNNClassifier: y must be of the classes {shown(self.classes_)}, as before, "
+                f"got {shown(learnt['classes_'])}."
             )
 
     def _encode(self, y, learnt, name="y"):
@@ -187,10 +198,15 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
                 )
             return y
         known = learnt["classes_"]
+        if is_numeric(y) != is_numeric(known):  # NumPy would compare numbers as text
+            raise ValueError(
+                f"CNNClassifier: {name} must be of the classes {shown(known)}, got {shown(y[:1])}."
+            )
         strange = np.setdiff1d(y, known)
         if len(strange):
             raise ValueError(
-                f"CNNClassifier: {name} must be of the classes {known}, got {strange}."
+                f"CNNClassifier: {name} must be of the classes {shown(known)}, "
+                f"got {shown(strange)}."
             )
         return np.searchsorted(known, y)
 
@@ -209,11 +225,9 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
             present = counts > 0
             shares = np.where(present, counts.sum() / np.where(present, counts, 1), 0)
             return (shares / present.sum())[targets]
+        for label, weight in self.class_weight.items():
+            as_real(weight, f"class_weight of {label!r}", "CNNClassifier", least=0)
         factors = compute_class_weight(self.class_weight, classes=learnt["classes_"], y=y)
-        if (factors < 0).any():
-            raise ValueError(
-                f"CNNClassifier: class_weight must not be negative, got {self.class_weight!r}."
-            )
         return factors[targets]
 
     def _scales(self, graph):

@@ -13,11 +13,14 @@ from sklearn.utils.validation import (
 )
 
 from cnnkit import images
-from cnnkit.arrays import real_dtype
+from cnnkit.arrays import check_range, check_unmasked, real_dtype
 from cnnkit.estimators.kinds import explaining
 from cnnkit.estimators.snapshot import snapshot
 from cnnkit.estimators.traps import warn_of_layout, warn_of_one_hot
+from cnnkit.exceptions import overflow_allowed
 from cnnkit.scaling import TARGETS, Statistics, kept, put_targets, to_standard
+
+FAR = 100  # powers of two between 1 and the largest weight of a sample
 
 
 def shape_of(X):
@@ -32,6 +35,8 @@ def check_training_data(estimator, X, y, fitted_shape=None):
     """
     estimator = snapshot(estimator)  # scikit-learn's checks set attributes
     owner = type(estimator).__name__
+    check_unmasked(X, "X", owner)
+    estimator._check_given(y)
     options = estimator._target_options
     with explaining(X, owner):
         if fitted_shape is not None:
@@ -53,9 +58,10 @@ def check_training_data(estimator, X, y, fitted_shape=None):
     return X, y, shape, {name: vars(estimator)[name] for name in names if name in vars(estimator)}
 
 
-def check_images(estimator, X):
-    """Return X of the shape the estimator was fitted to."""
+def check_images(estimator, X, dtype):
+    """Return X of the shape the estimator was fitted to, finite in the type of its network."""
     owner = type(estimator).__name__
+    check_unmasked(X, "X", owner)
     with explaining(X, owner):
         shape = shape_of(X)
         if len(shape) > 2:
@@ -65,6 +71,7 @@ def check_images(estimator, X):
             X = validate_data(estimator, X, reset=False)
     real_dtype(X.dtype, "X", owner)
     images.check_input_shape(X, estimator.input_shape_, owner)
+    check_range(X, dtype, "X", owner)
     return X
 
 
@@ -106,7 +113,8 @@ class TrainingData:
         self.shape = shape
         self.weights = self.rows = self._held = None
         if sample_weight is not None:
-            self._weigh(sample_weight, type(estimator).__name__)
+            check_unmasked(sample_weight, "sample_weight", type(estimator).__name__)
+            self._weigh(sample_weight, estimator)
         used = y if self.rows is None else y[self.rows]
         self.learnt = learnt | estimator._learn(used, classes, part)
         if again:
@@ -123,16 +131,17 @@ class TrainingData:
         """What `Training.run` takes first: X, targets, rows and weights."""
         return self.X, self.targets, self.rows, self.weights
 
-    def _weigh(self, sample_weight, owner):
+    def _weigh(self, sample_weight, estimator):
         """Fill `weights`, and leave out samples that weigh nothing."""
+        owner = type(estimator).__name__
         weights = _check_sample_weight(sample_weight, self.X, dtype=np.float64)
         if (weights < 0).any():
             raise ValueError(f"{owner}: sample_weight must not be negative, got {weights.min()}.")
         if not weights.any():  # as scikit-learn says it from 1.9 on
             raise ValueError("Sample weights must contain at least one non-zero number.")
-        self.weights = weights
         if not weights.all():
             self.rows = np.flatnonzero(weights)
+        self.weights = near_one(weights, "sample_weight", estimator)
 
     def _encode(self, estimator, used):
         """Fill `targets`, and multiply the weights by those of the classes."""
@@ -147,7 +156,7 @@ class TrainingData:
         if factors is None:
             return
         self.weights = np.ones(len(self.y)) if self.weights is None else self.weights.copy()
-        self.weights[rows] *= factors
+        self.weights[rows] *= near_one(factors, "class_weight", estimator)
         if not self.weights.any():
             raise ValueError(
                 f"{type(estimator).__name__}: class_weight must leave a sample whose weight "
@@ -180,6 +189,8 @@ class TrainingData:
 
     def _given_validation(self, estimator, X_val, y_val):
         owner = type(estimator).__name__
+        check_unmasked(X_val, "X_val", owner)
+        estimator._check_given(y_val, "y_val")
         with explaining(X_val, owner, "X_val"):
             X_val = check_array(X_val, allow_nd=True, estimator=estimator, input_name="X_val")
         real_dtype(X_val.dtype, "X_val", owner)
@@ -189,7 +200,19 @@ class TrainingData:
         y_val = estimator._check_y(y_val)
         targets = estimator._encode(y_val, self.learnt, "y_val")
         weights = estimator._class_weights(y_val, targets, self.learnt, None)
+        if weights is not None:
+            weights = near_one(weights, "class_weight", estimator)
         return {"X": X_val, "targets": targets, "weights": weights}
+
+    def check_range(self, dtype, owner):
+        """Raise unless images, and targets that are floats, are finite in a network's type."""
+        check_range(self.X, dtype, "X", owner)
+        given = {"y": self.targets}
+        if self._held is not None and self._held["targets"] is not self.targets:
+            check_range(self._held["X"], dtype, "X_val", owner)
+            given["y_val"] = self._held["targets"]
+        for name, targets in given.items():
+            check_range(targets, dtype, name, owner)
 
     def put_statistics(self, weights, standardize):
         """Put what the samples teach about scales into the weights of a network; return it."""
@@ -199,11 +222,33 @@ class TrainingData:
             put_targets(weights, self.targets, self.rows, self.weights)
         return found
 
-    def standardise_targets(self, weights):
+    def standardise_targets(self, weights, owner):
         """Bring all targets to the scale that the weights of a network hold."""
-        self.targets = to_standard(self.targets, weights)
-        if self._held is not None:
-            self._held["targets"] = to_standard(self._held["targets"], weights)
+        if TARGETS not in kept(weights):
+            return
+        with overflow_allowed():
+            self.targets = to_standard(self.targets, weights)
+            if self._held is not None:
+                self._held["targets"] = to_standard(self._held["targets"], weights)
+        check_range(self.targets, weights.flat.dtype, "standardised y", owner, always=True)
+
+
+def near_one(weights, name, estimator):
+    """Return weights, brought near 1 by a power of two where float32 could not compute with them.
+
+    Only what they are to one another counts, but where `alpha` is divided by their sum.
+    """
+    largest = weights.max(initial=0)
+    exponent = int(np.frexp(largest)[1])
+    if abs(exponent) <= FAR or largest == 0:
+        return weights
+    if estimator.solver != "adamw" and estimator.alpha != 0:
+        raise ValueError(
+            f"{type(estimator).__name__}: {name} must have a largest weight from {2.0**-FAR:.1g} "
+            f"to {2.0**FAR:.1g} with solver={estimator.solver!r}, which divides alpha by the sum "
+            f"of weights, got {largest:.4g}: multiply all by a constant."
+        )
+    return np.ldexp(weights, -exponent)
 
 
 def split(estimator, rows, targets, rng):

@@ -13,7 +13,7 @@ from cnnkit.estimators.data import check_images
 from cnnkit.estimators.snapshot import OfOneMoment, become, of_one_moment, snapshot
 from cnnkit.guesses import answering
 from cnnkit.pickled import Checked
-from cnnkit.prediction import inference_network, predict
+from cnnkit.prediction import check_outputs, inference_network, predict
 from cnnkit.scaling import warn_of_another_scale
 
 FITTED = {"estimator_", "node_", "feature_shape_"}  # any of them in a pickle: all are needed
@@ -111,7 +111,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
             inner.fit(X, y, **weighted)
         else:
             check_is_fitted(inner)
-            check_images(inner, X)
+            check_images(inner, X, inner.network_.dtype)
         found = snapshot(inner)
         return self._adopt(inner, moment._find_node(found.network_), found)
 
@@ -141,11 +141,12 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         """
         check_is_fitted(self)
         self.estimator_ = snapshot(self.estimator_)
-        X = check_images(self, X)
-        weights = self.estimator_.network_.weights
-        warn_of_another_scale(X, weights, "CNNFeatures", stacklevel=5)
-        network = inference_network(self.estimator_.network_, len(X), node=self.node_)
-        return predict(network, X).reshape(len(X), -1)
+        network = self.estimator_.network_
+        X = check_images(self, X, network.dtype)
+        warn_of_another_scale(X, network.weights, "CNNFeatures", stacklevel=5)
+        found = predict(inference_network(network, len(X), node=self.node_), X)
+        check_outputs(found, "CNNFeatures")
+        return found.reshape(len(X), -1)
 
     @of_one_moment
     def get_feature_names_out(self, input_features=None):

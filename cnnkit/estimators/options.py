@@ -1,8 +1,9 @@
 """How the estimators share hyper-parameters: names, rules and documentation are written once."""
 
 import inspect
+from numbers import Real
 
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils._param_validation import HasMethods, Interval
 
 from cnnkit import models
 
@@ -19,6 +20,19 @@ class Like(HasMethods):
 
     def __str__(self):
         return self.words
+
+
+class Reals(Interval):
+    """A constraint on hyper-parameters: a number in a range whose float is in it, too."""
+
+    def __init__(self, left, right, *, closed):
+        super().__init__(Real, left, right, closed=closed)
+
+    def is_satisfied_by(self, value):
+        try:
+            return isinstance(value, Real) and super().is_satisfied_by(float(value))
+        except OverflowError:  # an int of hundreds of digits
+            return False
 
 
 class Model(HasMethods):

@@ -1,19 +1,19 @@
 """CNNRegressor."""
 
-from numbers import Real
-
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.classifier import takes_steps
-from cnnkit.estimators.options import extends
+from cnnkit.estimators.options import Reals, extends
 from cnnkit.estimators.snapshot import of_one_moment
 from cnnkit.estimators.traps import gives_any_number
+from cnnkit.exceptions import overflow_allowed
 from cnnkit.losses import AbsoluteError, Huber, SquaredError
+from cnnkit.prediction import check_outputs
 from cnnkit.scaling import INPUT, TARGETS, from_standard, kept
 
 
@@ -57,7 +57,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     _parameter_constraints = {  # noqa: RUF012
         **BaseCNN._parameter_constraints,
         "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
-        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "huber_delta": [Reals(0, None, closed="neither")],
         "standardize_targets": ["boolean"],
     }
     _target_options = {"multi_output": True, "y_numeric": True}  # noqa: RUF012
@@ -111,7 +111,9 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         -------
         y : array of shape (n,) or (n, n_outputs), as it was in `fit`
         """
-        outputs = from_standard(self._outputs(X), self.network_.weights)
+        with overflow_allowed():
+            outputs = from_standard(self._outputs(X), self.network_.weights)
+        check_outputs(outputs, type(self).__name__)
         return outputs[:, 0] if self.n_outputs_ == 1 else outputs
 
     # Targets

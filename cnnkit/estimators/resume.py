@@ -102,6 +102,7 @@ def go_on(state, run, watch, fit):
     state.apply(run, watch)
     for weights in (run.network.weights, run.weights):
         weights.check_numbers("Checkpoint")
+    run.optimizer.check_moments("Checkpoint")
 
 
 def _check_same(found, wanted):

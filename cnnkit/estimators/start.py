@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from cnnkit import images, models, optimizers, scaling
-from cnnkit.arrays import real_dtype
+from cnnkit.arrays import check_range, check_unmasked, real_dtype
 from cnnkit.estimators.defaults import resolve
 from cnnkit.estimators.traps import warn_of_data, warn_of_small_batches
 from cnnkit.graph import Graph, Sequential, infer_shapes, network_specs
@@ -50,12 +50,14 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
     augmentation = estimator._augmentation()
     estimator._test_augmentation(data.shape)  # raises where prediction would
     n_outputs = data.learnt["n_outputs_"]
+    dtype = real_dtype(data.X.dtype, "X", owner) if start is None else start.flat.dtype
+    data.check_range(dtype, owner)
     network = Network(
         graph,
         data.shape,
         n_outputs,
         batch_size=batch_size,
-        dtype=real_dtype(data.X.dtype, "X", owner) if start is None else start.flat.dtype,
+        dtype=dtype,
         training=True,
         algorithm=estimator.algorithm,
         rng=rngs["dropout"],
@@ -63,7 +65,7 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
         scales=estimator._scales(graph) if start is None else scaling.kept(start),
         companions=companions(estimator, part),
     )
-    check_outputs(estimator, [network.output.shape[1:]], n_outputs)
+    check_outputs(estimator, [output.shape[1:] for output in network.outputs], n_outputs)
     estimator._check_ending(graph)
     if network.frozen and not network.weights.trained:
         raise ValueError(f"{owner}: frozen must leave a layer to train, got {estimator.frozen!r}.")
@@ -74,7 +76,7 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
         found = data.put_statistics(network.weights, estimator.standardize)
         warn_of_data(found, data.X.dtype, estimator.standardize, owner)
         set_initial(network, estimator.initial_weights, owner)
-    data.standardise_targets(network.weights)
+    data.standardise_targets(network.weights, owner)
     warn_of_small_batches(graph, network, owner)
     loss = estimator._loss(data.learnt, network.weights)
     if full_batch:
@@ -114,10 +116,17 @@ def check_params(estimator, shape, n_outputs):
 
 def check_outputs(estimator, shapes, n_outputs):
     """Raise unless the outputs of a network are one, of one number for each wanted."""
-    if [tuple(shape) for shape in shapes] != [(n_outputs,)]:
+    found = [tuple(shape) for shape in shapes]
+    if len(found) > 1:
+        raise ValueError(
+            f"{type(estimator).__name__}: layers must have one output, {n_outputs} numbers, one "
+            f"per {estimator._output_word}, got {len(found)} outputs: name one, "
+            f"Graph(nodes, outputs='name')."
+        )
+    if found != [(n_outputs,)]:
         raise ValueError(
             f"{type(estimator).__name__}: layers must end in {n_outputs} numbers, one per "
-            f"{estimator._output_word}, got an output of shape {', '.join(map(str, shapes))}."
+            f"{estimator._output_word}, got an output of shape {found[0]}."
         )
 
 
@@ -128,7 +137,7 @@ def companions(estimator, part):
     changing += estimator.ema_decay is not None
     if part:
         return changing + copies(1 + changing)
-    return changing + estimator.early_stopping + (estimator.on_divergence == "stop")
+    return changing + estimator.early_stopping + 2 * (estimator.on_divergence == "stop")
 
 
 def copies(changing):
@@ -206,11 +215,17 @@ def set_initial(network, source, owner):
             f"{owner}: initial_weights must be of {list(network.weights)}, got {unknown}."
         )
     for path, array in source.items():
-        found, wanted = np.shape(array), network.weights[path].shape
-        if found != wanted:
-            raise ValueError(
-                f"{owner}: initial_weights of {path!r} must have shape {wanted}, got {found}."
-            )
+        name = f"initial_weights of {path!r}"
+        check_unmasked(array, name, owner)
+        array = np.asarray(array)
+        wanted = network.weights[path].shape
+        if array.shape != wanted:
+            raise ValueError(f"{owner}: {name} must have shape {wanted}, got {array.shape}.")
+        real_dtype(array.dtype, name, owner)
+        check_range(array, network.dtype, name, owner, always=True)
+        least = network.weights.specs[path].least
+        if array.size and array.min() < least:
+            raise ValueError(f"{owner}: {name} must be at least {least}, got {array.min()}.")
         network.weights[path] = array
 
 

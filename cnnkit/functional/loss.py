@@ -5,7 +5,7 @@ from scipy.special import log_softmax
 
 from cnnkit import shapes
 from cnnkit._native import loss as native
-from cnnkit.arrays import as_reals, for_native
+from cnnkit.arrays import as_reals, check_unmasked, for_native
 
 
 def softmax_cross_entropy(logits, targets, sample_weight=None):
@@ -42,6 +42,7 @@ def softmax_cross_entropy_backward(logits, targets, sample_weight=None):
 
 def _cross_entropy(logits, targets, sample_weight, owner, gradient):
     (logits,) = as_reals(owner, logits=logits)
+    check_unmasked(targets, "targets", owner)
     if logits.ndim != 2 or 0 in logits.shape:
         raise ValueError(f"{owner}: logits must be (n, k), not empty, got shape {logits.shape}.")
     n, k = logits.shape
