@@ -3,6 +3,8 @@
 import numpy as np
 
 from cnnkit.display.figures import axes_or_new
+from cnnkit.estimators.base import BaseCNN
+from cnnkit.estimators.snapshot import snapshot
 from cnnkit.rate_range import lr_find
 
 TRAINING, VALIDATION, SCORE = "#0072b2", "#d55e00", "#009e73"  # colour-blind safe
@@ -70,6 +72,8 @@ class LossCurveDisplay:
         -------
         display : LossCurveDisplay
         """
+        if isinstance(estimator, BaseCNN):  # which another thread may fit meanwhile
+            estimator = snapshot(estimator)
         loss_curve = getattr(estimator, "loss_curve_", None)
         if loss_curve is None:
             raise ValueError(

@@ -130,7 +130,6 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         become(self, learnt)
         return self
 
-    @of_one_moment
     def transform(self, X):
         """Return the features of every image, an array of shape (n, n_features_out).
 
@@ -205,3 +204,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+# around what scikit-learn has put around it, which names the columns of its output
+CNNFeatures.transform = of_one_moment(CNNFeatures.transform)

@@ -12,7 +12,7 @@ from estimator_data import SMALL, X, Y, small
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from cnnkit import CNNFeatures, CNNRegressor, load, save
+from cnnkit import CNNFeatures, CNNRegressor, Conv, Dense, Flatten, ReLU, load, save
 
 THREADS = 8
 SETTINGS = [
@@ -132,6 +132,31 @@ def test_features(trials):
                     (clf, anew)[rng.integers(2)].fit(*DATA[rng.integers(2)])
                 for features in (anew, frozen):
                     assert features.transform(X[:9]).tobytes() in known
+
+        at_once(work, rng.spawn(THREADS))
+    trials.found = "each of one model"
+
+
+def test_names_of_features(trials):
+    """They are of the model whose numbers they are over."""
+    pytest.importorskip("pandas")
+    made = [
+        CNNFeatures(small([Conv(n), ReLU(), Flatten(), Dense()], max_iter=1), node="relu1")
+        for n in (2, 3)
+    ]
+    tables = [
+        features.fit(X, Y).set_output(transform="pandas").transform(X[:9]) for features in made
+    ]
+    known = {(tuple(table), table.to_numpy().tobytes()) for table in tables}
+    for rng in trials(quick=1, full=50):
+        shared = clone(made[0]).fit(X, Y)
+
+        def work(rng, shared=shared):
+            for _ in range(20):
+                if rng.random() < 0.3:
+                    shared.set_params(estimator=made[rng.integers(2)].estimator).fit(X, Y)
+                table = shared.transform(X[:9])
+                assert (tuple(table), table.to_numpy().tobytes()) in known
 
         at_once(work, rng.spawn(THREADS))
     trials.found = "each of one model"
