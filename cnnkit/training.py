@@ -1,5 +1,6 @@
 """The training loop."""
 
+from copy import deepcopy
 from functools import partial
 from math import isfinite
 from time import perf_counter
@@ -200,6 +201,17 @@ class Training:
             or set(like.values()) != {(flat.shape, flat.dtype)}
         ):
             raise ValueError(f"Training: its parts must be of one network, got {like}.")
+
+    def apart(self):
+        """Return the same training, which steps of this one do not change.
+
+        They have the network in common where its weights are what predicts: whoever goes on fills
+        them first. Where an average does, they do not.
+        """
+        found = object.__new__(type(self))
+        shared = (self.network, self.network.weights) if self.average is None else ()
+        vars(found).update(deepcopy(vars(self), {id(part): part for part in shared}))
+        return found
 
     def arrays(self):
         """Return all vectors that steps change, by name: what training goes on with."""

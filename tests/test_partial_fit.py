@@ -134,3 +134,19 @@ def test_the_first_partial_fit_needs_all_classes():
         small().partial_fit(X, Y)
     with pytest.raises(ValueError, match=r"y must be of the classes \[0 1\], got \[2 3 4 5 6 7 8"):
         small().partial_fit(X, Y, classes=[0, 1])
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_a_state_stays_while_the_estimator_goes_on(ema_decay):
+    """As a pickle's, that another thread writes meanwhile."""
+    clf, other = (small(ema_decay=ema_decay, **STEADY) for _ in range(2))
+    for estimator in (clf, other):
+        estimator.partial_fit(X, Y, classes=range(10))
+    state = clf.__getstate__()
+    clf.partial_fit(X[:50], Y[:50])
+    later = small()
+    later.__setstate__(state)
+    for estimator in (later, other):
+        estimator.partial_fit(X[50:], Y[50:])
+    assert later.loss_curve_ == other.loss_curve_
+    assert_same_bits(weights(later), weights(other))

@@ -21,7 +21,7 @@ from cnnkit.estimators.data import check_images, prepare
 from cnnkit.estimators.named import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE, Reals
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
-from cnnkit.estimators.snapshot import become, snapshot, training_of
+from cnnkit.estimators.snapshot import CHANGING, become, snapshot, training_of
 from cnnkit.estimators.start import begin, choose, copies, draw_seed, generators
 from cnnkit.estimators.traps import warn_of_no_progress
 from cnnkit.exceptions import DivergenceError, ModelFormatError, overflow_allowed
@@ -483,6 +483,13 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         """
         check_is_fitted(self)
         return self.network_.summary()
+
+    def __getstate__(self):
+        with CHANGING:  # no thread trains what is there: see `training_of`
+            state = super().__getstate__()
+            if state.get("_training") is not None:
+                state["_training"] = state["_training"].apart()
+        return state
 
     def _check_pickled(self, parts):
         if learned.FITTED.isdisjoint(parts):
