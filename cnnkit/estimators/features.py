@@ -109,10 +109,11 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
             if moment.random_state is not None:
                 inner.set_params(random_state=moment.random_state)
             inner.fit(X, y, **weighted)
+            found = snapshot(inner)
         else:
             check_is_fitted(inner)
-            check_images(inner, X, inner.network_.dtype)
-        found = snapshot(inner)
+            found = snapshot(inner)
+            check_images(found, X, found.network_.dtype)
         return self._adopt(inner, moment._find_node(found.network_), found)
 
     def _adopt(self, inner, node, moment=None):

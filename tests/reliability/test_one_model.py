@@ -3,16 +3,19 @@
 import copy
 import pickle
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
 import pytest
 from estimator_data import SMALL, X, Y, small
+from forks import FORKS, fork, wait
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from cnnkit import CNNFeatures, CNNRegressor, Conv, Dense, Flatten, ReLU, load, save
+from cnnkit.estimators.snapshot import CHANGING
 
 THREADS = 8
 SETTINGS = [
@@ -216,3 +219,31 @@ def test_parts_of_a_stream(ema_decay, trials):
         at_once(work, rng.spawn(THREADS))
         assert clf.n_iter_ > 1
     trials.found = "no error"
+
+
+class TestForks:
+    pytestmark = FORKS
+
+    def test_a_child_of_an_estimator_that_changes(self):
+        """Of whoever changed it in the parent, the child knows nothing."""
+        clf = small(max_iter=1).fit(X, Y)
+        held, done = threading.Event(), threading.Event()
+
+        def hold():
+            with CHANGING:
+                held.set()
+                done.wait()
+
+        def compute():
+            clf.set_params(max_iter=2).fit(X, Y)
+            assert clf.n_iter_ == 2
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait()
+        try:
+            assert wait(fork(compute)) == 0
+        finally:
+            done.set()
+            holder.join()
+        assert clf.max_iter == clf.n_iter_ == 1
