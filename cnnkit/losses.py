@@ -60,6 +60,7 @@ class SoftmaxCrossEntropy(Loss):
         if targets.ndim > 1:
             return super().__call__(logits, targets, doutputs, weights, total)
         total = len(logits) if total is None else total
+        targets = targets.copy()  # nobody else's: indices that are checked are those that are used
         loss = cross_entropy(logits, targets, weights, doutputs)
         if self.smoothing:
             loss += self._soften(logits, targets, doutputs, weights)
@@ -82,6 +83,7 @@ class SoftmaxCrossEntropy(Loss):
         return float((share * (logits[rows, targets] - means)).sum())
 
     def dense(self, targets):
+        targets = targets.copy()  # NumPy, too, reads an index twice
         found = np.full((len(targets), self.n_classes), self.smoothing / self.n_classes)
         found[np.arange(len(targets)), targets] += 1 - self.smoothing
         return found

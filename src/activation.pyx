@@ -1,5 +1,7 @@
 """Activations, number by number; x and y may be the same array, and dy and dx."""
 
+from math import prod
+
 from arrays cimport real_code, real_of, rows_pointer, size_of
 from simd cimport HARD_SWISH, LEAKY_RELU, RELU, RELU6, Activation, Dispatch, load_dispatch
 
@@ -40,7 +42,7 @@ cdef class ActivationOp:
         self.N = shape[0]
         *_, width = shape
         self.width = width
-        self.area = some.size // max(1, self.N * self.width)
+        self.area = prod(shape[1:-1])
         self.x = rows_pointer(x, shape, code, False, self.keep, &self.pitches[0])
         self.y = rows_pointer(y, shape, code, True, self.keep, &self.pitches[1])
         self.saved = rows_pointer(saved, shape, code, False, self.keep, &self.pitches[2])

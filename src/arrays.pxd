@@ -31,7 +31,8 @@ cdef inline char* pointer(
 ) except? NULL:
     """Data of a C-contiguous array of this shape and format; NULL for None.
 
-    The buffer stays exported, so that it can neither move nor be freed, as long as `keep` lives.
+    The buffer stays exported as long as `keep` lives: it is not freed, and shape and strides are
+    those that were checked. (NumPy's resize with refcheck=False frees what is exported, too.)
     """
     if array is None:
         return NULL
@@ -83,6 +84,14 @@ cdef inline char* rows_pointer(
     keep.append(view)
     cdef Py_buffer* buffer = PyMemoryView_GET_BUFFER(view)
     return <char*> buffer.buf
+
+
+cdef inline char* scratch_pointer(object scratch, Py_ssize_t least, list keep) except? NULL:
+    """Memory of at least so many bytes, whatever they are."""
+    cdef tuple shape = scratch.shape    # read once: what is checked is what is held
+    if len(shape) != 1 or shape[0] < least:
+        raise ValueError(f"scratch must be {least} bytes, got shape {shape}.")
+    return pointer(scratch, shape, "B", True, keep)
 
 
 cdef inline str real_code(int real):

@@ -12,7 +12,7 @@ since an algorithm is chosen by the shape of one image.
 
 from libc.string cimport memcpy, memset
 
-from arrays cimport pointer, real_code, real_of, rows_pointer, size_of
+from arrays cimport pointer, real_code, real_of, rows_pointer, scratch_pointer, size_of
 from direct cimport direct
 from direct_weights cimport bias_unit, direct_weights_unit
 from few cimport few_bytes
@@ -219,9 +219,7 @@ cdef class ConvOp:
 
     def attach(self, scratch):
         """Use `scratch`, an array of at least `scratch_bytes` bytes."""
-        self.shared = pointer(scratch, scratch.shape, "B", True, self.keep)
-        if scratch.shape[0] < self.scratch_bytes:
-            raise ValueError(f"scratch must be {self.scratch_bytes} bytes, got {scratch.shape[0]}.")
+        self.shared = scratch_pointer(scratch, self.scratch_bytes, self.keep)
         self.own = self.shared + self.shared_bytes
 
     cdef int workers(self, Py_ssize_t n) noexcept nogil:

@@ -2,7 +2,7 @@
 
 from libc.string cimport memcpy, memset
 
-from arrays cimport pointer, real_code, real_of, size_of
+from arrays cimport pointer, real_code, real_of, scratch_pointer, size_of
 from simd cimport PRODUCT_RELU, Depthwise, Dispatch, Kernels, load_dispatch
 from units cimport SHARES, ceil_div
 from windows cimport Windows, load_windows
@@ -128,9 +128,7 @@ cdef class DepthwiseOp:
 
     def attach(self, scratch):
         """Use `scratch`, an array of at least `scratch_bytes` bytes."""
-        if scratch.shape[0] < self.scratch_bytes:
-            raise ValueError(f"scratch must be {self.scratch_bytes} bytes, got {scratch.shape[0]}.")
-        self.sums = pointer(scratch, scratch.shape, "B", True, self.keep)
+        self.sums = scratch_pointer(scratch, self.scratch_bytes, self.keep)
 
     cdef int workers(self, Py_ssize_t n) noexcept nogil:
         cdef Windows* g = &self.g

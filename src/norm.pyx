@@ -1,9 +1,11 @@
 """Batch normalisation over the pixels of a batch, channel by channel; at inference y = a x + b."""
 
+from math import prod
+
 from libc.math cimport sqrt
 from libc.string cimport memset
 
-from arrays cimport pointer, real_code, real_of, size_of
+from arrays cimport pointer, real_code, real_of, scratch_pointer, size_of
 from blas cimport real_t
 from simd cimport Dispatch, Kernels, load_dispatch
 from units cimport SHARES
@@ -53,7 +55,7 @@ cdef class ChannelsOp:
         self.size = size_of(real)
         self.N = shape[0]
         self.C = C
-        self.area = x.size // max(1, self.N * self.C)
+        self.area = prod(shape[1:-1])
         self.x = pointer(x, shape, code, False, self.keep)
         self.y = pointer(y, shape, code, True, self.keep)
 
@@ -113,9 +115,7 @@ cdef class BatchNormOp(ChannelsOp):
 
     def attach(self, scratch):
         """Use `scratch`, an array of at least `scratch_bytes` bytes."""
-        if scratch.shape[0] < self.scratch_bytes:
-            raise ValueError(f"scratch must be {self.scratch_bytes} bytes, got {scratch.shape[0]}.")
-        self.sums = pointer(scratch, scratch.shape, "B", True, self.keep)
+        self.sums = scratch_pointer(scratch, self.scratch_bytes, self.keep)
 
     cdef int check(self, Py_ssize_t n) except -1:
         self.check_count(n)

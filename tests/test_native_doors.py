@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from cnnkit._native.activation import ActivationOp
+from cnnkit._native.conv import ConvOp
+from cnnkit._native.depthwise import DepthwiseOp
 from oracles import laid_out
 
+from cnnkit import shapes
 from cnnkit._native import loss
 
 A = np.ones((3, 4, 5), "float32")
@@ -65,3 +68,17 @@ def test_labels(label):
 def test_rows_of_labels():
     with pytest.raises(ValueError, match=r"^logits, targets, weights and dlogits must have"):
         loss.cross_entropy(np.zeros((3, 5)), np.zeros(2, np.intp), None, None)
+
+
+@pytest.mark.parametrize("kind", [ConvOp, DepthwiseOp])
+def test_scratch(kind):
+    x, w, dw = np.ones((1, 5, 5, 2)), np.ones((3, 3, 1, 2)), np.empty((3, 3, 1, 2))
+    y = np.empty((1, 3, 3, 2))
+    windows = shapes.windows(x.shape, 3, 1, 0, owner="test")
+    arrays = x, w, None, y, y, None, dw
+    op = kind(windows, 2, *arrays) if kind is ConvOp else kind(windows, *arrays)
+    for small in (np.empty(op.scratch_bytes - 1, "uint8"), np.empty((2, 10**6), "uint8")):
+        with pytest.raises(ValueError, match=f"^scratch must be {op.scratch_bytes} bytes, got"):
+            op.attach(small)
+    with pytest.raises(ValueError, match=r"^attach scratch before the first run\."):
+        op.forward(1)

@@ -47,6 +47,8 @@ def _cross_entropy(logits, targets, sample_weight, owner, gradient):
         raise ValueError(f"{owner}: logits must be (n, k), not empty, got shape {logits.shape}.")
     n, k = logits.shape
     targets = np.asarray(targets)
+    if targets.ndim == 1:
+        targets = targets.copy()  # nobody else's: what is checked is what is used
     if targets.ndim == 1 and targets.dtype.kind not in "iu":
         raise TypeError(f"{owner}: targets must be class indices, got dtype {targets.dtype}.")
     shapes.check_shape(targets, (n,) if targets.ndim == 1 else (n, k), "targets", owner)
