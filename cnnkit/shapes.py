@@ -28,10 +28,10 @@ def as_int(value, name, owner, minimum=1, maximum=MAX_EXTENT):
 
 def as_pair(value, name, owner, minimum=1):
     """Return an int or a pair of ints as a pair ``(vertical, horizontal)``."""
-    items = (value, value) if _int_or_none(value) is not None else value
-    if not isinstance(items, (tuple, list)) or len(items) != 2:
+    items = (value, value) if _int_or_none(value) is not None else once(value)
+    if not isinstance(items, tuple) or len(items) != 2:
         rule = f"{_kind([], minimum)} or a pair of them"
-        error = TypeError if not isinstance(items, (tuple, list)) else ValueError
+        error = TypeError if not isinstance(items, tuple) else ValueError
         message = f"{owner}: {name} must be {rule}, got {value!r}."
         raise error(ended(message, for_value(name, value)))
     numbers = [_int_or_none(item) for item in items]
@@ -40,6 +40,11 @@ def as_pair(value, name, owner, minimum=1):
         rule = f"{_kind(numbers, minimum)} or a pair of them"
         raise error(f"{owner}: {name} must be {rule}, got {value!r}.")
     return tuple(numbers)
+
+
+def once(value):
+    """Return a list as a tuple: what is checked is what is used, whoever changes the list."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _int_or_none(value):
@@ -73,6 +78,7 @@ def pad_amounts(padding, size, kernel, stride, dilation, owner):
     "same" gives an output of ``ceil(size / stride)`` with the odd pixel at the end, as TensorFlow
     and ONNX's SAME_UPPER define it; "valid" is no padding.
     """
+    sides = once(padding)
     if isinstance(padding, str):
         if padding == "valid":
             return (0, 0), (0, 0)
@@ -81,10 +87,10 @@ def pad_amounts(padding, size, kernel, stride, dilation, owner):
     elif _int_or_none(padding) is not None:
         amount = as_int(padding, "padding", owner, 0)
         return (amount, amount), (amount, amount)
-    elif isinstance(padding, (tuple, list)) and len(padding) == 2:
-        if all(isinstance(side, (tuple, list)) for side in padding):
-            return tuple(as_pair(side, "padding", owner, 0) for side in padding)
-        return tuple((amount, amount) for amount in as_pair(padding, "padding", owner, 0))
+    elif isinstance(sides, tuple) and len(sides) == 2:
+        if all(isinstance(side, (tuple, list)) for side in sides):
+            return tuple(as_pair(side, "padding", owner, 0) for side in sides)
+        return tuple((amount, amount) for amount in as_pair(sides, "padding", owner, 0))
     message = (
         f"{owner}: padding must be a non-negative int, a pair of them, "
         f"((top, bottom), (left, right)), 'valid' or 'same', got {padding!r}."
@@ -242,8 +248,9 @@ def sample_shape(value, owner):
 
 def image_shape(value, owner):
     """Return `value` as ``(H, W, C)``; ``(H, W)`` means one channel."""
-    if not isinstance(value, (tuple, list)) or len(value) not in (2, 3):
+    sides = once(value)
+    if not isinstance(sides, tuple) or len(sides) not in (2, 3):
         raise ValueError(f"{owner}: image_shape must be (H, W) or (H, W, C), got {value!r}.")
-    sides = tuple(as_int(side, "image_shape", owner) for side in value)
+    sides = tuple(as_int(side, "image_shape", owner) for side in sides)
     check_product(sides, "image_shape", value, owner)
     return sides if len(sides) == 3 else (*sides, 1)

@@ -7,6 +7,7 @@ import oracles
 import pytest
 
 from cnnkit import shapes
+from cnnkit.functional.layout import last_shape
 
 OWNER = "Someone"
 HUGE = 2**31
@@ -66,6 +67,27 @@ def test_an_upper_bound_of_ones_own():
 @pytest.mark.parametrize("value", [(1, 2), [1, 2], (np.int32(1), 2)], ids=repr)
 def test_pairs(value):
     assert shapes.as_pair(value, "size", OWNER) == (1, 2)
+
+
+class Grows(list):
+    """A list that somebody adds to as soon as its length is known."""
+
+    def __len__(self):
+        length = super().__len__()
+        self.append(1)
+        return length
+
+
+def test_lists_are_read_once():
+    for function, sizes in (
+        (lambda value: shapes.as_pair(value, "size", OWNER), [1, 2]),
+        (lambda value: shapes.image_shape(value, OWNER), [4, 4, 1]),
+        (lambda value: shapes.pad_amounts(value, *[(4, 4)] * 4, OWNER), [1, 2]),
+        (lambda value: last_shape(value, "channels_last", OWNER), [1, 4, 4, 1]),
+    ):
+        assert function(sizes)
+        with pytest.raises(ValueError, match=r"^Someone: .*, got \["):
+            function(Grows(sizes))
 
 
 @pytest.mark.parametrize("value", [(), (1,), (1, 2, 3), [1, 2, 3]], ids=repr)

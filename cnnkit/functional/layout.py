@@ -41,8 +41,9 @@ def gradient_like(dy, shape, data_format, owner):
 def last_shape(input_shape, data_format, owner):
     """Return the shape of images given as `data_format` as (N, H, W, C)."""
     _check_format(data_format, owner)
-    if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 4:
+    sizes = shapes.once(input_shape)
+    if not isinstance(sizes, tuple) or len(sizes) != 4:
         raise ValueError(f"{owner}: input_shape must be 4 ints, got {input_shape!r}.")
-    sizes = tuple(shapes.as_int(size, "input_shape", owner, 0) for size in input_shape)
+    sizes = tuple(shapes.as_int(size, "input_shape", owner, 0) for size in sizes)
     shapes.check_product(sizes, "input_shape", input_shape, owner)
     return sizes if data_format == "channels_last" else (sizes[0], *sizes[2:], sizes[1])
