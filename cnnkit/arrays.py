@@ -70,7 +70,8 @@ def _as_array(array, name, owner):
     if array is None or hasattr(array, "toarray"):
         kind = "None" if array is None else "a sparse one"
         raise TypeError(f"{owner}: {name} must be a dense array, got {kind}.")
-    array = np.asarray(array)
+    # a view of our own: the shape that is checked stays, whoever gives the array another meanwhile
+    array = np.asarray(array)[...]
     if array.dtype.byteorder not in "=|":
         array = array.astype(array.dtype.newbyteorder("="))
     return array

@@ -295,7 +295,7 @@ class Network:
         activations : dict of arrays of shape (n, ...) by path
         """
         check_unmasked(X, "X", "Network")
-        X = np.asarray(X)
+        X = np.asarray(X)[...]  # its shape stays, whoever gives the array another meanwhile
         real_dtype(X.dtype, "X", "Network")
         images.check_input_shape(X, self.input_shape, "Network")
         check_range(X, self.dtype, "X", "Network")

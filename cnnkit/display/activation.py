@@ -95,7 +95,7 @@ class ClassActivationDisplay:
         images = as_images(X, network.input_shape, "ClassActivationDisplay")
         known = np.asarray(estimator.classes_)
         proba = estimator.predict_proba(X)
-        wanted = known[proba.argmax(axis=1)] if classes is None else np.asarray(classes)
+        wanted = known[proba.argmax(axis=1)] if classes is None else np.array(classes)
         if wanted.shape != (len(X),) or not np.isin(wanted, known).all():
             raise ValueError(
                 f"ClassActivationDisplay: classes must be one of {known} for each of the {len(X)} "
@@ -223,7 +223,7 @@ def class_activation_maps(network, X, targets, node=None):
     check_node(network, node, ClassActivationDisplay)
     maps = network.activations(X, [node])[node]
     rest, gate = _rest(network, node, maps.shape[1:])
-    targets, n = np.asarray(targets), rest.output.shape[1]
+    targets, n = np.array(targets), rest.output.shape[1]  # a copy, that is checked and used
     whole = targets.dtype.kind in "iu" and targets.shape == (len(maps),)
     if not whole or not ((targets >= 0) & (targets < n)).all():
         raise ValueError(

@@ -31,7 +31,8 @@ def shape_of(X):
 def check_training_data(estimator, X, y, fitted_shape=None):
     """Return X, y, the shape of one image, and what X teaches; the shape must be `fitted_shape`.
 
-    The estimator stays as it is.
+    The estimator stays as it is. Nobody else has the y, and X is a view of its own: what is checked
+    is what is used, whoever writes to y or gives X another shape meanwhile.
     """
     estimator = snapshot(estimator)  # scikit-learn's checks set attributes
     owner = type(estimator).__name__
@@ -46,6 +47,7 @@ def check_training_data(estimator, X, y, fitted_shape=None):
             vars(estimator).pop("feature_names_in_", None)
         else:
             X, y = validate_data(estimator, X, y, reset=fitted_shape is None, **options)
+    X, y = X[...], y.copy()
     real_dtype(X.dtype, "X", owner)
     y = estimator._check_y(y)
     if fitted_shape is None:
@@ -69,6 +71,7 @@ def check_images(estimator, X, dtype):
         else:
             images.check_axis(shape, estimator.input_shape_, owner)
             X = validate_data(estimator, X, reset=False)
+    X = X[...]
     real_dtype(X.dtype, "X", owner)
     images.check_input_shape(X, estimator.input_shape_, owner)
     check_range(X, dtype, "X", owner)
@@ -134,7 +137,7 @@ class TrainingData:
     def _weigh(self, sample_weight, estimator):
         """Fill `weights`, and leave out samples that weigh nothing."""
         owner = type(estimator).__name__
-        weights = _check_sample_weight(sample_weight, self.X, dtype=np.float64)
+        weights = np.array(_check_sample_weight(sample_weight, self.X, dtype=np.float64))
         if (weights < 0).any():
             raise ValueError(f"{owner}: sample_weight must not be negative, got {weights.min()}.")
         if not weights.any():  # as scikit-learn says it from 1.9 on
@@ -193,9 +196,10 @@ class TrainingData:
         estimator._check_given(y_val, "y_val")
         with explaining(X_val, owner, "X_val"):
             X_val = check_array(X_val, allow_nd=True, estimator=estimator, input_name="X_val")
+        X_val = X_val[...]
         real_dtype(X_val.dtype, "X_val", owner)
         images.check_input_shape(X_val, self.shape, owner, "X_val", "as X does")
-        y_val = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val")
+        y_val = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val").copy()
         check_consistent_length(X_val, y_val)
         y_val = estimator._check_y(y_val)
         targets = estimator._encode(y_val, self.learnt, "y_val")
