@@ -277,12 +277,10 @@ def changing_shapes(rng, note):
     ended = threading.Event()
 
     def change():
-        while not ended.is_set():
-            for array, shape in shapes:
-                array.shape = (*shape[::-1], 1)[number(rng, 0, 1) :]
-                array.flags.writeable = False
-                array.shape = shape
-                array.flags.writeable = True
+        while not ended.is_set():  # Python goes to the other thread here, and at calls, alone
+            array, shape = shapes[number(rng, 0, len(shapes) - 1)]
+            array.shape = [shape, shape, shape[::-1], (*shape, 1), (-1,)][number(rng, 0, 4)]
+            array.flags.writeable = bool(rng.random() < 0.7)
 
     thread = threading.Thread(target=change)
     thread.start()
