@@ -204,10 +204,7 @@ def pool_windows(input_shape, pool_size, stride, padding, ceil_mode, owner):
             f"{owner}: padding must be smaller than pool_size {(found.KH, found.KW)}, "
             f"got {padding!r}."
         )
-    if found.H * found.W > MAX_EXTENT:
-        raise ValueError(
-            f"{owner}: an image must have at most 2**31 - 1 pixels, got {found.H} x {found.W}."
-        )
+    _check_pixels(found.H, found.W, owner)
     return found
 
 
@@ -216,7 +213,23 @@ def global_windows(input_shape, owner):
     H, W = input_shape[1:3]
     if not H or not W:
         raise ValueError(f"{owner}: images must have at least one pixel, got {H} x {W}.")
+    _check_pixels(H, W, owner)
     return windows(input_shape, (H, W), 1, 0, owner=owner)
+
+
+def _check_pixels(H, W, owner):
+    """Raise unless max pooling can count the pixels of an image in 32 bits."""
+    if H * W > MAX_EXTENT:
+        raise ValueError(f"{owner}: an image must have at most 2**31 - 1 pixels, got {H} x {W}.")
+
+
+def check_matrices(sizes, owner):
+    """Raise unless BLAS, which counts in 32 bits, can take matrices of `sizes`, a dict by name."""
+    for name, size in sizes.items():
+        if size > MAX_EXTENT:
+            raise ValueError(
+                f"{owner}: {name} must be at most 2**31 - 1 for algorithm 'im2col', got {size}."
+            )
 
 
 def check_groups(groups, C, F, owner):

@@ -28,6 +28,8 @@ from winograd cimport (
     winograd_pack)
 from winograd_weights cimport count_sides, gradient_own_bytes, winograd_weights
 
+from cnnkit import shapes
+
 cdef const Dispatch* dispatch = load_dispatch()
 
 cdef enum:
@@ -111,6 +113,7 @@ cdef class ConvOp:
         algorithm="auto",
         relu=False,
         scale=None,         # (F,), with b: y = scale conv(x, w) + b, forward only
+        owner="Conv",
     ):
         if algorithm not in ALGORITHMS:
             raise ValueError(f"algorithm must be one of {ALGORITHMS}, got {algorithm!r}.")
@@ -160,6 +163,10 @@ cdef class ConvOp:
         self.uses_blas = (self.forward_by == IM2COL
                           or (dx is not None and self.input_by == IM2COL)
                           or (dw is not None and self.weights_by == IM2COL))
+        if self.uses_blas:
+            shapes.check_matrices({"kernel_size times the channels of a group": self.K,
+                                   "filters": F,
+                                   "channels of the output": max(y_pixel, dy_pixel)}, owner)
         self.plan_scratch()
 
     cdef void plan_scratch(self):

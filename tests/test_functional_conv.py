@@ -700,3 +700,14 @@ def test_same_bits_on_any_threads_and_in_any_batch(shape, filters, kernel, strid
         set_num_threads(None)
     for other in found[1:]:
         assert_same_bits(other, found[0])
+
+
+def test_im2col_refuses_matrices_that_blas_cannot_count():
+    """Before anything is computed: zeros take memory only once they are touched."""
+    channels = (1 << 30) + 1
+    try:
+        x, w = np.zeros((1, 1, 2, channels), np.float32), np.zeros((1, 2, channels, 1), np.float32)
+    except MemoryError:
+        pytest.skip("no address space for arrays this large")
+    with pytest.raises(ValueError, match=says("conv2d", "kernel_size", "2**31 - 1", 2 * channels)):
+        conv2d(x, w, algorithm="im2col")

@@ -171,6 +171,14 @@ def test_global_windows(channels):
     assert (found.KH, found.KW, found.OH, found.OW) == (5, 6, 1, 1)
     with refused("images must have at least one pixel, got 5 x 0"):
         shapes.global_windows((2, 5, 0, channels), OWNER)
+    with refused(r"an image must have at most 2\*\*31 - 1 pixels, got 65536 x 32768"):
+        shapes.global_windows((1, 1 << 16, 1 << 15, channels), OWNER)
+
+
+def test_sizes_that_blas_cannot_count():
+    shapes.check_matrices({"filters": 2**31 - 1}, OWNER)
+    with refused(r"filters must be at most 2\*\*31 - 1 for algorithm 'im2col', got 2147483648"):
+        shapes.check_matrices({"K": 5, "filters": 2**31}, OWNER)
 
 
 def test_pool_windows():

@@ -249,7 +249,7 @@ def _conv_op(owner, windows, groups, *arrays, algorithm):
 
     if algorithm not in ALGORITHMS:
         raise ValueError(f"{owner}: algorithm must be one of {ALGORITHMS}, got {algorithm!r}.")
-    op = ConvOp(windows, groups, *arrays, algorithm=algorithm)
+    op = ConvOp(windows, groups, *arrays, algorithm=algorithm, owner=owner)
     op.attach(empty_bytes(op.scratch_bytes))
     return op
 
