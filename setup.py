@@ -19,7 +19,7 @@ MODULES = [
     "loss",
     "optimizer",
 ]
-KERNELS = [f"src/simd/{stem}.c" for stem in ("kernels", "winograd", "depthwise", "softmax")]
+KERNELS = [f"src/simd/{stem}.c" for stem in ("kernels", "sums", "winograd", "depthwise", "softmax")]
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,

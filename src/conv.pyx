@@ -13,15 +13,17 @@ since an algorithm is chosen by the shape of one image.
 from libc.string cimport memcpy, memset
 
 from arrays cimport pointer, real_code, real_of, rows_pointer, scratch_pointer, size_of
-from direct cimport direct
-from direct_weights cimport bias_unit, direct_weights_unit
+from direct cimport direct, direct_own_bytes
+from direct_weights cimport add_weights, bias_unit, direct_weights_unit, parts_of_unit
 from few cimport few_bytes
 from im2col_conv cimport cols_rows, im2col_forward, im2col_input, im2col_weights
 from panels cimport count_panels, pack_item, panel_bytes, panels_of_chunk
 from scatter cimport (
     scatter, scatter_columns, scatter_panel_bytes, scatter_panels, scatter_rows)
 from simd cimport PRODUCT_ADD, PRODUCT_RELU, Dispatch, Kernels, load_dispatch
-from units cimport SHARES, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit, plan
+from units cimport (
+    ADDS, SHARES, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit, parts_of_block,
+    plan)
 from windows cimport Windows, load_windows
 from winograd cimport (
     count_tiles, transformed_bytes, transformed_of_chunk, winograd, winograd_own_bytes,
@@ -79,7 +81,7 @@ cdef class ConvOp:
         const Kernels* kernels
         Py_ssize_t size, K, block, partials, splits
         int forward_by, input_by, weights_by
-        bint relu
+        bint relu, blocked     # whether sums over pixels are so long that they are in blocks
         int threads
         char *x
         char *w
@@ -172,7 +174,7 @@ cdef class ConvOp:
     cdef void plan_scratch(self):
         cdef:
             Conv* conv = &self.forward_plan
-            Py_ssize_t weights = self.K * conv.F * self.size
+            Py_ssize_t weights = self.K * conv.F * self.size, units
         self.block = cols_rows(conv, self.size) * self.K * self.size
         self.shared_bytes = self.own_bytes = 0
         self.need_scratch(conv, self.forward_by)
@@ -180,6 +182,7 @@ cdef class ConvOp:
             self.need_scratch(conv if self.input_by == SCATTER else &self.turned_plan,
                               self.input_by)
         self.partials = self.splits = 1
+        self.blocked = False
         if self.dw != NULL:
             self.partials = max(1, min(SHARES, PARTIALS // max(1, weights)))
             if self.weights_by == WINOGRAD:
@@ -190,7 +193,9 @@ cdef class ConvOp:
                 self.own_bytes = max(self.own_bytes,
                                      gradient_own_bytes(conv, self.kernels, self.size))
             else:
-                self.partials = max(1, min(self.partials, count_units(conv, conv.g.N)))
+                units = count_units(conv, conv.g.N)
+                self.partials = max(1, min(self.partials, units))
+                self.blocked = ceil_div(units, self.partials) * parts_of_unit(conv) > ADDS
                 self.need_scratch(conv, self.weights_by)
                 self.own_bytes += conv.rows * conv.cols * 2 * self.kernels.lanes * self.size
                 if conv.groups > 1:
@@ -199,8 +204,10 @@ cdef class ConvOp:
                     self.splits = min(ceil_div(conv.g.C, 16),
                                       max(ceil_div(SHARES, self.partials),
                                           ceil_div(weights, PARTIALS)))
-            self.shared_bytes = max(self.shared_bytes,
-                                    self.partials * (weights + conv.F * self.size) - weights)
+            self.shared_bytes = max(
+                self.shared_bytes,
+                self.partials * 2 * conv.F * self.size
+                + (self.partials * (1 + self.blocked) - 1) * weights)
         self.shared_bytes = ceil_div(self.shared_bytes, 64) * 64
         self.own_bytes = ceil_div(self.own_bytes, 64) * 64
         self.scratch_bytes = self.shared_bytes + self.threads * self.own_bytes
@@ -210,7 +217,7 @@ cdef class ConvOp:
         if by == DIRECT:
             shared = (panels_of_chunk(conv, self.kernels, self.size)
                       * panel_bytes(conv, self.kernels, self.size))
-            own = conv.slab
+            own = direct_own_bytes(conv, self.kernels, self.size)
             if conv.flat:
                 own = max(own, few_bytes(conv, self.kernels, self.size))
         elif by == SCATTER:
@@ -335,13 +342,13 @@ cdef class ConvOp:
     cdef void weights_backward(self, Py_ssize_t n) noexcept nogil:
         """Partial sums over ranges of units, then their sum in order.
 
-        In scratch: db of the first, then dw and db of every other.
+        In scratch: db of each with what rounding took from it; dw of all but the first; and, where
+        sums are in blocks, dw of a block of each.
         """
         cdef:
             Conv* conv = &self.gradient_plan
             WeightsJob job
-            Py_ssize_t weights = self.K * conv.F, step = (weights + conv.F) * self.size, i
-            char* sums = self.shared
+            Py_ssize_t weights = self.K * conv.F, i
         job.op = <void*> self
         job.n = n
         if self.weights_by == WINOGRAD:
@@ -357,10 +364,20 @@ cdef class ConvOp:
             return
         dispatch.run(weights_item, &job, job.partials * job.splits, self.workers(n))
         for i in range(1, job.partials):
-            self.kernels.axpy(conv.F, 1.0, sums + i * step, sums)
-            self.kernels.axpy(weights, 1.0, sums + (i - 1) * step + conv.F * self.size, self.dw)
+            self.kernels.axpy(conv.F, 1.0, self.partial_db(i), self.shared)
+            self.kernels.axpy(weights, 1.0, self.partial_dw(i), self.dw)
         if self.db != NULL:
-            memcpy(self.db, sums, conv.F * self.size)
+            memcpy(self.db, self.shared, conv.F * self.size)
+
+    cdef inline char* partial_db(self, Py_ssize_t part) noexcept nogil:
+        return self.shared + part * 2 * self.gradient_plan.F * self.size
+
+    cdef inline char* partial_dw(self, Py_ssize_t part) noexcept nogil:
+        """Of a partial sum; after those of all, of a block."""
+        if part == 0:
+            return self.dw
+        return (self.partial_db(self.partials)
+                + (part - 1) * self.K * self.gradient_plan.F * self.size)
 
     cdef void partial_weights(
         self,
@@ -374,14 +391,15 @@ cdef class ConvOp:
     ) noexcept nogil:
         cdef:
             Conv* conv = &self.gradient_plan
-            Py_ssize_t C = conv.g.C // conv.groups, i
+            Py_ssize_t C = conv.g.C // conv.groups, i, block = last - first, at
             Py_ssize_t g0 = 0, g1 = 1, c0 = 0, cn = C
             int flags
             Unit unit
             char* own = self.own + thread * self.own_bytes
             char* edge = own + conv.slab
-            char* db = self.shared + part * (self.K + 1) * conv.F * self.size
-            char* dw = db - self.K * conv.F * self.size if part else self.dw
+            char* db = self.partial_db(part)
+            char* dw = self.partial_dw(part)
+            char* to = dw
         if self.weights_by == WINOGRAD:
             winograd_weights(dispatch, thread, conv, self.kernels, self.size, first, last, split,
                              self.x, self.dy, own, dw, db)
@@ -392,19 +410,28 @@ cdef class ConvOp:
         else:
             c0 = C * split // splits
             cn = C * (split + 1) // splits - c0
+        if split == 0:
+            memset(db, 0, 2 * conv.F * self.size)
+        if self.blocked:
+            block = ceil_div(parts_of_block(block * parts_of_unit(conv)), parts_of_unit(conv))
+            to = self.partial_dw(self.partials + part)
         for i in range(first, last):
             if dispatch.dropped(thread):
                 return
-            flags = PRODUCT_ADD if i > first else 0
+            at = (i - first) % block
+            flags = PRODUCT_ADD if at else 0
             unit = locate_unit(conv, n, i)
             if self.weights_by == DIRECT:
                 load_unit(conv, self.size, &unit, g0 * C + c0, (g1 - g0) * cn, self.x, own)
                 direct_weights_unit(conv, self.kernels, self.size, &unit, g0, g1, c0, cn, flags,
-                                    self.dy, edge, dw)
+                                    self.dy, edge, to)
             else:
-                im2col_weights(conv, self.size, &unit, flags, self.x, self.dy, own, dw)
+                im2col_weights(conv, self.size, &unit, flags, self.x, self.dy, own, to)
+            if self.blocked and (at == block - 1 or i == last - 1):
+                add_weights(conv, self.kernels, self.size, g0, g1, c0, cn,
+                            PRODUCT_ADD if i - first >= block else 0, to, dw)
             if split == 0:
-                bias_unit(conv, self.kernels, self.size, &unit, flags, self.dy, db)
+                bias_unit(conv, self.kernels, self.size, &unit, self.dy, db)
 
 
 cdef struct WeightsJob:

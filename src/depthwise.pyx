@@ -9,6 +9,7 @@ from windows cimport Windows, load_windows
 
 cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
+    STRETCH = 256           # outputs, about, whose sum for a gradient is one part of it
     SMALL = 1 << 18         # multiply-adds under which a second thread costs more than it brings
 
 
@@ -71,7 +72,7 @@ cdef class DepthwiseOp:
         Windows g
         const Kernels* kernels
         Py_ssize_t size, partials
-        bint relu
+        bint relu, stretched   # whether sums over outputs are so long that they are in parts
         char *x
         char *w
         char *b
@@ -120,15 +121,20 @@ cdef class DepthwiseOp:
         self.dw = pointer(dw, w_shape, code, True, keep)
         self.db = pointer(db, (g.C,), code, True, keep)
         self.partials = min(SHARES, max(1, g.N * g.OH))
+        self.stretched = ceil_div(g.N * g.OH, self.partials) * g.OW > STRETCH
         self.scratch_bytes = 0
         if scale is not None:
             self.scratch_bytes = g.KH * g.KW * g.C * self.size
         if dw is not None:
-            self.scratch_bytes = self.partials * (g.KH * g.KW + 1) * g.C * self.size
+            self.scratch_bytes = self.partials * self.part_numbers() * self.size
 
     def attach(self, scratch):
         """Use `scratch`, an array of at least `scratch_bytes` bytes."""
         self.sums = scratch_pointer(scratch, self.scratch_bytes, self.keep)
+
+    cdef Py_ssize_t part_numbers(self) noexcept nogil:
+        """Numbers of scratch for a part of dw and db."""
+        return (3 if self.stretched else 1) * (self.g.KH * self.g.KW + 1) * self.g.C
 
     cdef int workers(self, Py_ssize_t n) noexcept nogil:
         cdef Windows* g = &self.g
@@ -200,7 +206,7 @@ cdef class DepthwiseOp:
         cdef:
             Windows* g = &self.g
             Py_ssize_t i, weights = g.KH * g.KW * g.C
-            Py_ssize_t step = (weights + g.C) * self.size
+            Py_ssize_t step = self.part_numbers() * self.size
             Py_ssize_t partials
             WeightsJob job
         self.check(n)
@@ -222,22 +228,27 @@ cdef class DepthwiseOp:
     cdef void partial_weights(
         self, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last
     ) noexcept nogil:
-        """Sums over output rows first <= row < last, in scratch: dw, then db."""
+        """Sums over output rows first <= row < last, in scratch: dw, then db.
+
+        Of many outputs they are a total of simd/kernels.h, and after it those of one stretch.
+        """
         cdef:
             Windows* g = &self.g
-            Py_ssize_t row, n, oh, ow, count, pixel = g.C * self.size
+            Py_ssize_t row, n, oh, ow, count, seen = 0, pixel = g.C * self.size
+            Py_ssize_t numbers = (g.KH * g.KW + 1) * g.C
             Taps down, across
-            char* dw = self.sums + part * (g.KH * g.KW + 1) * pixel
+            char* total = self.sums + part * self.part_numbers() * self.size
+            char* dw = total + 2 * numbers * self.size if self.stretched else total
             char* dy = self.dy + first * g.OW * pixel
             Depthwise d
-        memset(dw, 0, (g.KH * g.KW + 1) * pixel)
+        memset(total, 0, self.part_numbers() * self.size)
         for row in range(first, last):
             n = row // g.OH
             oh = row % g.OH
             down = taps_of_output(oh * g.SH - g.PT, g.H, g.KH, g.DH)
             ow = 0
             while ow < g.OW:
-                count = self.line(ow, &across)
+                count = min(self.line(ow, &across), STRETCH)
                 d = self.steps(&down, &across)
                 self.kernels.depthwise.weights(
                     &d, count, self.x + ((n * g.H + down.at) * g.W + across.at) * pixel, dy,
@@ -245,6 +256,11 @@ cdef class DepthwiseOp:
                     dw + g.KH * g.KW * pixel)
                 dy += count * pixel
                 ow += count
+                seen += count
+                if self.stretched and (seen >= STRETCH or (row == last - 1 and ow == g.OW)):
+                    self.kernels.sums.add(numbers, dw, total)
+                    memset(dw, 0, numbers * self.size)
+                    seen = 0
 
     cdef void input_row(self, Py_ssize_t row) noexcept nogil:
         """dx[ih, iw, c] = sum over (kh, kw) that saw it of dy[oh, ow, c] w[kh, kw, c]

@@ -10,11 +10,19 @@ The gradient to x is the same with the kernel turned round and channels and filt
 from few cimport few_pixels, has_few_pixels
 from panels cimport count_panels, pack_item, panel_bytes, panels_of_chunk
 from simd cimport PRODUCT_ADD, Kernels, Product
-from units cimport SHARES, TERMS, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit
-from windows cimport Windows
+from units cimport (
+    ADDS, SHARES, Conv, Cut, Job, Unit, add_block, ceil_div, count_units, load_unit, locate_unit)
 
 cdef enum:
     PACK = 256 << 10        # bytes of packed weights under which a second thread costs more
+
+
+cdef inline Py_ssize_t direct_own_bytes(
+    const Conv* conv, const Kernels* kernels, Py_ssize_t size
+) noexcept nogil:
+    """Scratch of a thread: a slab, and a block of long sums of a unit's pixels and a panel."""
+    cdef Py_ssize_t block = conv.rows * conv.cols * 2 * kernels.lanes * size
+    return conv.slab + (block if conv.apart.parts > ADDS or conv.whole.parts > ADDS else 0)
 
 
 cdef inline void direct_unit(
@@ -26,54 +34,58 @@ cdef inline void direct_unit(
     const char* panel,      # IN
     const char* b,          # IN   (F,) or NULL
     int flags,
+    char* block,            # scratch
     char* y,                # OUT  (N, OH, OW, F)
 ) noexcept nogil:
     """Filters of one panel for the pixels of one unit.
 
-    A sum is cut into parts of about TERMS terms that round apart: the error grows with the square
-    root of TERMS, not of all terms, and a part of the panel stays in L1 for all rows of the unit.
+    A sum is cut into parts of about TERMS terms that round apart, and parts are added up in blocks
+    where there are many: a part of the panel stays in L1 for all rows of the unit.
     """
     cdef:
-        const Windows* g = &conv.g
-        Py_ssize_t C = g.C // conv.groups, F = conv.F // conv.groups
+        Py_ssize_t C = conv.g.C // conv.groups, F = conv.F // conv.groups
         Py_ssize_t per_group = ceil_div(F, 2 * kernels.lanes)
         Py_ssize_t group = index // per_group, j = index % per_group * 2 * kernels.lanes
         Py_ssize_t cols = min(2 * kernels.lanes, F - j), first = group * F + j
         Py_ssize_t width = 2 * kernels.lanes if cols > kernels.lanes else kernels.lanes
-        bint whole = C == unit.pixel and g.DW == 1      # a kernel row is one run
-        Py_ssize_t lines = 1 if whole else g.KH
-        Py_ssize_t runs = g.KH if whole else g.KW, length = g.KW * C if whole else C
-        Py_ssize_t some = max(1, TERMS // length), most = min(length, TERMS), r, line, run, k
-        bint last
+        Py_ssize_t r, k, line, run, part = 0, row = unit.cols * width
+        bint run_on = C == unit.pixel and conv.g.DW == 1    # a kernel row is one run
+        const Cut* cut = &conv.whole if run_on else &conv.apart
+        bint last, in_y
         const char* x = unit.x + group * C * size
         const char* a
         char* to = y + (unit.first * conv.y_pixel + first) * size
-        const char* bias = b + first * size if b != NULL else NULL
-        int add = 0
+        Py_ssize_t pitch = unit.stretch * conv.y_pixel * size
         Product p
     p.a_row = unit.across
-    p.a_run = g.DH * unit.row if whole else g.DW * unit.pixel
+    p.a_run = conv.g.DH * unit.row if run_on else conv.g.DW * unit.pixel
     p.a_step = 1
-    p.b_run = length * width
+    p.b_run = cut.length * width
     p.b_step = width
-    p.c_row = conv.y_pixel
-    for line in range(lines):
-        run = 0
-        while run < runs:
-            p.runs = min(some, runs - run)
-            k = 0
-            while k < length:
-                p.length = min(most, length - k)
-                last = line == lines - 1 and run + p.runs == runs and k + p.length == length
-                a = x + (line * g.DH * unit.row + run * p.a_run + k) * size
-                for r in range(unit.rows):
-                    kernels.product(&p, unit.cols, cols, a + r * unit.down * size,
-                                    panel + ((line * runs + run) * length + k) * width * size,
-                                    bias, add | (flags if last else 0),
-                                    to + r * unit.stretch * conv.y_pixel * size)
-                add = PRODUCT_ADD
-                k += p.length
-            run += p.runs
+    for line in range(cut.lines):
+        run = k = 0
+        while run < cut.runs:
+            p.runs = min(cut.some, cut.runs - run)
+            p.length = min(cut.most, cut.length - k)
+            a = x + (line * conv.g.DH * unit.row + run * p.a_run + k) * size
+            last = part == cut.parts - 1
+            in_y = part < cut.block
+            p.c_row = conv.y_pixel if in_y else width
+            for r in range(unit.rows):
+                kernels.product(
+                    &p, unit.cols, cols, a + r * unit.down * size,
+                    panel + ((line * cut.runs + run) * cut.length + k) * width * size,
+                    b + first * size if b != NULL and part == 0 else NULL,
+                    (PRODUCT_ADD if part % cut.block else 0) | (flags if last and in_y else 0),
+                    to + r * pitch if in_y else block + r * row * size)
+                if not in_y and (last or part % cut.block == cut.block - 1):
+                    add_block(kernels, size, unit.cols, cols, block + r * row * size, width,
+                              flags if last else 0, to + r * pitch, conv.y_pixel)
+            part += 1
+            k += p.length
+            if k == cut.length:
+                k = 0
+                run += p.runs
 
 
 cdef inline void direct_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
@@ -83,10 +95,11 @@ cdef inline void direct_item(void* context, Py_ssize_t i, int thread) noexcept n
         const Conv* conv = job.conv
         Py_ssize_t step = panel_bytes(conv, job.kernels, job.size), share = i % job.shares, j
         Unit unit = locate_unit(conv, job.n, i // job.shares)
-    load_unit(conv, job.size, &unit, 0, conv.g.C, job.x, job.own + thread * job.own_bytes)
+        char* own = job.own + thread * job.own_bytes
+    load_unit(conv, job.size, &unit, 0, conv.g.C, job.x, own)
     for j in range(share * job.count // job.shares, (share + 1) * job.count // job.shares):
         direct_unit(conv, job.kernels, job.size, &unit, job.panel + j, job.panels + j * step, job.b,
-                    job.flags, job.y)
+                    job.flags, own + conv.slab, job.y)
 
 
 cdef inline void direct(Job* job) noexcept nogil:

@@ -1,9 +1,16 @@
 """The gradient to w by the product of simd/kernels.h, weights being its rows, pixels its sum."""
 
-from libc.string cimport memset
-from simd cimport Kernels, Product
-from units cimport Conv, Unit
+from libc.string cimport memcpy
+from simd cimport PRODUCT_ADD, Kernels, Product
+from units cimport TERMS, Conv, Unit, ceil_div
 from windows cimport Windows
+
+
+cdef inline Py_ssize_t parts_of_unit(const Conv* conv) noexcept nogil:
+    """How many parts, of at most TERMS pixels, the sum over a unit is cut into."""
+    if conv.cols > TERMS:
+        return conv.rows * ceil_div(conv.cols, TERMS)
+    return ceil_div(conv.rows, TERMS // conv.cols)
 
 
 cdef inline void direct_weights_unit(
@@ -24,13 +31,11 @@ cdef inline void direct_weights_unit(
     cdef:
         const Windows* g = &conv.g
         Py_ssize_t C = g.C // conv.groups, F = conv.F // conv.groups
-        Py_ssize_t group, j, cols, width, r, kh, kw
-        bint run = g.DW == 1 and cn == C and cn == unit.pixel
+        Py_ssize_t some = max(1, TERMS // unit.cols), most = min(unit.cols, TERMS)
+        Py_ssize_t across = ceil_div(unit.cols, most), group, j, cols, width, r, i, k
         const char* x
         const char* right
         Product p
-    p.runs = unit.rows
-    p.length = unit.cols
     p.a_row = 1
     p.a_step = unit.across
     p.a_run = unit.down
@@ -51,19 +56,74 @@ cdef inline void direct_weights_unit(
                     kernels.pack(unit.cols, cols, right + r * unit.stretch * conv.y_pixel * size,
                                  conv.y_pixel, 1, NULL, edge + r * p.b_run * size)
                 right = edge
-            for kh in range(g.KH):
-                if run:                                 # (kw, c) are neighbours in x and in dw
-                    kernels.product(&p, g.KW * C, cols, x + kh * g.DH * unit.row * size, right,
-                                    NULL, flags,
-                                    dw + (kh * g.KW * C * conv.F + group * F + j) * size)
-                    continue
-                for kw in range(g.KW):
-                    kernels.product(
-                        &p, cn, cols,
-                        x + (kh * g.DH * unit.row + kw * g.DW * unit.pixel) * size, right,
-                        NULL, flags,
-                        dw + (((kh * g.KW + kw) * C + c0) * conv.F + group * F + j) * size)
+            for i in range(ceil_div(unit.rows, some) * across):
+                r = i // across * some
+                k = i % across * most
+                p.runs = min(some, unit.rows - r)
+                p.length = min(most, unit.cols - k)
+                direct_weights_part(conv, kernels, size, unit, &p, cols, c0, cn,
+                                    PRODUCT_ADD if i else flags,
+                                    x + (r * unit.down + k * unit.across) * size,
+                                    right + (r * p.b_run + k * p.b_step) * size,
+                                    dw + (group * F + j) * size)
             j += cols
+
+
+cdef inline void direct_weights_part(
+    const Conv* conv,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    const Unit* unit,
+    const Product* p,       # which pixels
+    Py_ssize_t cols,        # filters
+    Py_ssize_t c0,
+    Py_ssize_t cn,
+    int flags,
+    const char* x,          # IN   the first of the pixels
+    const char* dy,         # IN   and its gradient
+    char* dw,               # OUT  its first filter
+) noexcept nogil:
+    """Some filters of dw, over some pixels of a unit"""
+    cdef:
+        const Windows* g = &conv.g
+        Py_ssize_t C = g.C // conv.groups, kh, kw
+    for kh in range(g.KH):
+        if g.DW == 1 and cn == C and cn == unit.pixel:  # (kw, c) are neighbours in x and in dw
+            kernels.product(p, g.KW * C, cols, x + kh * g.DH * unit.row * size, dy, NULL, flags,
+                            dw + kh * g.KW * C * conv.F * size)
+            continue
+        for kw in range(g.KW):
+            kernels.product(p, cn, cols,
+                            x + (kh * g.DH * unit.row + kw * g.DW * unit.pixel) * size, dy,
+                            NULL, flags, dw + ((kh * g.KW + kw) * C + c0) * conv.F * size)
+
+
+cdef inline void add_weights(
+    const Conv* conv,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    Py_ssize_t g0,          # of the groups and channels that direct_weights_unit has
+    Py_ssize_t g1,
+    Py_ssize_t c0,
+    Py_ssize_t cn,
+    int flags,
+    const char* block,      # IN   (KH, KW, C / groups, F)
+    char* dw,               # OUT  likewise
+) noexcept nogil:
+    """dw (+)= block"""
+    cdef:
+        Py_ssize_t C = conv.g.C // conv.groups, runs = conv.g.KH * conv.g.KW
+        Py_ssize_t run = C * conv.F, first = c0 * conv.F, n = cn * conv.F, r
+    if conv.groups > 1:
+        runs *= C
+        run = conv.F
+        first = g0 * (conv.F // conv.groups)
+        n = (g1 - g0) * (conv.F // conv.groups)
+    if flags:
+        kernels.add_runs(runs, n, block + first * size, run, dw + first * size, run)
+        return
+    for r in range(runs):
+        memcpy(dw + (first + r * run) * size, block + (first + r * run) * size, n * size)
 
 
 cdef inline void bias_unit(
@@ -71,14 +131,15 @@ cdef inline void bias_unit(
     const Kernels* kernels,
     Py_ssize_t size,
     const Unit* unit,
-    int flags,
     const char* dy,         # IN   (N, OH, OW, F)
-    char* db,               # OUT  (F,)
+    char* db,               # OUT  (2, F), a total of simd/kernels.h
 ) noexcept nogil:
-    """db[f] (+)= sum over the unit's pixels of dy[pixel, f]"""
-    cdef Py_ssize_t r, i
-    if not flags:
-        memset(db, 0, conv.F * size)
-    for r in range(unit.rows):
-        for i in range(unit.first + r * unit.stretch, unit.first + r * unit.stretch + unit.cols):
-            kernels.axpy(conv.F, 1.0, dy + i * conv.y_pixel * size, db)
+    """db[f] += sum over the unit's pixels of dy[pixel, f]"""
+    cdef Py_ssize_t r, stretches = unit.rows, length = unit.cols
+    if unit.cols == unit.stretch:
+        stretches = 1
+        length = unit.rows * unit.cols
+    for r in range(stretches):
+        kernels.sums.values(length, conv.F,
+                            dy + (unit.first + r * unit.stretch) * conv.y_pixel * size,
+                            conv.y_pixel, NULL, db)

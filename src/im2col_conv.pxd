@@ -7,7 +7,7 @@ from libc.string cimport memset
 from blas cimport gemm
 from im2col cimport col2im_rows, im2col_rows
 from simd cimport PRODUCT_RELU, RELU, Kernels
-from units cimport BLOCK, Conv, Job, Unit, ceil_div
+from units cimport BLOCK, TERMS, Conv, Job, Unit, ceil_div
 from windows cimport Windows
 
 
@@ -103,10 +103,10 @@ cdef inline void im2col_weights(
     char* cols,             # scratch, one block of cols
     char* dw,               # OUT  (KH, KW, C / groups, F)
 ) noexcept nogil:
-    """dw (+)= cols' dy, over the pixels of a unit"""
+    """dw (+)= cols' dy, over the pixels of a unit, in parts that round apart"""
     cdef:
         Py_ssize_t C = conv.g.C // conv.groups, F = conv.F // conv.groups, group
-        Py_ssize_t K = conv.g.KH * conv.g.KW * C, rows = cols_rows(conv, size)
+        Py_ssize_t K = conv.g.KH * conv.g.KW * C, rows = min(cols_rows(conv, size), TERMS)
         bint whole = unit.cols == unit.stretch
         Py_ssize_t stretches = 1 if whole else unit.rows
         Py_ssize_t length = unit.rows * unit.cols if whole else unit.cols

@@ -1,4 +1,4 @@
-"""Batch normalisation over the pixels of a batch, channel by channel; at inference y = a x + b."""
+"""Batch normalisation over the pixels of a batch; at inference an affine map of every channel."""
 
 from math import prod
 
@@ -14,16 +14,17 @@ cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
     SMALL = 1 << 18         # numbers under which a second thread costs more than it brings
     MEAN = 0                # vectors of C numbers an op keeps from forward to backward
-    INVERSE = 1             # 1 / deviation
-    A = 2                   # y = a x + b, later dx = a dy + b x + c
-    B = 3
-    C0 = 4
-    VECTORS = 5
+    LOW = 1                 # what the mean is more than MEAN, which is rounded
+    INVERSE = 2             # 1 / deviation
+    A = 3                   # y = a (x - mean) + b, later dx = a dy + b (x - mean) + c
+    B = 4
+    C0 = 5
+    VECTORS = 6
 
 
 cdef enum Phase:
-    ADD_UP
-    ADD_SQUARES
+    ADD_UP                  # differences from the first pixel
+    ADD_SQUARES             # differences from MEAN, and their squares
     SCALE
     ADD_UP_GRADIENTS
     SCALE_GRADIENTS
@@ -71,7 +72,9 @@ cdef class BatchNormOp(ChannelsOp):
     """y = gamma (x - mean) / sqrt(var + eps) + beta, with the batch's mean and variance.
 
     `running_mean` and `running_var` move towards the batch's by `momentum`, the variance by the
-    unbiased estimate. Sums over pixels are taken in at most 8 parts, whatever the threads.
+    unbiased estimate. Sums over pixels are taken in at most 8 parts, whatever the threads. They
+    are sums of differences, and the mean is kept to twice the digits, so that channels far from
+    zero that hardly vary lose nothing: y is `beta` where a channel is constant.
     """
 
     cdef public double momentum
@@ -111,7 +114,7 @@ cdef class BatchNormOp(ChannelsOp):
         self.dbeta = pointer(dbeta, (C,), code, True, keep)
         self.own = empty_bytes(VECTORS * C * self.size)
         self.vectors = pointer(self.own, self.own.shape, "B", True, keep)
-        self.scratch_bytes = 2 * SHARES * C * self.size
+        self.scratch_bytes = 4 * SHARES * C * self.size
 
     def attach(self, scratch):
         """Use `scratch`, an array of at least `scratch_bytes` bytes."""
@@ -141,10 +144,9 @@ cdef class BatchNormOp(ChannelsOp):
             return
         with nogil:
             self.run(ADD_UP, pixels)
-            self.total(1.0 / pixels, self.sums, self.vector(MEAN))
+            self.settle(ADD_UP, pixels)
             self.run(ADD_SQUARES, pixels)
-            self.total(1.0 / pixels, self.sums, self.vector(INVERSE))
-            self.settle(pixels, True)
+            self.settle(ADD_SQUARES, pixels)
             self.run(SCALE, pixels)
 
     def backward(self, Py_ssize_t n):
@@ -157,105 +159,76 @@ cdef class BatchNormOp(ChannelsOp):
             return
         with nogil:
             self.run(ADD_UP_GRADIENTS, pixels)
-            self.total(1, self.sums, self.dbeta)
-            self.total(1, self.moments(), self.dgamma)
-            self.settle(pixels, False)
+            self.settle(ADD_UP_GRADIENTS, pixels)
             if self.dx != NULL:
                 self.run(SCALE_GRADIENTS, pixels)
 
-    cdef inline char* moments(self) noexcept nogil:
-        """The second half of `sums`."""
-        return self.sums + SHARES * self.C * self.size
-
     cdef void one_pass(self, Phase phase, Py_ssize_t part, Py_ssize_t pixels) noexcept nogil:
-        if phase == ADD_UP:
-            self.add_values(part, pixels, self.x, self.sums)
-        elif phase == ADD_SQUARES:
-            self.add_moments(part, pixels, NULL, self.sums)
-        elif phase == SCALE:
-            self.scale_values(part, pixels)
-        elif phase == ADD_UP_GRADIENTS:
-            self.add_values(part, pixels, self.dy, self.sums)
-            self.add_moments(part, pixels, self.dy, self.moments())
-        else:
-            self.scale_gradients(part, pixels)
-
-    cdef void add_values(self, Py_ssize_t part, Py_ssize_t pixels, const char* x,
-                         char* sums) noexcept nogil:
-        """sums[part] = sum of x over this part of the pixels"""
-        cdef Py_ssize_t i, row = self.C * self.size
-        memset(sums + part * row, 0, row)
-        for i in range(pixels * part // SHARES, pixels * (part + 1) // SHARES):
-            self.kernels.axpy(self.C, 1.0, x + i * row, sums + part * row)
-
-    cdef void add_moments(self, Py_ssize_t part, Py_ssize_t pixels, const char* dy,
-                          char* sums) noexcept nogil:
-        """sums[part] = sum of (x - mean) dy over this part, or of (x - mean)^2 without dy"""
-        cdef Py_ssize_t i, row = self.C * self.size
-        memset(sums + part * row, 0, row)
-        for i in range(pixels * part // SHARES, pixels * (part + 1) // SHARES):
-            self.kernels.moment(self.C, self.vector(MEAN), self.x + i * row,
-                                dy + i * row if dy != NULL else NULL, sums + part * row)
-
-    cdef void total(self, double share, const char* sums, char* out) noexcept nogil:
-        """out = share times the sum over the parts, in their order"""
-        cdef Py_ssize_t part
-        memset(out, 0, self.C * self.size)
-        for part in range(SHARES):
-            self.kernels.axpy(self.C, 1.0, sums + part * self.C * self.size, out)
-        self.kernels.scale(self.C, share, out)
-
-    cdef void settle(self, Py_ssize_t pixels, bint forward) noexcept nogil:
+        """This part of the pixels: its sums, of 4 C numbers for every part, or its outputs."""
         cdef:
-            char* mean = self.vector(MEAN)
-            char* inverse = self.vector(INVERSE)
-            char* a = self.vector(A)
-            char* b = self.vector(B)
-            char* c = self.vector(C0)
+            Py_ssize_t i, row = self.C * self.size, first = pixels * part // SHARES
+            Py_ssize_t last = pixels * (part + 1) // SHARES
+            char* x = self.x + first * row
+            char* sums = self.sums + part * 4 * row
+        if phase == SCALE:
+            for i in range(first, last):
+                self.kernels.normalise(self.C, self.vector(MEAN), self.vector(A), self.vector(B),
+                                       self.x + i * row, self.y + i * row)
+            return
+        if phase == SCALE_GRADIENTS:
+            for i in range(first, last):
+                self.kernels.normalise_backward(
+                    self.C, self.vector(MEAN), self.vector(A), self.vector(B), self.vector(C0),
+                    self.dy + i * row, self.x + i * row, self.dx + i * row)
+            return
+        memset(sums, 0, 4 * row)
+        if phase == ADD_UP:
+            self.kernels.sums.values(last - first, self.C, x, self.C, self.x, sums)
+        else:
+            self.kernels.sums.moments(last - first, self.C, x,
+                                      self.dy + first * row if phase == ADD_UP_GRADIENTS else NULL,
+                                      self.vector(MEAN), sums)
+
+    cdef void settle(self, Phase phase, Py_ssize_t pixels) noexcept nogil:
+        """What follows from the sums of a pass."""
         if self.size == sizeof(float):
-            if forward:
+            if phase == ADD_UP:
+                settle_mean[float](pixels, self.C, <float*> self.x, <float*> self.sums,
+                                   <float*> self.vectors)
+            elif phase == ADD_SQUARES:
                 settle_forward[float](
                     pixels, self.C, self.momentum, self.eps, <float*> self.gamma,
-                    <float*> self.beta, <float*> mean, <float*> inverse, <float*> a, <float*> b,
+                    <float*> self.beta, <float*> self.sums, <float*> self.vectors,
                     <float*> self.running_mean, <float*> self.running_var)
             else:
-                settle_backward[float](
-                    pixels, self.C, <float*> mean, <float*> inverse, <float*> a,
-                    <float*> self.dgamma, <float*> self.dbeta, <float*> b, <float*> c)
-        elif forward:
+                settle_backward[float](pixels, self.C, <float*> self.sums, <float*> self.vectors,
+                                       <float*> self.dgamma, <float*> self.dbeta)
+        elif phase == ADD_UP:
+            settle_mean[double](pixels, self.C, <double*> self.x, <double*> self.sums,
+                                <double*> self.vectors)
+        elif phase == ADD_SQUARES:
             settle_forward[double](
                 pixels, self.C, self.momentum, self.eps, <double*> self.gamma,
-                <double*> self.beta, <double*> mean, <double*> inverse, <double*> a, <double*> b,
+                <double*> self.beta, <double*> self.sums, <double*> self.vectors,
                 <double*> self.running_mean, <double*> self.running_var)
         else:
-            settle_backward[double](
-                pixels, self.C, <double*> mean, <double*> inverse, <double*> a,
-                <double*> self.dgamma, <double*> self.dbeta, <double*> b, <double*> c)
-
-    cdef void scale_values(self, Py_ssize_t part, Py_ssize_t pixels) noexcept nogil:
-        cdef Py_ssize_t i, row = self.C * self.size
-        for i in range(pixels * part // SHARES, pixels * (part + 1) // SHARES):
-            self.kernels.affine(self.C, self.vector(A), self.vector(B), self.x + i * row,
-                                self.y + i * row)
-
-    cdef void scale_gradients(self, Py_ssize_t part, Py_ssize_t pixels) noexcept nogil:
-        cdef Py_ssize_t i, row = self.C * self.size
-        for i in range(pixels * part // SHARES, pixels * (part + 1) // SHARES):
-            self.kernels.affine2(self.C, self.vector(A), self.vector(B), self.vector(C0),
-                                 self.dy + i * row, self.x + i * row, self.dx + i * row)
+            settle_backward[double](pixels, self.C, <double*> self.sums, <double*> self.vectors,
+                                    <double*> self.dgamma, <double*> self.dbeta)
 
 
 cdef class AffineOp(ChannelsOp):
-    """y = a x + b, one a and b for each channel."""
+    """y = a (x - mean) + b, one mean, a and b for each channel."""
 
     cdef:
         Py_ssize_t pixels
+        char *mean
         char *a
         char *b
 
-    def __init__(self, x, a, b, y):
+    def __init__(self, x, mean, a, b, y):
         super().__init__(x, y)
         cdef str code = real_code(real_of(x))
+        self.mean = pointer(mean, (self.C,), code, False, self.keep)
         self.a = pointer(a, (self.C,), code, False, self.keep)
         self.b = pointer(b, (self.C,), code, False, self.keep)
 
@@ -269,7 +242,8 @@ cdef class AffineOp(ChannelsOp):
     cdef void one_part(self, Py_ssize_t part) noexcept nogil:
         cdef Py_ssize_t i, row = self.C * self.size
         for i in range(self.pixels * part // SHARES, self.pixels * (part + 1) // SHARES):
-            self.kernels.affine(self.C, self.a, self.b, self.x + i * row, self.y + i * row)
+            self.kernels.normalise(self.C, self.mean, self.a, self.b, self.x + i * row,
+                                   self.y + i * row)
 
 
 cdef void affine_item(void* context, Py_ssize_t part, int thread) noexcept nogil:
@@ -281,6 +255,29 @@ cdef void pass_item(void* context, Py_ssize_t part, int thread) noexcept nogil:
     (<BatchNormOp> job.op).one_pass(job.phase, part, job.pixels)
 
 
+cdef inline double total(const real_t* sums, Py_ssize_t C, Py_ssize_t which,
+                         Py_ssize_t c) noexcept nogil:
+    """A sum of channel c over the parts, in their order: the first, or the second."""
+    cdef double found = 0
+    cdef Py_ssize_t part
+    for part in range(SHARES):
+        found += sums[(4 * part + 2 * which) * C + c]
+    return found
+
+
+cdef void settle_mean(
+    Py_ssize_t pixels,
+    Py_ssize_t C,
+    const real_t* first,        # IN   (C,), the first pixel
+    const real_t* sums,         # IN   (SHARES, 4, C), of differences from it
+    real_t* vectors,            # OUT  (VECTORS, C)
+) noexcept nogil:
+    """A first guess at the mean."""
+    cdef Py_ssize_t c
+    for c in range(C):
+        vectors[MEAN * C + c] = <real_t> (first[c] + total(sums, C, 0, c) / pixels)
+
+
 cdef void settle_forward(
     Py_ssize_t pixels,
     Py_ssize_t C,
@@ -288,40 +285,51 @@ cdef void settle_forward(
     double eps,
     const real_t* gamma,        # IN   (C,)
     const real_t* beta,         # IN   (C,)
-    const real_t* mean,         # IN   (C,)
-    real_t* inverse,            # IN   (C,) variance; OUT 1 / deviation
-    real_t* a,                  # OUT  (C,)
-    real_t* b,                  # OUT  (C,)
+    const real_t* sums,         # IN   (SHARES, 4, C), of differences and of their squares
+    real_t* vectors,            # IN   MEAN, a guess; OUT all, for y = a (x - mean) + b
     real_t* running_mean,       # OUT  (C,)
     real_t* running_var,        # OUT  (C,)
 ) noexcept nogil:
-    """From the variance: 1 / deviation, running statistics, and y = a x + b."""
+    """Mean and 1 / deviation, and running statistics.
+
+    mean = guess + mean d, variance = mean d^2 - (mean d)^2, for differences d from the guess.
+    """
     cdef:
         Py_ssize_t c
-        double variance, unbiased = pixels / (pixels - 1.0) if pixels > 1 else 1.0
+        double off, mean, variance, unbiased = pixels / (pixels - 1.0) if pixels > 1 else 1.0
     for c in range(C):
-        variance = inverse[c]
-        running_mean[c] += <real_t> (momentum * (mean[c] - running_mean[c]))
+        off = total(sums, C, 0, c) / pixels
+        mean = vectors[MEAN * C + c] + off
+        variance = total(sums, C, 1, c) / pixels - off * off
+        variance = 0 if variance < 0 else variance
+        running_mean[c] += <real_t> (momentum * (mean - running_mean[c]))
         running_var[c] += <real_t> (momentum * (unbiased * variance - running_var[c]))
-        inverse[c] = <real_t> (1 / sqrt(variance + eps))
-        a[c] = gamma[c] * inverse[c]
-        b[c] = beta[c] - mean[c] * a[c]
+        vectors[MEAN * C + c] = <real_t> mean
+        vectors[LOW * C + c] = <real_t> (mean - vectors[MEAN * C + c])
+        vectors[INVERSE * C + c] = <real_t> (1 / sqrt(variance + eps))
+        vectors[A * C + c] = gamma[c] * vectors[INVERSE * C + c]
+        vectors[B * C + c] = beta[c] - vectors[LOW * C + c] * vectors[A * C + c]
 
 
 cdef void settle_backward(
     Py_ssize_t pixels,
     Py_ssize_t C,
-    const real_t* mean,         # IN   (C,)
-    const real_t* inverse,      # IN   (C,)
-    const real_t* a,            # IN   (C,)
-    real_t* dgamma,             # IN   (C,) sum of (x - mean) dy; OUT divided by the deviation
-    const real_t* dbeta,        # IN   (C,)
-    real_t* b,                  # OUT  (C,)
-    real_t* c,                  # OUT  (C,)
+    const real_t* sums,         # IN   (SHARES, 4, C), of dy and of (x - MEAN) dy
+    real_t* vectors,            # IN   those of forward; OUT B and C0
+    real_t* dgamma,             # OUT  (C,)
+    real_t* dbeta,              # OUT  (C,)
 ) noexcept nogil:
-    """dx = a (dy - dbeta / P - (x - mean) / deviation dgamma / P) = a dy + b x + c"""
-    cdef Py_ssize_t i
+    """dx = a (dy - dbeta / P - (x - mean) / deviation dgamma / P) = a dy + b (x - MEAN) + c"""
+    cdef:
+        Py_ssize_t i
+        double up, low, a, b, inverse
     for i in range(C):
-        dgamma[i] *= inverse[i]
-        b[i] = -a[i] * inverse[i] * dgamma[i] / pixels
-        c[i] = -a[i] * dbeta[i] / pixels - b[i] * mean[i]
+        up = total(sums, C, 0, i)
+        low = vectors[LOW * C + i]
+        a = vectors[A * C + i]
+        inverse = vectors[INVERSE * C + i]
+        dbeta[i] = <real_t> up
+        dgamma[i] = <real_t> ((total(sums, C, 1, i) - low * up) * inverse)
+        b = -a * inverse * dgamma[i] / pixels
+        vectors[B * C + i] = <real_t> b
+        vectors[C0 * C + i] = <real_t> (-a * up / pixels - b * low)

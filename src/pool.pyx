@@ -155,7 +155,7 @@ cdef class AvgPoolOp(PoolOp):
             char* out = self.y + row * g.OW * g.C * self.size
         for ow in range(g.OW):
             clip_window(g, oh, ow, &top, &bottom, &left, &right)
-            self.kernels.mean_window(
+            self.kernels.sums.mean_window(
                 g.C, bottom - top, right - left, g.W,
                 self.share(oh, ow, (bottom - top) * (right - left)),
                 image + (top * g.W + left) * g.C * self.size, out)

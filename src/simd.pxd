@@ -54,6 +54,15 @@ cdef extern from "kernels.h":
 
     ctypedef double (*Softmax)(Py_ssize_t n, const void* x, void* y, double* top) noexcept nogil
 
+    ctypedef struct Sums:
+        void (*add)(Py_ssize_t n, const void* x, void* total) noexcept nogil
+        void (*values)(Py_ssize_t rows, Py_ssize_t n, const void* x, Py_ssize_t step,
+                       const void* mean, void* total) noexcept nogil
+        void (*moments)(Py_ssize_t rows, Py_ssize_t n, const void* x, const void* dy,
+                        const void* mean, void* total) noexcept nogil
+        void (*mean_window)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t width,
+                            double share, const void* x, void* y) noexcept nogil
+
     ctypedef struct Kernels:
         Py_ssize_t lanes
         void (*product)(const Product* p, Py_ssize_t rows, Py_ssize_t cols, const void* a,
@@ -69,10 +78,11 @@ cdef extern from "kernels.h":
         void (*muladd)(Py_ssize_t n, const void* a, const void* x, void* y) noexcept nogil
         void (*affine)(Py_ssize_t n, const void* a, const void* b, const void* x,
                        void* y) noexcept nogil
-        void (*affine2)(Py_ssize_t n, const void* a, const void* b, const void* c,
-                        const void* dy, const void* x, void* dx) noexcept nogil
-        void (*moment)(Py_ssize_t n, const void* mean, const void* x, const void* dy,
-                       void* sum) noexcept nogil
+        void (*normalise)(Py_ssize_t n, const void* mean, const void* a, const void* b,
+                          const void* x, void* y) noexcept nogil
+        void (*normalise_backward)(Py_ssize_t n, const void* mean, const void* a, const void* b,
+                                   const void* c, const void* dy, const void* x,
+                                   void* dx) noexcept nogil
         Activation* activations
         void (*max_window)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t width,
                            int32_t first, const void* x, void* y,
@@ -80,8 +90,6 @@ cdef extern from "kernels.h":
         void (*max_window_backward)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols,
                                     Py_ssize_t width, int32_t first, const int32_t* where,
                                     const void* dy, void* dx) noexcept nogil
-        void (*mean_window)(Py_ssize_t C, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t width,
-                            double share, const void* x, void* y) noexcept nogil
         void (*adam)(Py_ssize_t n, double rate, double beta1, double beta2, double epsilon,
                      double l2, double decay, const void* g, void* m, void* v,
                      void* w) noexcept nogil
@@ -90,6 +98,7 @@ cdef extern from "kernels.h":
         const Winograd* winograd
         const DepthwiseLines* depthwise
         const Softmax* softmax
+        const Sums* sums
 
 cdef extern from "dispatch.h":
     const char* CNNKIT_DISPATCH

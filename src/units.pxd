@@ -14,7 +14,7 @@ one unit at a time: a slab that stays in L2.
 """
 
 from libc.string cimport memcpy, memset
-from simd cimport Dispatch, Kernels
+from simd cimport PRODUCT_RELU, RELU, Dispatch, Kernels
 from windows cimport Windows
 
 cdef enum:
@@ -25,7 +25,14 @@ cdef enum:
     WAY = 4096              # bytes of L1 in one way: pixels so far apart share 8 places in it
     LINE = 64               # bytes that part them
     TERMS = 256             # most terms of a sum that is not cut: parts of it round apart
+    ADDS = 64               # most parts that are added to one number in turn
     SHARES = 8              # pieces of work to aim for when an operation has few large ones
+
+
+cdef struct Cut:            # how the sum over a kernel and its channels is cut into parts
+    Py_ssize_t lines, runs, length      # of the sum
+    Py_ssize_t some, most               # runs of a part, and terms of each
+    Py_ssize_t parts, block             # and how many are added up in turn
 
 
 cdef struct Conv:
@@ -39,10 +46,54 @@ cdef struct Conv:
     Py_ssize_t rows         # output rows and columns of a unit
     Py_ssize_t cols
     Py_ssize_t slab         # bytes of a unit's padded input
+    Cut whole               # where a kernel row is one run of x,
+    Cut apart               # and where it is not
 
 
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return (a + b - 1) // b
+
+
+cdef inline Py_ssize_t parts_of_block(Py_ssize_t parts) noexcept nogil:
+    """How many parts of a sum to add up in turn, in blocks that are added up in turn.
+
+    All of them where they are few, else about the square root: blocks are as many as their parts.
+    """
+    cdef Py_ssize_t some = ADDS
+    if parts <= ADDS:
+        return max(1, parts)
+    while some * some < parts:
+        some += 1
+    return some
+
+
+cdef inline Cut cut_sum(Py_ssize_t lines, Py_ssize_t runs, Py_ssize_t length) noexcept nogil:
+    cdef Cut cut
+    cut.lines, cut.runs, cut.length = lines, runs, length
+    cut.some = max(1, TERMS // length)
+    cut.most = min(length, TERMS)
+    cut.parts = lines * ceil_div(runs, cut.some) * ceil_div(length, cut.most)
+    cut.block = parts_of_block(cut.parts)
+    return cut
+
+
+cdef inline void add_block(
+    const Kernels* kernels,
+    Py_ssize_t size,
+    Py_ssize_t pixels,
+    Py_ssize_t cols,
+    const char* block,      # IN   (pixels, cols)
+    Py_ssize_t block_row,   # numbers from one pixel to the next
+    int flags,              # PRODUCT_RELU to clip at zero
+    char* y,                # OUT  (pixels, cols)
+    Py_ssize_t y_row,
+) noexcept nogil:
+    """y += block"""
+    cdef Py_ssize_t i
+    kernels.add_runs(pixels, cols, block, block_row, y, y_row)
+    if flags & PRODUCT_RELU:
+        for i in range(pixels):
+            kernels.activations[RELU].forward(cols, 0, y + i * y_row * size, y + i * y_row * size)
 
 
 cdef inline Py_ssize_t reach(Py_ssize_t out, Py_ssize_t stride, Py_ssize_t kernel,
@@ -66,6 +117,8 @@ cdef inline Conv plan(Windows g, Py_ssize_t F, Py_ssize_t groups, Py_ssize_t siz
     conv.groups = groups
     conv.x_pixel = g.C
     conv.y_pixel = F
+    conv.whole = cut_sum(1, g.KH, g.KW * (g.C // groups))
+    conv.apart = cut_sum(g.KH, g.KW, g.C // groups)
     conv.flat = (g.KH == g.KW == g.SH == g.SW == 1 and g.PT == g.PL == 0
                  and g.OH == g.H and g.OW == g.W)
     conv.gathers = (g.KH == g.KW == 1 and g.PT == g.PB == g.PL == g.PR == 0

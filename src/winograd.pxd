@@ -16,8 +16,8 @@ The gradient to x is the same with the kernel turned round.
 
 from libc.string cimport memset
 from panels cimport CHUNK_BYTES, count_panels, pack_panel
-from simd cimport WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Kernels, Product
-from units cimport SHARES, TILE, WAY, Conv, Job, ceil_div
+from simd cimport PRODUCT_ADD, WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Kernels, Product
+from units cimport SHARES, TERMS, TILE, WAY, Conv, Job, ceil_div
 from windows cimport Windows, clip
 
 cdef enum:
@@ -139,13 +139,19 @@ cdef inline void multiply(
     char* c,
     Py_ssize_t c_step,
 ) noexcept nogil:
-    """The 36 products."""
-    cdef Py_ssize_t wide = 2 * kernels.lanes, k, j
+    """The 36 products, in parts of TERMS terms that round apart."""
+    cdef Py_ssize_t wide = 2 * kernels.lanes, k, j, i, first
+    cdef Product part = p[0]
     for k in range(WINOGRAD_POINTS):
-        for j in range(ceil_div(cols, wide)):
-            kernels.product(p, rows, min(cols - j * wide, wide), a + k * a_step * size,
-                            b + (k * b_step + j * wide) * size, NULL, flags,
-                            c + (k * c_step + j * wide) * size)
+        for i in range(ceil_div(p.length, TERMS)):
+            first = i * TERMS
+            part.length = min(TERMS, p.length - first)
+            for j in range(ceil_div(cols, wide)):
+                kernels.product(&part, rows, min(cols - j * wide, wide),
+                                a + (k * a_step + first * p.a_step) * size,
+                                b + (k * b_step + first * p.b_step + j * wide) * size, NULL,
+                                PRODUCT_ADD if first else flags,
+                                c + (k * c_step + j * wide) * size)
 
 
 cdef inline void winograd_pack_item(void* context, Py_ssize_t i, int thread) noexcept nogil:

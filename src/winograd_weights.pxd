@@ -5,10 +5,10 @@
     dy --A..A'--> D: 36 x (tiles, 64)
 """
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 from simd cimport (
     PRODUCT_ADD, WINOGRAD_IN, WINOGRAD_POINTS, WINOGRAD_TILE, Dispatch, Kernels, Product)
-from units cimport Conv, ceil_div
+from units cimport Conv, ceil_div, parts_of_block
 from windows cimport Windows
 from winograd cimport (
     SIDE, Tile, locate_tile, multiply, padded, point_at, tiles_of_block, transform_x)
@@ -23,10 +23,11 @@ cdef inline Py_ssize_t gradient_tiles(const Conv* conv, const Kernels* kernels,
 cdef inline Py_ssize_t gradient_own_bytes(
     const Conv* conv, const Kernels* kernels, Py_ssize_t size
 ) noexcept nogil:
-    """Scratch of a thread: zeros, V, D and their product."""
+    """Scratch of a thread: zeros, db, V, D, and the sum of their products and of a block of them.
+    """
     cdef Py_ssize_t C = padded(kernels, min(SIDE, conv.g.C)), F = padded(kernels, min(SIDE, conv.F))
     cdef Py_ssize_t T = gradient_tiles(conv, kernels, size)
-    return (max(C, F) + WINOGRAD_POINTS * (T * (C + F) + C * F)) * size
+    return (max(C, F) + 2 * F + WINOGRAD_POINTS * (T * (C + F) + 2 * C * F)) * size
 
 
 cdef inline Py_ssize_t count_sides(const Conv* conv) noexcept nogil:
@@ -56,19 +57,20 @@ cdef inline void winograd_weights(
         Py_ssize_t c0 = side // across * SIDE, f0 = side % across * SIDE
         Py_ssize_t cn = min(SIDE, g.C - c0), fn = min(SIDE, conv.F - f0)
         Py_ssize_t C = padded(kernels, cn), F = padded(kernels, fn)
-        Py_ssize_t T = gradient_tiles(conv, kernels, size), tiles, t, c, start = first
+        Py_ssize_t T = gradient_tiles(conv, kernels, size), tiles, t, c, start = first, i = 0
+        Py_ssize_t blocks = ceil_div(last - first, T), block = parts_of_block(blocks)
         Py_ssize_t pixel = conv.y_pixel * size
         char* zeros = own
-        char* V = zeros + max(C, F) * size
+        char* sums = zeros + max(C, F) * size
+        char* V = sums + 2 * F * size
         char* D = V + WINOGRAD_POINTS * T * C * size
         char* total = D + WINOGRAD_POINTS * T * F * size
+        char* part = total + WINOGRAD_POINTS * C * F * size if block < blocks else total
         const void* pixels[16]
-        char* points
         Product p
         Tile tile
     memset(zeros, 0, max(C, F) * size)
-    if c0 == 0:
-        memset(db + f0 * size, 0, fn * size)
+    memset(sums, 0, 2 * fn * size)
     p.runs = 1
     p.a_row = 1
     p.a_step = C
@@ -81,15 +83,20 @@ cdef inline void winograd_weights(
             tile = locate_tile(conv, start + t)
             point_at(dy + tile.image * g.OH * g.OW * pixel + f0 * size, g.OH, g.OW, pixel,
                      tile.oh, tile.ow, WINOGRAD_TILE, zeros, pixels)
-            points = D + t * F * size
-            kernels.winograd.gradient(fn, pixels, 0, NULL, 0, points, tiles * F)
-            if c0 == 0:         # at the points (1, 1), D is the sum of the tile
-                kernels.axpy(fn, 1.0, points + (WINOGRAD_IN + 1) * tiles * F * size,
-                             db + f0 * size)
+            kernels.winograd.gradient(fn, pixels, 0, NULL, 0, D + t * F * size, tiles * F)
+        if c0 == 0:             # at the points (1, 1), D is the sum of the tile
+            kernels.sums.values(tiles, fn, D + (WINOGRAD_IN + 1) * tiles * F * size, F, NULL, sums)
         p.length = tiles
         multiply(kernels, size, &p, cn, fn, V, tiles * C, D, tiles * F,
-                 PRODUCT_ADD if start > first else 0, total, C * F)
+                 PRODUCT_ADD if i % block else 0, part, C * F)
         start += tiles
+        i += 1
+        if part != total and (i % block == 0 or start == last):
+            if i <= block:
+                memset(total, 0, WINOGRAD_POINTS * C * F * size)
+            kernels.axpy(WINOGRAD_POINTS * C * F, 1.0, part, total)
+    if c0 == 0:
+        memcpy(db + f0 * size, sums, fn * size)
     for c in range(cn):
         kernels.winograd.sum(fn, total + c * F * size, C * F, NULL, 0,
                              dw + ((c0 + c) * conv.F + f0) * size, g.C * conv.F)

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from cnnkit import shapes
+from cnnkit._native.pool import AvgPoolOp
 from cnnkit.layers.base import Layer
 
 
@@ -148,8 +150,17 @@ class MultiplyOp:
             if dx.shape[1:] == dy.shape[1:]:
                 np.multiply(dy, other[:n], out=dx[:n])
             else:
-                axes = tuple(range(1, dy.ndim - 1))
-                np.sum(dy * other[:n], axis=axes, keepdims=True, out=dx[:n])
+                self._sum_pixels(dy * other[:n], dx[:n])
+
+    @staticmethod
+    def _sum_pixels(terms, out):
+        """Write the sums over the pixels of every image; NumPy's would round at every pixel."""
+        *_, channels = terms.shape
+        images = terms.reshape(len(terms), 1, -1, channels)
+        mean = np.empty((len(terms), 1, 1, channels), terms.dtype)
+        windows = shapes.global_windows(images.shape, "Multiply")
+        AvgPoolOp(windows, images, mean, False).forward(len(terms))
+        np.multiply(mean.reshape(out.shape), terms.dtype.type(images.shape[2]), out=out)
 
 
 class Concat(_Merge):

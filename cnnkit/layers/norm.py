@@ -82,8 +82,12 @@ class BatchNorm(Layer):
 
     def scale_and_shift(self, weights):
         """Return (a, b) of inference's ``y = a x + b``."""
-        scale = weights["gamma"] / np.sqrt(weights["var"] + self.eps)
+        scale = self.scale(weights)
         return scale, weights["beta"] - weights["mean"] * scale
+
+    def scale(self, weights):
+        """Return the a of inference's ``y = a (x - mean) + beta``."""
+        return weights["gamma"] / np.sqrt(weights["var"] + self.eps)
 
 
 class ScaleOp:
@@ -94,11 +98,12 @@ class ScaleOp:
 
         self.layer = layer
         self.slots = slots
-        self.scale, self.shift = np.empty((2, slots.y.shape[-1]), slots.y.dtype)
-        self.affine = AffineOp(slots.x, self.scale, self.shift, slots.y)
+        self.scale = np.empty(slots.y.shape[-1], slots.y.dtype)
+        weights = slots.weights
+        self.affine = AffineOp(slots.x, weights["mean"], self.scale, weights["beta"], slots.y)
 
     def forward(self, n):
-        self.scale[:], self.shift[:] = self.layer.scale_and_shift(self.slots.weights)
+        self.scale[:] = self.layer.scale(self.slots.weights)
         self.affine.forward(n)
 
     def backward(self, n):

@@ -58,27 +58,54 @@ INLINE void outputs(const int count, const int cols, const int share, const Dept
         store(flags & PRODUCT_RELU ? clipped(acc[p]) : acc[p], y + p * d->y_step);
 }
 
-/* Any kernel, any channels c <= . < c + n of one output. */
+/* One vector of channels, or one channel, of one output under any kernel. */
+#define OUTPUT(name, type, known, LOAD)                                                          \
+    INLINE type name(const Depthwise *d, const REAL *x, const REAL *w, type start)               \
+    {                                                                                            \
+        type part = start, sum = {0}, lost = {0};                                                \
+        ptrdiff_t room = TERMS;                                                                  \
+        if (d->rows * d->cols <= TERMS) {                                                        \
+            for (ptrdiff_t i = 0; i < d->rows; i++)                                              \
+                for (ptrdiff_t j = 0; j < d->cols; j++)                                          \
+                    part += LOAD(x + i * d->x_row + j * d->x_col)                                \
+                            * LOAD(w + i * d->w_row + j * d->w_col);                             \
+            return part;                                                                         \
+        }                                                                                        \
+        for (ptrdiff_t i = 0; i < d->rows; i++) {                                                \
+            const REAL *xi = x + i * d->x_row, *wi = w + i * d->w_row;                           \
+            for (ptrdiff_t left = d->cols; left > 0;) {                                          \
+                const ptrdiff_t some = left < room ? left : room;                                \
+                for (ptrdiff_t j = 0; j < some; j++, xi += d->x_col, wi += d->w_col)             \
+                    part += LOAD(xi) * LOAD(wi);                                                 \
+                left -= some;                                                                    \
+                room -= some;                                                                    \
+                if (room == 0) {                                                                 \
+                    ADD(known, part, sum, lost);                                                  \
+                    part = (type){0};                                                            \
+                    room = TERMS;                                                                \
+                }                                                                                \
+            }                                                                                    \
+        }                                                                                        \
+        ADD(known, part, sum, lost);                                                              \
+        return sum;                                                                              \
+    }
+OUTPUT(vector_sum, vector, numbers, load)
+OUTPUT(channel_sum, REAL, number, LOAD_ONE)
+
 static void output(const Depthwise *d, ptrdiff_t n, const REAL *x, const REAL *w,
                    const REAL *bias, int flags, REAL *y)
 {
     for (ptrdiff_t c = 0; c < n; c++) {
-        REAL acc = bias ? bias[c] : 0;
-        for (ptrdiff_t i = 0; i < d->rows; i++)
-            for (ptrdiff_t j = 0; j < d->cols; j++)
-                acc += x[i * d->x_row + j * d->x_col + c] * w[i * d->w_row + j * d->w_col + c];
-        y[c] = flags & PRODUCT_RELU && acc < 0 ? 0 : acc;
+        const REAL sum = channel_sum(d, x + c, w + c, bias ? bias[c] : 0);
+        y[c] = flags & PRODUCT_RELU && sum < 0 ? 0 : sum;
     }
 }
 
 INLINE void vector_output(const Depthwise *d, const REAL *x, const REAL *w, const REAL *bias,
                           int flags, REAL *y)
 {
-    vector acc = bias ? load(bias) : (vector){0};
-    for (ptrdiff_t i = 0; i < d->rows; i++)
-        for (ptrdiff_t j = 0; j < d->cols; j++)
-            acc += load(x + i * d->x_row + j * d->x_col) * load(w + i * d->w_row + j * d->w_col);
-    store(flags & PRODUCT_RELU ? clipped(acc) : acc, y);
+    const vector sum = vector_sum(d, x, w, bias ? load(bias) : (vector){0});
+    store(flags & PRODUCT_RELU ? clipped(sum) : sum, y);
 }
 
 #define BLOCK_OF(cols, share)                                                                    \
@@ -100,7 +127,8 @@ static void line(const Depthwise *d, ptrdiff_t count, const void *x_, const void
     const ptrdiff_t whole = d->C / LANES * LANES, rest = d->C - whole;
     const int share = sharing(d);
     ptrdiff_t p = 0;
-    for (; p + BLOCK <= count && 1 <= d->cols && d->cols <= 3; p += BLOCK) {
+    const int few = 1 <= d->cols && d->cols <= 3 && d->rows * d->cols <= TERMS;
+    for (; p + BLOCK <= count && few; p += BLOCK) {
         switch (share) {
         case FORWARD: BLOCKS(FORWARD) break;
         case BACKWARD: BLOCKS(BACKWARD) break;

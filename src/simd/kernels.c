@@ -197,22 +197,20 @@ static void affine(ptrdiff_t n, const void *a_, const void *b_, const void *x_, 
     for (ptrdiff_t i = 0; i < n; i++) y[i] = a[i] * x[i] + b[i];
 }
 
-static void affine2(ptrdiff_t n, const void *a_, const void *b_, const void *c_, const void *dy_,
-                    const void *x_, void *dx_)
+static void normalise(ptrdiff_t n, const void *mean_, const void *a_, const void *b_,
+                      const void *x_, void *y_)
 {
-    const REAL *a = a_, *b = b_, *c = c_, *dy = dy_, *x = x_;
-    REAL *dx = dx_;
-    for (ptrdiff_t i = 0; i < n; i++) dx[i] = a[i] * dy[i] + b[i] * x[i] + c[i];
+    const REAL *mean = mean_, *a = a_, *b = b_, *x = x_;
+    REAL *y = y_;
+    for (ptrdiff_t i = 0; i < n; i++) y[i] = a[i] * (x[i] - mean[i]) + b[i];
 }
 
-static void moment(ptrdiff_t n, const void *mean_, const void *x_, const void *dy_, void *sum_)
+static void normalise_backward(ptrdiff_t n, const void *mean_, const void *a_, const void *b_,
+                               const void *c_, const void *dy_, const void *x_, void *dx_)
 {
-    const REAL *restrict mean = mean_, *restrict x = x_, *restrict dy = dy_;
-    REAL *restrict sum = sum_;
-    if (dy)
-        for (ptrdiff_t i = 0; i < n; i++) sum[i] += (x[i] - mean[i]) * dy[i];
-    else
-        for (ptrdiff_t i = 0; i < n; i++) sum[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
+    const REAL *mean = mean_, *a = a_, *b = b_, *c = c_, *dy = dy_, *x = x_;
+    REAL *dx = dx_;
+    for (ptrdiff_t i = 0; i < n; i++) dx[i] = a[i] * dy[i] + (b[i] * (x[i] - mean[i]) + c[i]);
 }
 
 /* ---- activations: comparisons are written so that NaN stays NaN ------------------------- */
@@ -313,26 +311,6 @@ static void max_window_backward(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptr
     }
 }
 
-static void mean_window(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
-                        double share_, const void *x_, void *y_)
-{
-    const REAL *x = x_, share = (REAL)share_;
-    REAL *y = y_;
-    ptrdiff_t c = 0;
-    for (; c + LANES <= C; c += LANES) {
-        vector sum = {0};
-        for (ptrdiff_t i = 0; i < rows; i++)
-            for (ptrdiff_t j = 0; j < cols; j++) sum += load(x + (i * width + j) * C + c);
-        store(sum * share, y + c);
-    }
-    for (; c < C; c++) {
-        REAL sum = 0;
-        for (ptrdiff_t i = 0; i < rows; i++)
-            for (ptrdiff_t j = 0; j < cols; j++) sum += x[(i * width + j) * C + c];
-        y[c] = sum * share;
-    }
-}
-
 static void adam(ptrdiff_t n, double rate, double beta1, double beta2, double epsilon, double l2,
                  double decay, const void *g_, void *m_, void *v_, void *w_)
 {
@@ -364,6 +342,7 @@ static void sgd(ptrdiff_t n, double rate, double momentum, int nesterov, double 
 extern const Winograd JOIN(cnnkit_winograd, ISA, REAL);
 extern const DepthwiseLines JOIN(cnnkit_depthwise, ISA, REAL);
 extern const Softmax JOIN(cnnkit_softmax, ISA, REAL);
+extern const Sums JOIN(cnnkit_sums, ISA, REAL);
 
 const Kernels JOIN(cnnkit, ISA, REAL) = {
     .lanes = LANES,
@@ -375,18 +354,18 @@ const Kernels JOIN(cnnkit, ISA, REAL) = {
     .scale = scale,
     .muladd = muladd,
     .affine = affine,
-    .affine2 = affine2,
-    .moment = moment,
+    .normalise = normalise,
+    .normalise_backward = normalise_backward,
     .activations = {[RELU] = {relu, relu_backward},
                     [RELU6] = {relu6, relu6_backward},
                     [LEAKY_RELU] = {leaky_relu, leaky_relu_backward},
                     [HARD_SWISH] = {hard_swish, hard_swish_backward}},
     .max_window = max_window,
     .max_window_backward = max_window_backward,
-    .mean_window = mean_window,
     .adam = adam,
     .sgd = sgd,
     .winograd = &JOIN(cnnkit_winograd, ISA, REAL),
     .depthwise = &JOIN(cnnkit_depthwise, ISA, REAL),
     .softmax = &JOIN(cnnkit_softmax, ISA, REAL),
+    .sums = &JOIN(cnnkit_sums, ISA, REAL),
 };

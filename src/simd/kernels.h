@@ -69,6 +69,23 @@ typedef struct {
  * y may be x, or NULL where only the sum is wanted. */
 typedef double (*Softmax)(ptrdiff_t n, const void *x, void *y, double *top);
 
+/* sums.c: long sums of n channels, whose error does not grow with the number of terms. `total` is n
+ * sums and then, for each, what rounding took from it; both start from zero. */
+typedef struct {
+    /* sum += x */
+    void (*add)(ptrdiff_t n, const void *x, void *total);
+    /* sum += x - mean, over rows that lie `step` numbers apart; mean may be NULL for zeros */
+    void (*values)(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t step, const void *mean,
+                   void *total);
+    /* Two totals one after the other, over rows: of dy and (x - mean) dy, or, where dy is NULL,
+     * of x - mean and its square */
+    void (*moments)(ptrdiff_t rows, ptrdiff_t n, const void *x, const void *dy, const void *mean,
+                    void *total);
+    /* y[c] = share * sum over rows x cols pixels of x, `width` pixels making one row of the image */
+    void (*mean_window)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
+                        double share, const void *x, void *y);
+} Sums;
+
 typedef struct {
     ptrdiff_t lanes; /* numbers in one vector; a panel of b is 2 * lanes or lanes wide */
 
@@ -100,11 +117,12 @@ typedef struct {
     void (*muladd)(ptrdiff_t n, const void *a, const void *x, void *y);
     /* y = a * x + b, number by number; x may be y */
     void (*affine)(ptrdiff_t n, const void *a, const void *b, const void *x, void *y);
-    /* dx = a * dy + b * x + c, number by number; dx may be dy */
-    void (*affine2)(ptrdiff_t n, const void *a, const void *b, const void *c, const void *dy,
-                    const void *x, void *dx);
-    /* sum += (x - mean) * dy, or its square where dy is NULL */
-    void (*moment)(ptrdiff_t n, const void *mean, const void *x, const void *dy, void *sum);
+    /* y = a * (x - mean) + b, number by number; x may be y */
+    void (*normalise)(ptrdiff_t n, const void *mean, const void *a, const void *b, const void *x,
+                      void *y);
+    /* dx = a * dy + b * (x - mean) + c, number by number; dx may be dy */
+    void (*normalise_backward)(ptrdiff_t n, const void *mean, const void *a, const void *b,
+                               const void *c, const void *dy, const void *x, void *dx);
     Activation activations[ACTIVATIONS];
     /* y[c] = max over rows x cols pixels, NaN wins; where[c] = its pixel, `first` being the
      * window's first and `width` pixels making one row of the image; where may be NULL */
@@ -113,9 +131,6 @@ typedef struct {
     /* dx[pixel, c] += dy[c] for the pixel that where[c] says, over a window of max_window's */
     void (*max_window_backward)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
                                 int32_t first, const int32_t *where, const void *dy, void *dx);
-    /* y[c] = share * sum over rows x cols pixels of x */
-    void (*mean_window)(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
-                        double share, const void *x, void *y);
     /* Kingma & Ba (2015), algorithm 1; decoupled decay: Loshchilov & Hutter (2019) */
     void (*adam)(ptrdiff_t n, double rate, double beta1, double beta2, double epsilon,
                  double l2, double decay, const void *g, void *m, void *v, void *w);
@@ -125,6 +140,7 @@ typedef struct {
     const Winograd *winograd;
     const DepthwiseLines *depthwise;
     const Softmax *softmax;
+    const Sums *sums;
 } Kernels;
 
 #endif

@@ -58,17 +58,21 @@ static double softmax(ptrdiff_t n, const void *x_, void *y_, double *top)
     REAL highest = most[0];
     for (int i = 1; i < LANES; i++) highest = most[i] > highest ? most[i] : highest;
 
+    double total = 0;
     for (ptrdiff_t i = 0; i < whole; i += LANES) {
         const vector e = exponential(load(x + i) - highest);
         if (y) store(e, y + i);
         sum += e;
+        if (i % (TERMS * LANES) == (TERMS - 1) * LANES) { /* parts of a long sum round apart */
+            UNROLL for (int k = 0; k < LANES; k++) total += sum[k];
+            sum = (vector){0};
+        }
     }
     if (whole < n) {
         const vector e = exponential(rest - highest);
         if (y) store_part(e, y + whole, n - whole);
         sum += choose(rest > lowest, e, choose(rest == rest, (vector){0}, rest));
     }
-    double total = 0;
     for (int i = 0; i < LANES; i++) total += sum[i];
     *top = highest;
     return total;

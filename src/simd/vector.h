@@ -44,4 +44,25 @@ INLINE void store_part(vector x, REAL *to, ptrdiff_t n)
     memcpy(to, &x, (size_t)n * sizeof(REAL));
 }
 
+/* ---- long sums, of vectors and, by the same macros, of single numbers --------------------- */
+
+#define LOAD_ONE(from) (*(from))
+#define STORE_ONE(x, to) (*(to) = (x))
+
+/* numbers that are added up plainly: such parts of a long sum round apart */
+#define TERMS 64
+
+/* 0 where x is NaN */
+INLINE vector numbers(vector x) { return (vector)((bits)x & (x == x)); }
+INLINE REAL number(REAL x) { return x == x ? x : 0; }
+
+/* sum += x, `lost` being what rounding took from it so far (Kahan, 1965). An infinite sum loses
+ * nothing, lest it become NaN: `known` is numbers or number. */
+#define ADD(known, x, sum, lost)                                                                 \
+    do {                                                                                         \
+        const __typeof__(sum) add_ = (x) - (lost), total_ = (sum) + add_;                        \
+        (lost) = known((total_ - (sum)) - add_);                                                 \
+        (sum) = total_;                                                                          \
+    } while (0)
+
 #endif

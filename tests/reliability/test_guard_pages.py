@@ -161,7 +161,7 @@ def batch_norm(rng, dtype):
         op.attach(memory.empty((op.scratch_bytes,), np.uint8))
         op.forward(len(x))
         op.backward(len(x))
-        AffineOp(images, scale, shift, scaled).forward(len(x))
+        AffineOp(images, memory.given(mean), scale, shift, scaled).forward(len(x))
         return y, dx, dgamma, dbeta, *running, scaled
 
     return shape, run
