@@ -296,16 +296,17 @@ cdef void settle_forward(
     """
     cdef:
         Py_ssize_t c
-        double off, mean, variance, unbiased = pixels / (pixels - 1.0) if pixels > 1 else 1.0
+        double guess, off, mean, variance, unbiased = pixels / (pixels - 1.0) if pixels > 1 else 1.0
     for c in range(C):
+        guess = vectors[MEAN * C + c]
         off = total(sums, C, 0, c) / pixels
-        mean = vectors[MEAN * C + c] + off
+        mean = guess + off
         variance = total(sums, C, 1, c) / pixels - off * off
         variance = 0 if variance < 0 else variance
         running_mean[c] += <real_t> (momentum * (mean - running_mean[c]))
         running_var[c] += <real_t> (momentum * (unbiased * variance - running_var[c]))
         vectors[MEAN * C + c] = <real_t> mean
-        vectors[LOW * C + c] = <real_t> (mean - vectors[MEAN * C + c])
+        vectors[LOW * C + c] = <real_t> (off - (vectors[MEAN * C + c] - guess))
         vectors[INVERSE * C + c] = <real_t> (1 / sqrt(variance + eps))
         vectors[A * C + c] = gamma[c] * vectors[INVERSE * C + c]
         vectors[B * C + c] = beta[c] - vectors[LOW * C + c] * vectors[A * C + c]

@@ -139,7 +139,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         For "adam" and "adamw" only.
     algorithm : {"auto", "exact", "direct", "im2col", "winograd"}, default="auto"
         How convolutions are computed; see `cnnkit.functional.conv2d`. "exact" leaves out
-        Winograd's, which rounds a little more.
+        Winograd's, which rounds a little more, and much more where single pixels or channels are
+        thousands of times larger than others.
     verbose : int, default=0
         1 prints what is trained and a line for every epoch, 2 shows a progress bar with the time
         left (needs rich). In processes and threads of a search, lines begin with their name.

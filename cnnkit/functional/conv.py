@@ -125,10 +125,8 @@ def conv2d(
         "direct" reads the pixels in place; "im2col" multiplies blocks of the im2col matrix by
         BLAS; "winograd" computes 3x3 kernels with stride 1, without dilation or groups, by
         Winograd's algorithm, and anything else as "direct". "auto" takes the fastest of them for
-        the shape of an image and "exact" the fastest but Winograd's. The largest error in float32
-        is below 1e-5 of the root mean square of the result, with Winograd's 5e-5, and 2e-4 for
-        the gradient to w (windows of padding alone do not count in it); it also spreads a NaN or
-        infinity over a tile of 4x4 outputs.
+        the shape of an image and "exact" the fastest but Winograd's. Notes say how far each
+        may be off.
     out : array of shape (N, OH, OW, F), default=None
         Where to write the result, of its dtype and C-contiguous in the given layout.
     data_format : {"channels_last", "channels_first"}, default="channels_last"
@@ -141,6 +139,20 @@ def conv2d(
     ------
     ValueError, TypeError
         For shapes and sizes that do not fit together, naming the argument and its value.
+
+    Notes
+    -----
+    In float32 the error of every number is below 1e-5 of the sum of the magnitudes of its terms;
+    where signs are drawn and all data are of one scale, below 1e-5 of the root mean square of the
+    result.
+
+    With Winograd's algorithm it is below 2e-5 of the sum of magnitudes that there would be with
+    every pixel as large as the largest of its channel in the 6x6 pixels that a tile of 4x4 outputs
+    is computed from; for the gradient to w, with every number of `dy` as large as the largest of
+    its tile, too. For data of one scale that is below 5e-5 of the root mean square of the result,
+    and 2e-4 for the gradient to w. But a pixel much larger than those around it costs digits of
+    outputs that do not see it, and a NaN or infinity spreads over its tiles: choose "exact" where
+    single pixels or channels are thousands of times larger than others.
 
     Examples
     --------

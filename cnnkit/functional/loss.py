@@ -77,7 +77,8 @@ def _cross_entropy(logits, targets, sample_weight, owner, gradient):
         log_probabilities = log_softmax(logits, axis=1)
         # 0 * -inf is 0 here: an impossible class nobody asked for costs nothing
         costs = np.where(targets == 0, 0, targets * log_probabilities)
-        loss = -(rows @ costs.sum(axis=1))
+        # not rows @ costs: BLAS may sum in another order on another number of threads
+        loss = -(rows * costs.sum(axis=1)).sum()
         if gradient:
             mass = targets.sum(axis=1, keepdims=True)
             dlogits[...] = rows[:, None] * (mass * np.exp(log_probabilities) - targets)

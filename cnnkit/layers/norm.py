@@ -7,6 +7,8 @@ import numpy as np
 from cnnkit import shapes
 from cnnkit.layers.base import Layer, WeightSpec, image_input
 
+SOME = 64  # channels that are added up in turn: such parts of a window round apart
+
 
 class BatchNorm(Layer):
     """Give every channel mean `beta` and deviation `gamma` over the pixels of a batch.
@@ -202,8 +204,11 @@ class LocalResponseNormOp:
         if mirrored:
             before, after = after, before
         out = np.zeros_like(x)
-        for shift in range(-before, after + 1):
-            out[..., max(0, -shift) : C - max(0, shift)] += x[
-                ..., max(0, shift) : C - max(0, -shift)
-            ]
+        for start in range(-before, after + 1, SOME):
+            part = np.zeros_like(x)
+            for shift in range(start, min(start + SOME, after + 1)):
+                part[..., max(0, -shift) : C - max(0, shift)] += x[
+                    ..., max(0, shift) : C - max(0, -shift)
+                ]
+            out += part
         return out
