@@ -8,17 +8,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-MODULES = [
-    "runtime",
-    "im2col",
-    "conv",
-    "depthwise",
-    "pool",
-    "activation",
-    "norm",
-    "loss",
-    "optimizer",
-]
+MODULES = sorted(path.stem for path in Path("src").glob("*.pyx"))
 KERNELS = [f"src/simd/{stem}.c" for stem in ("kernels", "sums", "winograd", "depthwise", "softmax")]
 DIRECTIVES = {
     "language_level": 3,

@@ -13,6 +13,7 @@ MODULES = (
     "norm",
     "optimizer",
     "pool",
+    "resize",
     "runtime",
 )
 

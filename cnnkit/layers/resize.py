@@ -2,10 +2,8 @@
 
 from math import prod
 
-import numpy as np
-from scipy import sparse
-
 from cnnkit import shapes
+from cnnkit._native.resize import ResampleOp
 from cnnkit.layers.base import Layer, image_input
 
 
@@ -44,51 +42,8 @@ class UpSample(Layer):
         return out
 
     def bind(self, slots):
-        return ResampleOp(slots, nearest if self.method == "nearest" else bilinear)
-
-
-class ResampleOp:
-    """y = R x for a sparse matrix R of pixels, dx = R' dy: NaN stays with the pixels it reaches."""
-
-    def __init__(self, slots, matrix):
-        self.slots = slots
-        _, H, W, _ = slots.x.shape
-        _, OH, OW, _ = slots.y.shape
-        pixels = sparse.kron(matrix(H, OH), matrix(W, OW), format="csr")
-        pixels.eliminate_zeros()
-        self.pixels = pixels.astype(slots.y.dtype)
-        self.adjoint = self.pixels.T.tocsr()
-
-    def forward(self, n):
-        resample(self.pixels, self.slots.x, self.slots.y, n)
-
-    def backward(self, n):
-        if self.slots.dx is not None:
-            resample(self.adjoint, self.slots.dy, self.slots.dx, n)
-
-
-def resample(pixels, x, y, n):
-    """Fill the first `n` images of y with ``pixels @ x``."""
-    channels = x.shape[-1]
-    for image, out in zip(x[:n], y[:n], strict=True):
-        out[...] = (pixels @ image.reshape(-1, channels)).reshape(out.shape)
-
-
-def nearest(size, out):
-    """Return the (out, size) matrix that repeats every pixel."""
-    rows = np.arange(out)
-    return sparse.csr_array((np.ones(out), (rows, rows // (out // size))), shape=(out, size))
-
-
-def bilinear(size, out):
-    """Return the (out, size) matrix of linear interpolation between centres of pixels."""
-    at = np.clip((np.arange(out) + 0.5) * size / out - 0.5, 0, size - 1)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, size - 1)
-    rows = np.arange(out)
-    shares = np.concatenate([1 - (at - low), at - low])
-    taps = (np.concatenate([rows, rows]), np.concatenate([low, high]))
-    return sparse.csr_array((shares, taps), shape=(out, size))
+        scale = shapes.as_pair(self.scale, "scale", self.owner)
+        return ResampleOp(scale, self.method == "bilinear", slots.x, slots.y, slots.dy, slots.dx)
 
 
 class Pad(Layer):
