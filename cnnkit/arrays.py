@@ -1,9 +1,12 @@
 """Which arrays are accepted, and as what they reach native code."""
 
+from math import prod
+
 import numpy as np
 
 ALIGNMENT = 64
 PIECE = 1 << 22  # numbers
+BLOCK = 1 << 18
 
 
 def real_dtype(dtype, name, owner):
@@ -93,6 +96,16 @@ def zero_bytes(size):
 def _aligned(memory, size):
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size]
+
+
+def blocks(n, array, most=BLOCK):
+    """Yield slices of the first `n` samples of an array, of some `most` numbers each.
+
+    What is made of so few stays in the cache, and takes no memory that nobody has counted.
+    """
+    each = max(1, most // max(1, prod(array.shape[1:])))
+    for start in range(0, n, each):
+        yield slice(start, min(start + each, n))
 
 
 def pieces(size):

@@ -3,6 +3,7 @@
 import heapq
 from typing import NamedTuple
 
+from cnnkit import nesting
 from cnnkit.guesses import ended, for_value
 from cnnkit.layers.base import Layer, count_weights
 from cnnkit.layers.dense import Identity
@@ -48,6 +49,8 @@ class Graph(Layer):
     (8, 8, 16)
     """
 
+    composite = True
+
     def __init__(self, nodes, outputs=None):
         self.nodes = nodes
         self.outputs = outputs
@@ -70,7 +73,9 @@ class Graph(Layer):
 
     def output_names(self):
         """Return the names of the nodes that are the output, as a tuple."""
-        nodes = self.wiring()
+        return self._output_names(self.wiring())
+
+    def _output_names(self, nodes):
         known = [node.name for node in nodes]
         names = as_names(known[-1] if self.outputs is None else self.outputs)
         if not names or not set(names) <= set(known):
@@ -86,25 +91,27 @@ class Graph(Layer):
 
     def flattened(self, n_outputs=None):
         """Return the nodes of all levels, named by path, one-per-output layers set if asked."""
-        flat = []
-        self._flatten(flat, n_outputs)
-        return flat
+        return self.leaves(n_outputs)[0]
 
     def output_paths(self):
         """Return the paths of the leaves that are the output, as a tuple."""
-        return self._flatten([], None)
+        return self.leaves()[1]
 
-    def _flatten(self, flat, n_outputs):
-        paths = flatten_into(flat, self.wiring(), "", INPUT, n_outputs)
-        return tuple(paths[name] for name in self.output_names())
+    def leaves(self, n_outputs=None):
+        """Return what `flattened` and `output_paths` do, together."""
+        nesting.check(self)
+        flat, nodes = [], self.wiring()
+        paths = flatten_into(flat, nodes, "", INPUT, n_outputs)
+        return flat, tuple(paths[name] for name in self._output_names(nodes))
 
     def shapes(self, input_shape):
         """Return the output shape of every leaf by path, and of the input."""
         return infer_shapes(self.flattened(), input_shape)
 
     def output_shape(self, input_shape):
-        found = self.shapes(input_shape)
-        shapes = tuple(found[path] for path in self.output_paths())
+        nodes, outputs = self.leaves()
+        found = infer_shapes(nodes, input_shape)
+        shapes = tuple(found[path] for path in outputs)
         return shapes if len(shapes) > 1 else shapes[0]
 
     def weight_specs(self, input_shape):
@@ -132,7 +139,8 @@ class Graph(Layer):
         """
         from cnnkit.parameters import deep_params
 
-        return deep_params(self) if deep else super().get_params(deep=False)
+        with nesting.limited():
+            return deep_params(self) if deep else super().get_params(deep=False)
 
     def set_params(self, **params):
         """Set hyper-parameters by the names of `get_params`, and return this graph.
@@ -307,12 +315,12 @@ def flatten_into(flat, nodes, prefix, source, n_outputs):
     """Append the leaves of `nodes`, which read `source`, and return the path of every node."""
     paths = {INPUT: source}
     for name, layer, inputs in nodes:
-        inner = layer.wiring()
-        if inner is None:
+        if not layer.composite:
             path = prefix + name
             layer = layer if n_outputs is None else layer.resolved(n_outputs)
             flat.append(Node(path, layer, tuple(map(paths.get, inputs))))
         else:
+            inner = layer.wiring()
             below = flatten_into(flat, inner, f"{prefix}{name}/", paths[inputs[0]], n_outputs)
             path = below[last_name(layer, inner)]
         paths[name] = path
@@ -321,7 +329,7 @@ def flatten_into(flat, nodes, prefix, source, n_outputs):
 
 def last_name(layer, nodes):
     """Return the name of the one node that is the output of a composite layer."""
-    names = layer.output_names() if isinstance(layer, Graph) else (nodes[-1].name,)
+    names = layer._output_names(nodes) if isinstance(layer, Graph) else (nodes[-1].name,)
     if len(names) > 1:
         raise ValueError(f"Graph: a nested graph must have one output, got {names}.")
     return names[0]
@@ -372,7 +380,7 @@ def check_nodes(nodes):
             raise ValueError(
                 f"Graph: node {name!r} must read nodes of {sorted(known)}, got {unknown}."
             )
-        fewest, most = layer.inputs if layer.wiring() is None else (1, 1)
+        fewest, most = (1, 1) if layer.composite else layer.inputs
         if len(inputs) < fewest or (most is not None and len(inputs) > most):
             wanted = fewest if fewest == most else f"at least {fewest}"
             raise ValueError(
@@ -389,6 +397,13 @@ def is_passthrough(layer):
 
 def in_order(nodes):
     """Return `nodes` so that each comes after those it reads, else in the order given."""
+    known = {INPUT}
+    for node in nodes:
+        if not known.issuperset(node.inputs):
+            break
+        known.add(node.name)
+    else:
+        return nodes
     missing = {node.name: len(set(node.inputs) - {INPUT}) for node in nodes}
     readers = {node.name: [] for node in nodes}
     for i, node in enumerate(nodes):

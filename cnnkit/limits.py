@@ -8,7 +8,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-ASK = 256 << 20  # bytes: for less nobody is asked
+ASK = 64 << 20  # bytes: for less nobody is asked
 OWN = Path("/proc/self/cgroup")  # the control groups of this process, by their controllers
 GROUPS = Path("/sys/fs/cgroup")
 CACHE = ("active_file", "inactive_file")  # both are dropped before anybody is killed for memory

@@ -2,7 +2,11 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from cnnkit.arrays import ALIGNMENT
+
+MOST_BYTES = 1 << 62
 
 
 class Lifetime(NamedTuple):
@@ -28,17 +32,44 @@ def place(lifetimes):
     offsets : dict of int
     size : int
     """
-    offsets, placed = {}, []
+    offsets, placed = {}, Placed(len(lifetimes))
     for key, life in sorted(lifetimes.items(), key=lambda item: -item[1].size):
         size = -(-life.size // ALIGNMENT) * ALIGNMENT
-        offset = 0
-        for start, end, other in placed:
-            if other.first > life.last or other.last < life.first:
-                continue
-            if offset + size <= start:
-                break
-            offset = max(offset, end)
-        offsets[key] = offset
-        placed.append((offset, offset + size, life))
-        placed.sort(key=lambda item: item[:2])
-    return offsets, max((end for _, end, _ in placed), default=0)
+        offsets[key] = placed.add(size, life)
+    return offsets, placed.end
+
+
+class Placed:
+    """At most `most` arrays that have a place, in the order of their offsets.
+
+    Attributes
+    ----------
+    end : int
+        Where the last of them ends.
+    """
+
+    def __init__(self, most):
+        self.end = 0
+        self._count = 0
+        self._table = np.empty((4, most), np.int64)  # offsets, ends, first and last steps
+
+    def add(self, size, life):
+        """Take an array in at the lowest place that is free while it is in use; return the place.
+
+        All places are looked at together, so that thousands of layers take no more than seconds.
+        """
+        table = self._table[:, : self._count]
+        meets = (table[2] <= life.last) & (table[3] >= life.first)
+        starts, ends = table[0, meets], table[1, meets]
+        behind = np.maximum.accumulate(np.concatenate(([0], ends)))
+        fits = np.flatnonzero(starts - behind[:-1] >= size)
+        offset = int(behind[fits[0] if len(fits) else -1])
+        end = offset + size
+        if end >= MOST_BYTES:
+            raise MemoryError(f"Network: memory must hold its arrays, got {end} bytes of them.")
+        at = np.searchsorted(table[0], offset)
+        self._table[:, at + 1 : self._count + 1] = table[:, at:]
+        self._table[:, at] = offset, end, life.first, life.last
+        self._count += 1
+        self.end = max(self.end, end)
+        return offset

@@ -6,7 +6,7 @@ import numpy as np
 
 from cnnkit import images, scaling, shapes
 from cnnkit._native.norm import BatchNormOp
-from cnnkit.arrays import check_range, check_unmasked, empty_bytes, real_dtype
+from cnnkit.arrays import PIECE, blocks, check_range, check_unmasked, empty_bytes, real_dtype
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.graph import Graph, infer_shapes, network_specs
 from cnnkit.layers.base import Slots
@@ -15,6 +15,7 @@ from cnnkit.limits import check_memory
 from cnnkit.memory import place
 from cnnkit.pickled import check_parts, checking, stamped
 from cnnkit.plan import Plan
+from cnnkit.prediction import PREDICT_BYTES
 from cnnkit.threads import one_blas_thread
 from cnnkit.weights import Weights
 
@@ -73,6 +74,8 @@ class Network:
     companions : int, default=0
         Vectors of the length of the weights that training makes besides the gradients, such as the
         averages of an optimizer: there must be memory for them, too.
+    predicts : bool, default=False
+        Whether training predicts with a network for inference besides: the same of its activations.
 
     Attributes
     ----------
@@ -85,8 +88,9 @@ class Network:
     packed : bool
         Whether weights were folded and packed once: see `resized`.
     outputs, doutputs : lists of arrays of shape (batch_size, ...)
-        What `forward` computes, and their gradients, zero until they are filled between `forward`
-        and `backward` (none without training). `output` and `doutput` are the first of them.
+        What `forward` computes, and their gradients, to be filled between `forward` and `backward`
+        (none without training). `output` and `doutput` are the first of them; the gradients of the
+        others are zero until they are filled.
     activation_bytes : int
         Memory of all activations and their gradients.
 
@@ -121,6 +125,7 @@ class Network:
         frozen=(),
         scales=(),
         companions=0,
+        predicts=False,
     ):
         if not isinstance(graph, Graph):
             raise TypeError(
@@ -138,23 +143,26 @@ class Network:
         self.rng = rng
         self.frozen = tuple(frozen)
         self.packed = False
-        self._nodes = graph.flattened(n_outputs)
+        self._nodes, self._outputs = graph.leaves(n_outputs)
         paths = [node.name for node in self._nodes]
         if not are_paths(self.frozen, paths):
             raise ValueError(f"Network: frozen must be paths of layers {paths}, got {frozen!r}.")
-        self._outputs = graph.output_paths()
         self._shapes = infer_shapes(self._nodes, self.input_shape)
         specs = self._specs(scales if weights is None else scaling.kept(weights))
         plan, offsets = self._lay_out()
         size = sum(prod(spec.shape) for spec in specs.values()) * self.dtype.itemsize
         companions = shapes.as_int(companions, "companions", "Network", 0)
         vectors = (weights is None) + bool(training) + companions
-        self._check_memory(**{f"{vectors} times the weights": vectors * size})
+        known = {f"{vectors} times the weights": vectors * size}
+        if predicts:
+            one = self.activation_bytes // self.batch_size
+            known["prediction"] = min(self.activation_bytes, max(one, PREDICT_BYTES))
+        self._check_memory(known)
         self.weights = Weights(specs, self.dtype) if weights is None else weights
         if self.weights.specs != specs or self.weights.flat.dtype != self.dtype:
             raise ValueError(f"Network: weights must be those of {graph}, got {weights}.")
         self.grads = self.weights.like() if training else None
-        self._bind(plan, offsets)
+        self._bind(plan, offsets, known)
 
     def _specs(self, scales):
         """Return all weights by path; those of frozen layers are not trained."""
@@ -177,12 +185,15 @@ class Network:
         offsets, self.activation_bytes = place(plan.lifetimes(sizes))
         return plan, offsets
 
-    def _check_memory(self, **others):
+    def _check_memory(self, others):
         name = f"activations of batch_size={self.batch_size}"
         check_memory({name: self.activation_bytes} | others, "Network")
 
-    def _bind(self, plan, offsets):
-        """Make the arrays and the ops that work on them."""
+    def _bind(self, plan, offsets, known):
+        """Make the arrays and the ops that work on them; `known` is memory needed besides.
+
+        Pages of arrays are the system's until they are used: what is too much is refused in time.
+        """
         itemsize = self.batch_size * self.dtype.itemsize
         block = empty_bytes(self.activation_bytes)
 
@@ -199,12 +210,12 @@ class Network:
         self.x = array(plan.input)
         self.outputs = [array(output) for output in plan.outputs]
         self.doutputs = [array(doutput) for doutput in plan.doutputs]
-        self._forward, self._backward = [], []
+        self._forward, backward, kept = [], [], 0
         trained = {step.node.name for step in plan.steps} if self.training else set()
         trained -= set(self.frozen)
         for step in plan.steps:
             sums = [SumOp(array(into), array(term)) for into, term in step.sums]
-            self._backward[:0] = sums
+            backward += sums[::-1]
             if not step.runs:
                 continue
             slots = Slots(
@@ -221,12 +232,21 @@ class Network:
             if step.fused_norm is not None:
                 self._forward.append(self._fold(step.fused_norm, slots))
             op = step.node.layer.bind(slots)
+            kept += slots.kept_bytes
             if step.host is None:
                 self._forward.append(op)
             if step.dy is not None:
-                self._backward.insert(0, op)
+                backward.append(op)
+        self._backward = backward[::-1]
+        self._attach(known | {"what layers keep": kept})
+
+    def _attach(self, known):
+        """Give all ops one piece of memory to work in, if there is enough for it, too."""
         ops = {id(op): op for op in self._forward + self._backward}.values()
-        scratch = empty_bytes(max((getattr(op, "scratch_bytes", 0) for op in ops), default=0))
+        size = max((getattr(op, "scratch_bytes", 0) for op in ops), default=0)
+        self._known = known | {"scratch": size}
+        self._check_memory(self._known)
+        scratch = empty_bytes(size)
         for op in ops:
             if hasattr(op, "attach"):
                 op.attach(scratch)
@@ -264,15 +284,15 @@ class Network:
             other._outputs = tuple(outputs)
             other._nodes = needed(self._nodes, outputs)
         plan, offsets = other._lay_out()
-        other._check_memory()
-        other._bind(plan, offsets)
+        other._check_memory({})
+        other._bind(plan, offsets, {})
         if packed:
             other._prepack()
         return other
 
     def _prepack(self):
         size = sum(getattr(op, "packed_bytes", 0) for op in self._forward)
-        self._check_memory(**{"packed weights": size})
+        self._check_memory(self._known | {"packed weights": size})
         for op in self._forward:
             if isinstance(op, FoldOp):
                 op.forward(0)
@@ -337,27 +357,37 @@ class Network:
             Changes a batch of images in place, as they are before they are standardised.
         """
         standardised = "input/mean" in self.weights
-        if standardised and change is None:
-            batch = X[rows]
-            scaling.load_standardised(batch, self.weights, self.x[: len(batch)])
-            return len(batch)
-        n = images.load_batch(X, rows, self.x)
+        n = 0
+        for some in [rows] if isinstance(rows, slice) else self._some_of(rows):
+            out = self.x[n:]
+            if standardised and change is None:
+                batch = X[some]
+                n += len(batch)
+                scaling.load_standardised(batch, self.weights, out[: len(batch)])
+            else:
+                n += images.load_batch(X, some, out)
         if change is not None:
             change(self.x[:n])
-        if standardised:
-            scaling.standardise(self.x[:n], self.weights, images.unit(X.dtype))
+            if standardised:
+                scaling.standardise(self.x[:n], self.weights, images.unit(X.dtype))
         return n
+
+    def _some_of(self, rows):
+        """Yield parts of `rows`, given by indices: what is picked by them is a copy."""
+        for some in blocks(len(rows), self.x, PIECE):
+            yield rows[some]
 
     def forward(self, n):
         """Run the first `n` samples of `x`; return those of `output`, valid until the next.
 
-        In training all `doutputs` are zero then: what nobody fills changes no gradient.
+        In training all `doutputs` but the first are zero then: what nobody fills changes no
+        gradient.
         """
         self._check_count(n)
         with one_blas_thread(self._uses_blas):
             for op in self._forward:
                 op.forward(n)
-        for doutput in self.doutputs:
+        for doutput in self.doutputs[1:]:
             doutput[:n] = 0
         return self.output[:n]
 
@@ -433,9 +463,9 @@ def needed(nodes, outputs):
     kept = []
     for node in reversed(nodes):
         if node.name in wanted:
-            kept.insert(0, node)
+            kept.append(node)
             wanted.update(node.inputs)
-    return kept
+    return kept[::-1]
 
 
 class SumOp:

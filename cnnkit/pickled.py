@@ -6,12 +6,14 @@ Pickle itself can run anything: this keeps out other versions and damage, not ma
 strangers there is `cnnkit.load`.
 """
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from inspect import Parameter, Signature
 
 from sklearn.base import BaseEstimator
+from sklearn.utils._pprint import _EstimatorPrettyPrinter
 
-from cnnkit import guesses
+from cnnkit import guesses, nesting
 from cnnkit.exceptions import ModelFormatError
 
 KEY = "cnnkit_pickle"
@@ -69,6 +71,20 @@ class Checked(BaseEstimator):
     # what is shown of a class without a constructor of its own
     __new__.__signature__ = Signature([Parameter("cls", Parameter.POSITIONAL_ONLY)])
 
+    @classmethod
+    def _get_param_names(cls):
+        """Return the names of hyper-parameters; scikit-learn would inspect the class every time."""
+        if "_names" not in vars(cls):
+            cls._names = tuple(super()._get_param_names())
+        return list(cls._names)
+
+    def __repr__(self, N_CHAR_MAX=700):
+        return nesting.shown(self, partial(super().__repr__, N_CHAR_MAX))
+
+    def __sklearn_clone__(self):
+        nesting.check(self)
+        return super().__sklearn_clone__()
+
     def set_params(self, **params):
         """Set hyper-parameters by name, and return what has them."""
         try:
@@ -96,3 +112,8 @@ class Checked(BaseEstimator):
 
     def _check_pickled(self, parts):
         """Raise unless what else the state consists of goes together."""
+
+
+with suppress(AttributeError, KeyError):  # scikit-learn breaks long lines of what prints as it does
+    _dispatch = _EstimatorPrettyPrinter._dispatch
+    _dispatch[Checked.__repr__] = _dispatch[BaseEstimator.__repr__]

@@ -16,12 +16,12 @@ from sklearn.base import BaseEstimator
 from cnnkit import augmentation, layers, schedules
 from cnnkit.graph import Graph, Residual, Sequential
 from cnnkit.layers.base import Layer
+from cnnkit.nesting import MAX_DEPTH
 
 FORMAT = "cnnkit graph 1"
 MAX_CHARACTERS = 2 << 20  # of a JSON text
 MAX_MARKS = 200_000  # commas and brackets in it: each may stand for a Python object
 MAX_VALUES = 20_000  # in what is decoded: ResNet-50 has 616
-MAX_DEPTH = 64  # values within values
 MAX_NAME = 1_000  # characters of one string
 
 LAYERS = {name: getattr(layers, name) for name in layers.__all__ if name != "Layer"}
@@ -83,7 +83,8 @@ def from_json(text):
     if not isinstance(layer, Layer):
         raise ValueError(f"from_json: graph must be a layer, got {short(data['graph'])}.")
     try:
-        layer.output_names() if isinstance(layer, Graph) else layer.wiring()
+        if layer.composite:
+            (layer if isinstance(layer, Graph) else Sequential([layer])).flattened()
     except (TypeError, ValueError) as error:
         raise ValueError(f"from_json: graph must be wired right, got: {error}") from None
     return layer

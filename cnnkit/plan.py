@@ -78,7 +78,8 @@ class Plan:
         self._shapes = shapes
         self.loss_step = len(nodes)
         self._uses = {}  # place -> [(array name, step)]
-        self._fixed = [Array(INPUT, INPUT)]  # what no node may overwrite
+        self._fixed = {}  # place -> what lies there that no node may overwrite
+        self._writers = {}  # array, by identity -> the step that writes it
         self._values = {}
         self.steps = []
         readers = [entry for node in nodes for entry in node.inputs]
@@ -86,6 +87,7 @@ class Plan:
         self._shared = {name for name, count in readers.items() if count > 1}
         read_once = readers.keys() - self._shared - set(outputs)
         self._slices = find_slices(nodes, read_once, shapes)
+        self._fix(Array(INPUT, INPUT))
         self.input = self._value(INPUT, 0, INPUT)
         for i, node in enumerate(nodes):
             self.steps.append(self._forward_step(i, node))
@@ -117,13 +119,16 @@ class Plan:
         place, part = self._slices.get(name, (place, None))
         value = self._values[name] = self._array(name, step, place, part)
         if name in self._shared:
-            self._fixed.append(value)
+            self._fix(value)
         return value
+
+    def _fix(self, array):
+        self._fixed.setdefault(array.place, []).append(array)
 
     def _forward_step(self, i, node):
         layer, xs = node.layer, [self._values[entry] for entry in node.inputs]
         runs = not (layer.reshapes or (layer.training_only and not self.training))
-        free = runs and not any(map(xs[0].overlaps, self._fixed))
+        free = runs and not any(map(xs[0].overlaps, self._fixed.get(xs[0].place, ())))
         host = self._host(xs[0], node) if free else None
         over = not runs or host is not None or (free and layer.in_place)
         y = self._value(node.name, i, xs[0].place if over else node.name)
@@ -132,12 +137,13 @@ class Plan:
         if self.training:
             for kept in (xs if layer.keeps_input else []) + ([y] if layer.keeps_output else []):
                 self._use(kept, 2 * self.loss_step - i)
-                self._fixed.append(kept)
-        return Step(node, xs, y, runs, host=host)
+                self._fix(kept)
+        step = self._writers[id(y)] = Step(node, xs, y, runs, host=host)
+        return step
 
     def _host(self, x, node):
         """Return the step that does the work of `node` while it writes `x`, if there is one."""
-        writer = next((step for step in reversed(self.steps) if step.y is x), None)
+        writer = self._writers.get(id(x))
         writer = writer.host or writer if writer is not None else None
         if writer is None or not writer.runs or writer.fused_relu:
             return None
@@ -200,12 +206,12 @@ def find_slices(nodes, read_once, shapes):
         first = 0
         for source in node.inputs:
             chain, writer = [source], writers.get(source)
-            while writer is not None and isinstance(writer.layer, ReLU):
-                chain.append(writer.inputs[0])
-                writer = writers.get(writer.inputs[0])
-            alone = read_once.issuperset(chain)
-            if alone and writer is not None and writer.layer.writes_slices:
+            while writer is not None and source in read_once and isinstance(writer.layer, ReLU):
+                source = writer.inputs[0]
+                chain.append(source)
+                writer = writers.get(source)
+            if source in read_once and writer is not None and writer.layer.writes_slices:
                 part = (first, shapes[node.name][-1])
                 slices.update(dict.fromkeys(chain, (node.name, part)))
-            first += shapes[source][-1]
+            first += shapes[chain[0]][-1]
     return slices

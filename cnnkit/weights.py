@@ -39,6 +39,10 @@ class Weights(Mapping):
         dtype = np.dtype(dtype)
         self.flat = zero_bytes(sum(sizes.values()) * dtype.itemsize).view(dtype)
         self._views = {}
+        self._names = {}  # of the weights of every node
+        for path in self.specs:
+            node, _, name = path.rpartition("/")
+            self._names.setdefault(node, []).append(name)
         self.decayed = self._lay_out(0, sizes, lambda spec: spec.trained and spec.decay)
         self.trained = self._lay_out(
             self.decayed, sizes, lambda spec: spec.trained and not spec.decay
@@ -97,12 +101,7 @@ class Weights(Mapping):
 
     def of(self, node):
         """Return the arrays of one node as a dict by the layer's own names."""
-        prefix = node + "/"
-        return {
-            path[len(prefix) :]: self._views[path]
-            for path in self.specs
-            if path.startswith(prefix) and "/" not in path[len(prefix) :]
-        }
+        return {name: self._views[f"{node}/{name}"] for name in self._names.get(node, ())}
 
     def __getitem__(self, path):
         return self._views[path]

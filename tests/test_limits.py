@@ -7,7 +7,17 @@ import pytest
 from estimator_data import small
 from oracles import python
 
-from cnnkit import Conv, Dense, Flatten, GlobalAvgPool, Network, Sequential, limits
+from cnnkit import (
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool,
+    Network,
+    Sequential,
+    limits,
+)
 
 IMAGES = np.linspace(0, 1, 4 * 64 * 64 * 3, dtype=np.float32).reshape(4, 64, 64, 3)
 LABELS = [0, 1, 0, 1]
@@ -19,11 +29,24 @@ def gigabyte(monkeypatch):
     monkeypatch.setattr(limits, "available_memory", lambda: 1 << 30)
 
 
+def needed(network, most):
+    """The bytes without which a network for inference is refused, by trial, to 16 kB."""
+    for size in range(0, most, 1 << 14):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(limits, "available_memory", lambda size=size: size)
+            try:
+                network.resized(1)
+                return size
+            except MemoryError:
+                pass
+    raise AssertionError(f"more than {most} bytes")
+
+
 @pytest.mark.parametrize(
     ("options", "vectors"),
     [
-        ({}, 4),
-        ({"solver": "sgd"}, 3),
+        ({}, 5),
+        ({"solver": "sgd"}, 4),
         (
             {
                 "ema_decay": 0.9,
@@ -31,9 +54,9 @@ def gigabyte(monkeypatch):
                 "validation_fraction": 0.5,
                 "on_divergence": "stop",
             },
-            8,
+            9,
         ),
-        ({"solver": "lbfgs"}, 62),
+        ({"solver": "lbfgs"}, 63),
     ],
 )
 def test_a_fit_larger_than_memory(gigabyte, options, vectors):
@@ -67,10 +90,20 @@ def test_a_partial_fit_larger_than_memory(monkeypatch, options, vectors, copied)
 def test_packed_weights_larger_than_memory(monkeypatch):
     network = Network(Sequential([Conv(64), Conv(64), GlobalAvgPool(), Dense()]), (12, 12, 3), 2)
     monkeypatch.setattr(limits, "ASK", 0)
-    monkeypatch.setattr(limits, "available_memory", lambda: network.weights.flat.nbytes)
+    monkeypatch.setattr(limits, "available_memory", lambda: needed(network, 1 << 22) + (1 << 16))
     network.resized(1)
     with pytest.raises(MemoryError, match=r"must hold .* of activations .* GB of packed weights"):
         network.resized(1, packed=True)
+
+
+@pytest.mark.parametrize("layer", [Dropout(), MaxPool(1)], ids=str)
+def test_what_layers_keep_larger_than_memory(gigabyte, layer):
+    """Masks, and places of the largest pixels."""
+    graph = Sequential([Conv(64, 1), *[layer] * 40, GlobalAvgPool()])
+    options = {"training": True, "rng": np.random.default_rng(0)}
+    Network(graph, (64, 64, 1), 2, **options)
+    with pytest.raises(MemoryError, match=r"2\.7 GB of what layers keep, .* of scratch, got 1\.1"):
+        Network(graph, (512, 512, 1), 2, **options)
 
 
 def test_a_batch_larger_than_memory(gigabyte):

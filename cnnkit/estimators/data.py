@@ -168,6 +168,11 @@ class TrainingData:
         if not self.weights.all():  # a class may weigh nothing
             self.rows = np.flatnonzero(self.weights)
 
+    @property
+    def validated(self):
+        """Whether there are samples for validation."""
+        return self._held is not None
+
     def validation(self, estimator, X_val, y_val, rng):
         """Return the arguments of a `Validation`, or None; take split samples from `rows`.
 

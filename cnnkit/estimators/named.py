@@ -3,7 +3,7 @@
 from cnnkit.estimators.snapshot import all_at_once, of_one_moment
 from cnnkit.graph import Sequential
 from cnnkit.guesses import ended, for_argument
-from cnnkit.parameters import deep_params, parts
+from cnnkit.parameters import parts
 from cnnkit.parameters import set_params as set_layer_params
 
 
@@ -26,7 +26,7 @@ class NamedLayers:
         found = super().get_params(deep=deep)
         if deep and isinstance(self.layers, (list, tuple)):
             own = self._get_param_names()
-            for key, value in deep_params(Sequential(self.layers)).items():
+            for key, value in Sequential(self.layers).get_params().items():
                 if key.partition("__")[0] not in own:
                     found[key] = value
         return found

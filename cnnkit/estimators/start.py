@@ -64,6 +64,7 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
         frozen=frozen_paths(estimator.frozen, graph, owner),
         scales=estimator._scales(graph) if start is None else scaling.kept(start),
         companions=companions(estimator, part),
+        predicts=not part and (estimator.on_divergence == "stop" or data.validated),
     )
     check_outputs(estimator, [output.shape[1:] for output in network.outputs], n_outputs)
     estimator._check_ending(graph)
@@ -106,10 +107,10 @@ def check_params(estimator, shape, n_outputs):
     settings = resolve(estimator, graph, shape, n_outputs, 1)
     settings.schedule.bind(settings.learning_rate_init, 1, settings.epochs)
     estimator._test_augmentation(shape)
-    nodes = graph.flattened(n_outputs)
+    nodes, outputs = graph.leaves(n_outputs)
     found = infer_shapes(nodes, shape)
     network_specs(nodes, found)
-    check_outputs(estimator, [found[path] for path in graph.output_paths()], n_outputs)
+    check_outputs(estimator, [found[path] for path in outputs], n_outputs)
     estimator._check_ending(graph)
     frozen_paths(estimator.frozen, graph, owner)
 
@@ -131,13 +132,16 @@ def check_outputs(estimator, shapes, n_outputs):
 
 
 def companions(estimator, part):
-    """Return how many vectors as long as the weights training keeps besides the gradients."""
+    """Return how many vectors as long as the weights there are besides those and the gradients.
+
+    The last is the copy that prediction uses, made when training is over.
+    """
     vectors = {"sgd": optimizers.SGD.n_moments, "lbfgs": 2 * VECTORS}
     changing = vectors.get(estimator.solver, optimizers.Adam.n_moments)
     changing += estimator.ema_decay is not None
     if part:
         return changing + copies(1 + changing)
-    return changing + estimator.early_stopping + 2 * (estimator.on_divergence == "stop")
+    return changing + estimator.early_stopping + 2 * (estimator.on_divergence == "stop") + 1
 
 
 def copies(changing):

@@ -128,8 +128,9 @@ def warn_of_no_progress(estimator, losses):
 
 def last_layer(graph):
     """Return the layer that says which numbers a graph can give: its last that changes them."""
-    nodes = {node.name: node for node in graph.flattened()}
-    node = nodes[graph.output_paths()[0]]
+    leaves, outputs = graph.leaves()
+    nodes = {node.name: node for node in leaves}
+    node = nodes[outputs[0]]
     while node.layer.keeps_bounds and node.inputs[0] in nodes:
         node = nodes[node.inputs[0]]
     return node.layer

@@ -7,6 +7,7 @@ from scipy.special import expit
 
 from cnnkit._native.activation import ActivationOp
 from cnnkit._native.loss import softmax
+from cnnkit.arrays import blocks
 from cnnkit.layers.base import Layer
 
 
@@ -137,11 +138,13 @@ class FormulaOp:
         self.saved = slots.x if layer.keeps_input else slots.y
 
     def forward(self, n):
-        self.layer.forward(self.slots.x[:n], self.slots.y[:n])
+        for some in blocks(n, self.slots.y):
+            self.layer.forward(self.slots.x[some], self.slots.y[some])
 
     def backward(self, n):
         if self.slots.dx is not None:
-            self.layer.backward(self.slots.dy[:n], self.saved[:n], self.slots.dx[:n])
+            for some in blocks(n, self.slots.dx):
+                self.layer.backward(self.slots.dy[some], self.saved[some], self.slots.dx[some])
 
 
 class Sigmoid(_Formula):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cnnkit import nesting
 from cnnkit.pickled import Checked
 
 
@@ -32,7 +33,7 @@ class Slots:
     `xs`, one for each input, `y` and their gradients have the batch as first axis. `weights` and
     `grads` go by the names of `Layer.weight_specs`. With `relu` the layer clips its own output at
     zero; with `scale` and `shift`, one number for each filter, it multiplies and adds them in the
-    place of its bias.
+    place of its bias. What an op needs besides comes from `keep`, so that `kept_bytes` counts it.
     """
 
     xs: list
@@ -46,6 +47,13 @@ class Slots:
     relu: bool = False
     scale: np.ndarray | None = None
     shift: np.ndarray | None = None
+    kept_bytes: int = 0
+
+    def keep(self, shape, dtype):
+        """Return an array, its content anything, for what an op keeps between its calls."""
+        array = np.empty(shape, dtype)
+        self.kept_bytes += array.nbytes
+        return array
 
     @property
     def bias(self):
@@ -84,6 +92,7 @@ class Layer(Checked):
     bounds_output = False  # its outputs cannot be any number, as those of an activation
     keeps_bounds = False  # where its inputs cannot be any number, neither can its outputs
     inputs = (1, 1)  # fewest and most arrays it reads; None for any number
+    composite = False  # stands for the nodes of `wiring`
 
     def wiring(self):
         """Return the nodes a composite layer stands for, None for a layer that computes."""
@@ -130,7 +139,8 @@ class Layer(Checked):
         return type(self).__name__
 
     def __eq__(self, other):
-        return type(self) is type(other) and self.get_params(False) == other.get_params(False)
+        with nesting.limited():
+            return type(self) is type(other) and self.get_params(False) == other.get_params(False)
 
     __hash__ = None
 

@@ -52,7 +52,7 @@ class DropoutOp:
     def __init__(self, rate, slots):
         self.rate = rate
         self.slots = slots
-        self.mask = np.empty_like(slots.y)
+        self.mask = slots.keep(slots.y.shape, slots.y.dtype)
 
     def forward(self, n):
         mask, slots = self.mask[:n], self.slots

@@ -6,6 +6,7 @@ import numpy as np
 
 from cnnkit import shapes
 from cnnkit._native.pool import AvgPoolOp
+from cnnkit.arrays import blocks
 from cnnkit.layers.base import Layer
 
 
@@ -20,6 +21,10 @@ class _Merge(Layer):
 
     def __init__(self, branches=None):
         self.branches = branches
+
+    @property
+    def composite(self):
+        return self.branches is not None
 
     def wiring(self):
         from cnnkit.graph import branch_nodes
@@ -143,14 +148,15 @@ class MultiplyOp:
         np.multiply(a[:n], b[:n], out=self.slots.y[:n])
 
     def backward(self, n):
-        dy = self.slots.dy[:n]
+        dy = self.slots.dy
         for dx, other in zip(self.dxs, reversed(self.xs), strict=True):
             if dx is None:
                 continue
-            if dx.shape[1:] == dy.shape[1:]:
-                np.multiply(dy, other[:n], out=dx[:n])
-            else:
-                self._sum_pixels(dy * other[:n], dx[:n])
+            for some in blocks(n, dy):
+                if dx.shape[1:] == dy.shape[1:]:
+                    np.multiply(dy[some], other[some], out=dx[some])
+                else:
+                    self._sum_pixels(dy[some] * other[some], dx[some])
 
     @staticmethod
     def _sum_pixels(terms, out):

@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 
 from cnnkit import shapes
+from cnnkit.arrays import blocks
 from cnnkit.layers.base import Layer, WeightSpec, image_input
 
 SOME = 64  # channels that are added up in turn: such parts of a window round apart
@@ -180,18 +181,22 @@ class LocalResponseNormOp:
         self.slots = slots
 
     def forward(self, n):
-        layer, x = self.layer, self.slots.x[:n]
-        np.multiply(x, self._base(x) ** -layer.beta, out=self.slots.y[:n])
+        slots = self.slots
+        for some in blocks(n, slots.y):
+            x = slots.x[some]
+            np.multiply(x, self._base(x) ** -self.layer.beta, out=slots.y[some])
 
     def backward(self, n):
+        if self.slots.dx is not None:
+            for some in blocks(n, self.slots.dx):
+                self._backward(self.slots.x[some], self.slots.dy[some], self.slots.dx[some])
+
+    def _backward(self, x, dy, dx):
         """dx_c = dy_c D_c^-beta - 2 alpha beta / size x_c sum of dy x D^(-beta - 1)"""
-        if self.slots.dx is None:
-            return
-        layer, x, dy = self.layer, self.slots.x[:n], self.slots.dy[:n]
-        base = self._base(x)
+        layer, base = self.layer, self._base(x)
         terms = self._window_sum(dy * x * base ** (-layer.beta - 1), mirrored=True)
         terms *= x * (-2 * layer.alpha * layer.beta / layer.size)
-        np.add(terms, dy * base**-layer.beta, out=self.slots.dx[:n])
+        np.add(terms, dy * base**-layer.beta, out=dx)
 
     def _base(self, x):
         layer = self.layer

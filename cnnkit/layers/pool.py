@@ -45,7 +45,7 @@ class MaxPool(Layer):
 
     def bind(self, slots):
         windows = pool_windows(self, slots.x.shape[1:], len(slots.x))
-        where = None if slots.dy is None else np.empty(slots.y.shape, np.int32)
+        where = None if slots.dy is None else slots.keep(slots.y.shape, np.int32)
         return MaxPoolOp(windows, slots.x, slots.y, where, slots.dy, slots.dx)
 
 
@@ -122,7 +122,7 @@ class GlobalMaxPool(Layer):
     def bind(self, slots):
         windows = shapes.global_windows(slots.x.shape, self.owner)
         y, dy = pixel(slots.y), pixel(slots.dy)
-        where = None if dy is None else np.empty(y.shape, np.int32)
+        where = None if dy is None else slots.keep(y.shape, np.int32)
         return MaxPoolOp(windows, slots.x, y, where, dy, slots.dx)
 
 
