@@ -22,6 +22,7 @@ FINITE = (VECTOR + "weights", VECTOR + "average", "best", "before")  # for momen
 PARTS = ("fit", "seed", "steps", "validated", "generators")
 FIGURES = [field.name for field in fields(Epoch) if field.name not in Epoch.LIVE]
 VALIDATED = ("validation_loss", "validation_score")
+MOST = {"before": 500_000, "epochs": 100_000}  # in a file they are small, as Python objects not
 
 
 @dataclass
@@ -108,6 +109,13 @@ class State:
         return replace(self, vectors=vectors)
 
 
+def check_length(max_iter, before):
+    """Raise a ValueError unless a file can hold so many epochs, after so many of other fits."""
+    for name, count, most in (("max_iter", max_iter, "epochs"), ("loss_curve_", before, "before")):
+        if count > MOST[most]:
+            raise ValueError(f"Checkpoint: {name} must be at most {MOST[most]}, got {count}.")
+
+
 def write(path, state):
     """Put a state in a file: the old file or the new one is there, whole."""
     arrays = {WEIGHT + name: array for name, array in state.weights.items()}
@@ -126,6 +134,12 @@ def write(path, state):
 def read(path):
     """Return the state in a file; what is wrong with it is a ModelFormatError."""
     with tensors.reading(path, FORMAT, PARTS, "Checkpoint") as (data, file):
+        for name, most in MOST.items():
+            shape = file.shapes.get(name, ())
+            if shape[:1] > (most,):
+                raise ModelFormatError(
+                    f"Checkpoint: {name} must be at most {most}, got shape {shape}."
+                )
         arrays = {name: file.read(name) for name in file.names}
         for name in ("seed", "steps"):
             if not isinstance(data[name], int) or not 0 <= data[name] < 1 << 63:

@@ -23,6 +23,7 @@ from cnnkit.network import Network, are_paths
 FORMAT = "cnnkit model 1"
 WEIGHT = "weight:"  # what names of tensors start with
 DTYPES = ("float32", "float64")
+MOST_LAYERS = 4_000  # of a network: ResNet-1001 has some 3,300
 
 TRAINED = {"CNNClassifier": CNNClassifier, "CNNRegressor": CNNRegressor}
 ESTIMATORS = TRAINED | {"CNNFeatures": CNNFeatures}
@@ -109,6 +110,7 @@ def save(estimator, path):
         features = {"params": _params(estimator, trained), "node": estimator.node_}
         trained = snapshot(trained)
     network = trained.network_
+    _check_layers(len(network.graph.flattened()), "save")
     arrays = {WEIGHT + name: array for name, array in network.weights.items()}
     model = {
         "estimator": type(trained).__name__,
@@ -324,7 +326,8 @@ def _network(model, file, unused):
             raise ModelFormatError(
                 f"load: {name} must be one of {allowed}, got {plain.short(model[name])}."
             )
-    nodes = graph.flattened(model["n_outputs"])
+    nodes, outputs = graph.leaves(model["n_outputs"])
+    _check_layers(len(nodes), "load")
     frozen, paths = model["frozen"], [node.name for node in nodes]
     if not isinstance(frozen, list) or not are_paths(frozen, paths):
         raise ModelFormatError(
@@ -349,7 +352,7 @@ def _network(model, file, unused):
                 f"load: {name} must be of {model['dtype']} and shape {tuple(spec.shape)}, "
                 f"got {dtype} and {found}."
             )
-    output = [tuple(output_shapes[path]) for path in graph.output_paths()]
+    output = [tuple(output_shapes[path]) for path in outputs]
     if output != [(model["n_outputs"],)]:
         raise ModelFormatError(
             f"load: graph must end in {model['n_outputs']} numbers, got outputs of {output}."
@@ -363,6 +366,12 @@ def _network(model, file, unused):
         frozen=tuple(frozen),
         scales=tuple(scales),
     )
+
+
+def _check_layers(count, owner):
+    """Raise if a network has so many layers that loading it would take long."""
+    if count > MOST_LAYERS:
+        raise ValueError(f"{owner}: graph must have at most {MOST_LAYERS} layers, got {count}.")
 
 
 def _is_size(value):

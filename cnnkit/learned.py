@@ -3,7 +3,6 @@
 Attributes that follow from others are not kept but made again.
 """
 
-import sys
 from math import isfinite, prod
 
 import numpy as np
@@ -24,7 +23,7 @@ MOST = {  # numbers, or texts: in a file they take 8 bytes, as Python objects 32
     **dict.fromkeys(("validation_loss_curve_", "validation_scores_"), 250_000),
     NUMBER: 1,
 }
-MOST_LETTERS = 4_000_000  # of an array of str
+MOST_LETTERS = 6_000_000  # of all texts, and of an array of str, as wide as the longest of them
 FOLLOWING = ("input_shape_", "n_features_in_", "n_outputs_", "n_iter_", "loss_")
 FITTED = {"network_", *NAMES, *FOLLOWING}  # any of them: all are needed
 FITTED -= {"n_features_in_", "feature_names_in_"}  # scikit-learn's checks of X set these
@@ -50,9 +49,10 @@ def encode(estimator, tensors):
         elif all(isinstance(text, str) for text in array):
             found[name] = "str" if array.dtype.kind == "U" else "object"
             texts = [text.encode(*CODE) for text in array]
-            _check_widest(name, found[name], texts, "save")
+            ends = np.cumsum([*map(len, texts)], dtype=np.int64)
+            _check_letters(name, found[name], ends, "save")
             tensors[PREFIX + name] = np.frombuffer(b"".join(texts), np.uint8)
-            tensors[PREFIX + name + ENDS] = np.cumsum([*map(len, texts)], dtype=np.int64)
+            tensors[PREFIX + name + ENDS] = ends
         else:
             raise ValueError(f"save: {name} must be numbers or text, got {plain.short(value)}.")
     return found
@@ -128,26 +128,28 @@ def _labels(name, kind, take, count):
     if count > MOST[name]:
         raise ValueError(f"load: {name} must be at most {MOST[name]}, got {count}.")
     ends = take(name + ENDS, range(count, count + 1))
-    letters = take(name, range(sys.maxsize))
+    letters = take(name, range(MOST_LETTERS + 1))
     if ends.dtype != np.int64 or letters.dtype != np.uint8 or len(ends) == 0:
         raise ValueError(f"load: {name} must be bytes and where each text ends.")
     starts = np.concatenate(([0], ends[:-1]))
     if (starts > ends).any() or starts.min() < 0 or ends[-1] != len(letters):
         raise ValueError(f"load: {name} must be texts that follow one another.")
-    letters, places = letters.tobytes(), zip(starts.tolist(), ends.tolist(), strict=True)
-    texts = [letters[start:end] for start, end in places]
-    _check_widest(name, kind, texts, "load")
-    return np.array([text.decode(*CODE) for text in texts], np.str_ if kind == "str" else object)
+    _check_letters(name, kind, ends, "load")
+    texts, start = np.empty(count, object), 0
+    for i, end in enumerate(ends):
+        texts[i] = str(letters[start:end].data, *CODE)
+        start = end
+    return texts.astype(np.str_) if kind == "str" else texts
 
 
-def _check_widest(name, kind, texts, owner):
-    """Raise if an array of texts, as wide as the longest of them, would be large."""
-    size = len(texts) * max(map(len, texts), default=0)
-    if kind == "str" and size > MOST_LETTERS:
-        raise ValueError(
-            f"{owner}: {name} must take at most {MOST_LETTERS} letters, got {size}; with dtype "
-            f"object there is no such limit."
-        )
+def _check_letters(name, kind, ends, owner):
+    """Raise if texts that end at these places are long, or as an array of str would be."""
+    widest = int(np.diff(ends, prepend=0).max(initial=0))
+    for size, what in ((int(ends[-1]), "in all"), (len(ends) * widest, "as dtype str")):
+        if size > MOST_LETTERS and (what == "in all" or kind == "str"):
+            raise ValueError(
+                f"{owner}: {name} must take at most {MOST_LETTERS} letters {what}, got {size}."
+            )
 
 
 def _floats(name, kind, take, most):

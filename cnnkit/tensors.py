@@ -7,9 +7,12 @@ against, has a copy of all of them both ways, and maps the file, so that a proce
 shrinks meanwhile.
 
 What a file holds is checked by whoever reads it; here it is made sure that there is a header of a
-sane size, that tensors fill the file, and that the text is JSON of the expected format.
+sane size, that tensors fill the file, that the text is JSON of the expected format, and that no bit
+has changed since it was written: the metadata hold a checksum of all bytes of the file behind the
+first eight, its own taken as zeros. A file without one, which other tools wrote, is not checked.
 """
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -26,6 +29,9 @@ from cnnkit.exceptions import ModelFormatError
 from cnnkit.pickled import FAULTS
 
 KEY = "cnnkit"  # of the metadata
+CHECKSUM = "checksum"
+NO_SUM = b"0" * 32  # in its place while it is taken
+CHUNK = 1 << 20  # bytes that are summed at a time
 MAX_HEADER = 4 << 20  # bytes of names, shapes and metadata
 MAX_DIMENSIONS = 32
 KINDS = {
@@ -56,7 +62,7 @@ def write(path, tensors, data, form, owner):
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     # the largest numbers first: so every array lies at a multiple of their size
     names = sorted(tensors, key=lambda name: -tensors[name].itemsize)
-    header, end = {"__metadata__": {KEY: text}}, 0
+    header, end = {"__metadata__": {CHECKSUM: NO_SUM.decode(), KEY: text}}, 0
     for name in names:
         start, end = end, end + tensors[name].nbytes
         kind = NAMES[tensors[name].dtype.newbyteorder("=")]
@@ -74,11 +80,16 @@ def write(path, tensors, data, form, owner):
         ) from None
 
     def fill(file):
+        found = _sum(content)
         file.write(len(content).to_bytes(8, "little"))
         file.write(content)
         for name in names:
             array = np.ascontiguousarray(tensors[name], tensors[name].dtype.newbyteorder("<"))
-            file.write(array.reshape(-1).view(np.uint8))
+            numbers = array.reshape(-1).view(np.uint8)
+            file.write(numbers)
+            found.update(numbers)
+        file.seek(8 + content.index(NO_SUM))
+        file.write(found.hexdigest().encode())
 
     replace(path, fill, owner)
 
@@ -93,9 +104,13 @@ def reading(path, form, keys, owner):
     name = file_name(path, owner)
     with open(name, "rb", opener=_at_once) as file:
         try:
-            header, start = _header(file, owner)
-            data = _data(header.pop("__metadata__", None), form, keys, owner)
-            yield data, Tensors(file, header, start, owner)
+            header, content = _header(file, owner)
+            metadata = header.pop("__metadata__", None)
+            data = _data(metadata, form, keys, owner)
+            found = Tensors(file, header, 8 + len(content), owner)
+            if CHECKSUM in metadata:
+                _check_sum(file, content, metadata[CHECKSUM], owner)
+            yield data, found
         except FAULTS as error:
             text = str(error).removeprefix(f"{owner}: ")
             raise ModelFormatError(f"{owner}: {name!r}: {text}") from error
@@ -207,7 +222,7 @@ def _version():
 
 
 def _header(file, owner):
-    """Return what the header holds, and where it ends."""
+    """Return what the header holds, and its bytes."""
     found = os.fstat(file.fileno())
     if not stat.S_ISREG(found.st_mode):
         raise ModelFormatError(f"{owner}: it must be a regular file, got a device or a pipe.")
@@ -225,15 +240,36 @@ def _header(file, owner):
         raise ModelFormatError(
             f"{owner}: the header must be a JSON object, got {plain.short(header)}."
         )
-    return header, 8 + length
+    return header, content
+
+
+def _sum(content):
+    """Return a sum of the bytes of a header, to be updated with those of tensors."""
+    return hashlib.blake2b(content, digest_size=len(NO_SUM) // 2)
+
+
+def _check_sum(file, content, wanted, owner):
+    """Raise unless the bytes of a file, of which the header was read, are those written."""
+    sound = isinstance(wanted, str) and content.count(wanted.encode()) == 1
+    if sound:
+        found = _sum(content.replace(wanted.encode(), NO_SUM))
+        file.seek(8 + len(content))
+        while chunk := file.read(CHUNK):
+            found.update(chunk)
+        sound = found.hexdigest() == wanted
+    if not sound:
+        raise ModelFormatError(
+            f"{owner}: the checksum must be that of the file: it was damaged after it was written."
+        )
 
 
 def _data(metadata, form, keys, owner):
     """Return what the metadata hold; raise if it is not of the format."""
     text = metadata.get(KEY) if isinstance(metadata, dict) else None
-    if not isinstance(text, str) or len(metadata) > 1:
+    if not isinstance(text, str) or not metadata.keys() <= {KEY, CHECKSUM}:
         raise ModelFormatError(
-            f"{owner}: the metadata must have {KEY!r} alone, got a file of another kind."
+            f"{owner}: the metadata must have {KEY!r} alone, or with a {CHECKSUM}, got a file of "
+            f"another kind."
         )
     data = plain.parse(text, owner)
     if not isinstance(data, dict) or data.get("format") != form:

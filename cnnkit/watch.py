@@ -1,7 +1,7 @@
 """When training ends, what is recorded on the way, and which weights it leaves."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from math import isnan
 from time import perf_counter
@@ -15,7 +15,7 @@ from cnnkit.prediction import inference_network, predict
 from cnnkit.weights import Weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Epoch:
     """What is known at the end of an epoch (of an iteration of L-BFGS).
 
@@ -51,7 +51,8 @@ class Epoch:
 
     def figures(self):
         """Return everything but the weights and the state as a dict, by name."""
-        return {name: value for name, value in vars(self).items() if name not in self.LIVE}
+        names = (field.name for field in fields(self))
+        return {name: getattr(self, name) for name in names if name not in self.LIVE}
 
 
 class Watch:

@@ -124,6 +124,29 @@ def test_headers(tmp_path, content, message):
     assert len(str(caught.value)) < 500 + len(str(tmp_path))
 
 
+def test_every_bit_counts(tmp_path):
+    """Of the header and of the numbers: a file whose tensors are others is damaged."""
+    path = tmp_path / "x"
+    write(path, {"x": np.arange(5.0)}, a="0" * 32)
+    sound = path.read_bytes()
+    read(path, ("a",))
+    for bit in range(8 * len(sound)):
+        damaged = bytearray(sound)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFormatError):
+            read(path, ("a",))
+
+
+@pytest.mark.parametrize("checksum", [None, 3, "", "0" * 32, '"', "f" * 32])
+def test_a_checksum_of_something_else(tmp_path, checksum):
+    text = json.dumps({"format": FORM, "version": ""})
+    metadata = {tensors.KEY: text, "checksum": checksum}
+    (tmp_path / "x").write_bytes(file_of({"__metadata__": metadata}))
+    with pytest.raises(ModelFormatError, match="the checksum must be that of the file"):
+        read(tmp_path / "x")
+
+
 def test_flags_are_zeros_and_ones(tmp_path):
     (tmp_path / "x").write_bytes(file_of({"x": entry("BOOL", (2,), (0, 2))}, b"\x01\x02"))
     with pytest.raises(ModelFormatError, match="x must be of zeros and ones"):

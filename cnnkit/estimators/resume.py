@@ -8,6 +8,8 @@ from numbers import Integral, Real
 import numpy as np
 
 from cnnkit.callbacks import Checkpoint
+from cnnkit.checkpoints import check_length
+from cnnkit.estimators.defaults import is_auto
 
 FREE = {  # what may differ; `describe_start` says what initial_weights and warm_start come to
     *("initial_weights", "max_time", "n_iter_no_change", "random_state"),
@@ -27,14 +29,16 @@ def state_to_resume(estimator, again, validated):
     Raises where a Checkpoint cannot be one of this fit, in which epochs are `validated` or not.
     """
     callbacks = getattr(estimator, "_skl_callbacks", [])
-    checkpoints = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
-    for callback in checkpoints:
+    found = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
+    for callback in found:
+        epochs = 0 if is_auto(estimator.max_iter) else estimator.max_iter
+        check_length(epochs, len(estimator.loss_curve_) if again else 0)
         if callback.monitor in VALIDATED and not validated:
             raise ValueError(
                 f"Checkpoint: monitor {callback.monitor!r} must be known, give "
                 f"{type(estimator).__name__} early_stopping=True or fit X_val and y_val."
             )
-    found = [callback for callback in checkpoints if callback.resume]
+    found = [callback for callback in found if callback.resume]
     if len(found) > 1:
         raise ValueError(
             f"{type(estimator).__name__}: one Checkpoint at most must have resume=True, "
