@@ -46,6 +46,8 @@ def group():
         except OSError:
             continue
         try:
+            if not os.access(path / processes, os.W_OK):
+                raise OSError("no control group")
             (path / limit).write_text(str(LIMIT))
         except OSError:
             path.rmdir()

@@ -9,6 +9,7 @@ import loading
 import numpy as np
 import pytest
 from estimator_data import X, Y, small
+from oracles import SANITIZED
 
 from cnnkit import Conv, Dense, Flatten, GlobalAvgPool, ReLU, Sequential, checkpoints, load, save
 from cnnkit import io as model_files
@@ -18,6 +19,10 @@ from cnnkit.learned import MOST_LETTERS
 from cnnkit.watch import Epoch
 
 BOUND = 64 << 20
+measured = pytest.mark.skipif(
+    SANITIZED or not loading.RESET.exists(),
+    reason="the peak of memory is known on Linux alone, and not with the address sanitizer",
+)
 END = [{"layer": "GlobalAvgPool"}, {"layer": "Dense"}]
 HEAD = {"weight:dense1/w": (1, 3), "weight:dense1/b": (3,)}
 
@@ -100,10 +105,9 @@ def hostile(sound, folder):
     return found
 
 
+@measured
 def test_files_take_their_size_and_little_more(sound, tmp_path):
     """Binding, texts and shapes: what a few bytes stand for is not made when a file is read."""
-    if not loading.RESET.exists():
-        pytest.skip("the peak of memory is known on Linux alone")
     paths = hostile(sound, tmp_path)
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         measured = {name: pool.submit(loading.measure, p, "model") for name, p in paths.items()}
@@ -131,9 +135,8 @@ def epochs(count, start):
     return rows
 
 
+@measured
 def test_a_long_checkpoint_takes_its_size_and_little_more(checkpoint):
-    if not loading.RESET.exists():
-        pytest.skip("the peak of memory is known on Linux alone")
     found, arrays, text = checkpoint
     before, most = checkpoints.MOST["before"], checkpoints.MOST["epochs"]
     arrays |= {"before": np.ones(before), "epochs": epochs(most, before)}

@@ -6,8 +6,10 @@ from multiprocessing import get_context
 
 import limited
 import pytest
+from oracles import SANITIZED
 
 
+@pytest.mark.skipif(SANITIZED, reason="the address sanitizer takes memory of its own")
 def test_networks_near_the_limit(trials):
     """Each in a process of its own: one that takes more than its group has is killed."""
     found = Counter()
