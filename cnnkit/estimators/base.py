@@ -122,7 +122,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         is ``Augment(list)``.
     test_time_augmentation : int, default=0
         Predict the mean output over every image and so many augmented copies of it, at most 1,000;
-        what mixes targets is left out.
+        what mixes targets is left out. What is drawn for an image follows from its place among
+        those given: alone it may be predicted otherwise.
     clip_norm : float, default=None
         Longest that the gradient of the loss may be in a step.
     ema_decay : float, default=None
