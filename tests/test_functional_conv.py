@@ -352,13 +352,35 @@ def test_channels_first_conv(algorithm, dtype):
 
 
 @both_dtypes
-def test_channels_first_columns_keep_their_order(dtype):
-    x = normals(2, 5, 6, 4).astype(dtype)
-    cols = im2col(x, (3, 2), padding=1)
-    assert_same_bits(im2col(first(x), (3, 2), padding=1, data_format="channels_first"), cols)
-    shape = first(x).shape
-    back = col2im(cols, shape, (3, 2), padding=1, data_format="channels_first")
-    assert_same_bits(back, first(col2im(cols, x.shape, (3, 2), padding=1)))
+@pytest.mark.parametrize("channels", [1, 3])
+@each_geometry
+def test_channels_first_columns_run_over_channels_first(
+    kernel, stride, padding, dilation, channels, dtype
+):
+    x = integers(2, 7, 9, channels).astype(dtype)
+    windows = kernel, stride, padding, dilation
+    want = oracles.im2col(x, *windows)
+    want = want.reshape(len(want), -1, channels).transpose(0, 2, 1).reshape(want.shape)
+    cols = im2col(first(x), *windows, data_format="channels_first")
+    assert cols.flags.c_contiguous
+    assert_exact(cols, want, dtype)
+    back = col2im(cols, first(x).shape, *windows, data_format="channels_first")
+    assert_same_bits(back, first(col2im(im2col(x, *windows), x.shape, *windows)))
+
+
+@both_dtypes
+def test_channels_first_columns_times_the_weights_are_the_convolution(dtype):
+    x, w = integers(2, 4, 5, 6).astype(dtype), integers(3, 4, 3, 2, seed=1).astype(dtype)
+    cols = im2col(x, (3, 2), (1, 2), 1, data_format="channels_first")
+    y = conv2d(x, w, stride=(1, 2), padding=1, algorithm="direct", data_format="channels_first")
+    product = cols @ w.reshape(3, -1).T
+    assert_exact(product.reshape(2, *y.shape[2:], 3).transpose(0, 3, 1, 2), y, dtype)
+    dy = integers(*y.shape, seed=2).astype(dtype)
+    rows = dy.transpose(0, 2, 3, 1).reshape(-1, 3)
+    options = {"stride": (1, 2), "padding": 1, "data_format": "channels_first"}
+    dx, dw, _ = conv2d_backward(dy, x, w, algorithm="direct", **options)
+    assert_exact(rows.T @ cols, dw.reshape(3, -1), dtype)
+    assert_exact(col2im(rows @ w.reshape(3, -1), x.shape, (3, 2), **options), dx, dtype)
 
 
 # Arrays of every kind

@@ -1,7 +1,8 @@
 """Stateless functions on arrays: every operation of the layers, forward and backward.
 
 Images are (N, H, W, C); `data_format="channels_first"` takes and gives (N, C, H, W), and
-convolution weights (F, C / groups, KH, KW) for (KH, KW, C / groups, F). float64 stays float64;
+convolution weights (F, C / groups, KH, KW) for (KH, KW, C / groups, F), and the columns of im2col
+in the order of such weights. float64 stays float64;
 float32 and every other real dtype is computed in float32. Sizes are ints or pairs
 ``(vertical, horizontal)``; padding is an int, a pair, ``((top, bottom), (left, right))``, "valid"
 or "same" (TensorFlow's, which is ONNX's SAME_UPPER).

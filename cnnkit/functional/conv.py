@@ -4,15 +4,23 @@ import numpy as np
 
 from cnnkit import shapes
 from cnnkit.arrays import as_reals, empty_bytes
-from cnnkit.functional.layout import as_given, channels_last, gradient_like, last_shape
+from cnnkit.functional.layout import (
+    as_given,
+    channels_last,
+    columns_as_given,
+    columns_last,
+    gradient_like,
+    last_shape,
+)
 from cnnkit.threads import one_blas_thread
 
 
 def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, data_format="channels_last"):
     """Lay out every window of a batch of images as one row of a matrix.
 
-    A convolution is then one matrix product, ``cols @ w.reshape(-1, F)`` (Chellapilla et al.,
-    2006, "High performance convolutional neural networks for document processing").
+    A convolution is then one matrix product, ``cols @ w.reshape(-1, F)``, or with channels first
+    ``cols @ w.reshape(F, -1).T`` (Chellapilla et al., 2006, "High performance convolutional neural
+    networks for document processing").
 
     Parameters
     ----------
@@ -20,12 +28,13 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, data_format="chan
     kernel_size, stride, dilation : int or pair of ints
     padding : int, pair, pair of pairs, "valid" or "same"
     data_format : {"channels_last", "channels_first"}, default="channels_last"
-        How `x` is laid out; the columns are (kh, kw, c) either way.
+        How `x` is laid out, and with it the order of the columns.
 
     Returns
     -------
     cols : array of shape (N * OH * OW, KH * KW * C)
-        Column order (kh, kw, c); zeros where a window reaches outside the image.
+        Columns in the order of weights of the same format: (kh, kw, c), with channels first
+        (c, kh, kw). Zeros where a window reaches outside the image.
 
     Raises
     ------
@@ -50,7 +59,7 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, data_format="chan
     windows = shapes.windows(x.shape, kernel_size, stride, padding, dilation, owner=owner)
     cols = np.empty(windows.cols_shape, x.dtype)
     native.im2col(windows, x, cols)
-    return cols
+    return columns_as_given(cols, x.shape[3], data_format)
 
 
 def col2im(
@@ -64,6 +73,7 @@ def col2im(
     Parameters
     ----------
     cols : array of shape (N * OH * OW, KH * KW * C)
+        Columns in the order that `im2col` has for `data_format`.
     input_shape : tuple of 4 ints
         Shape of the images, laid out as `data_format` says.
     kernel_size, stride, padding, dilation, data_format :
@@ -90,7 +100,7 @@ def col2im(
     windows = shapes.windows(input_shape, kernel_size, stride, padding, dilation, owner=owner)
     shapes.check_shape(cols, windows.cols_shape, "cols", owner)
     x = np.empty(input_shape, cols.dtype)
-    native.col2im(windows, cols, x)
+    native.col2im(windows, columns_last(cols, input_shape[3], data_format), x)
     return as_given(x, data_format)
 
 

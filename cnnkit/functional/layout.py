@@ -30,6 +30,26 @@ def as_given(y, data_format):
     return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
 
 
+def columns_as_given(cols, channels, data_format):
+    """Return an im2col matrix, its columns (kh, kw, c), in the order of weights of a format."""
+    if data_format == "channels_last":
+        return cols
+    return _swapped(cols, cols.shape[1] // max(1, channels), channels)
+
+
+def columns_last(cols, channels, data_format):
+    """Return an im2col matrix, its columns in the order of `data_format`, in (kh, kw, c)."""
+    if data_format == "channels_last":
+        return cols
+    return _swapped(cols, channels, cols.shape[1] // max(1, channels))
+
+
+def _swapped(cols, outer, inner):
+    """Return rows of `outer` times `inner` numbers as rows of `inner` times `outer`."""
+    swapped = cols.reshape(len(cols), outer, inner).transpose(0, 2, 1)
+    return np.ascontiguousarray(swapped.reshape(cols.shape))
+
+
 def gradient_like(dy, shape, data_format, owner):
     """Return `dy`, given as `data_format`, as (N, H, W, C), which must be `shape`."""
     if data_format == "channels_first":

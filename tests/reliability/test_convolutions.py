@@ -106,6 +106,14 @@ def test_im2col_and_its_adjoint(trials):
         cols = rng.integers(-9, 10, cols.shape).astype(np.float64)
         want = oracles.col2im(cols, shape, *windows)
         assert_exact(col2im(cols.astype(dtype), shape, *windows), want, dtype)
+        x, first = rng.integers(-9, 10, x.transpose(0, 3, 1, 2).shape), "channels_first"
+        w = rng.integers(-9, 10, (2, x.shape[1], *np.broadcast_to(windows[0], 2)))
+        cols = im2col(x.astype(dtype), *windows, data_format=first)
+        last = oracles.im2col(x.transpose(0, 2, 3, 1), *windows)
+        w_last = w.transpose(2, 3, 1, 0).reshape(-1, 2)
+        assert_exact(cols @ w.reshape(2, -1).T.astype(dtype), last @ w_last, dtype)
+        back = col2im(cols, x.shape, *windows, data_format=first)
+        assert_exact(back.transpose(0, 2, 3, 1), oracles.col2im(last, shape, *windows), dtype)
 
 
 def pooling(rng):
