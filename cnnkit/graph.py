@@ -380,14 +380,16 @@ def check_nodes(nodes):
             raise ValueError(
                 f"Graph: node {name!r} must read nodes of {sorted(known)}, got {unknown}."
             )
-        fewest, most = (1, 1) if layer.composite else layer.inputs
-        if len(inputs) < fewest or (most is not None and len(inputs) > most):
-            wanted = fewest if fewest == most else f"at least {fewest}"
-            raise ValueError(
-                f"Graph: node {name!r} ({type(layer).__name__}) must read {wanted} inputs, "
-                f"got {inputs}."
-            )
+        check_reads(f"Graph: node {name!r} ({type(layer).__name__})", layer, inputs)
     return in_order(nodes)
+
+
+def check_reads(what, layer, inputs):
+    """Raise unless `layer`, called `what` in the error, reads as many inputs as there are."""
+    fewest, most = (1, 1) if layer.composite else layer.inputs
+    if len(inputs) < fewest or (most is not None and len(inputs) > most):
+        wanted = fewest if fewest == most else f"at least {fewest}"
+        raise ValueError(f"{what} must read {wanted} inputs, got {inputs}.")
 
 
 def is_passthrough(layer):

@@ -1,6 +1,7 @@
 """The functional form: layers called on symbols build a graph."""
 
-from cnnkit.graph import INPUT, name_layers
+from cnnkit.graph import INPUT, Sequential, check_reads, name_layers
+from cnnkit.shapes import sample_shape
 
 
 class Symbol:
@@ -11,9 +12,12 @@ class Symbol:
     layer : Layer, or None for the input
     inputs : tuple of Symbol
     name : str or None
+    shape : tuple or None
+        Of one sample, as ``(H, W, C)``. None where it is not known: the input has none, or a layer
+        on the way has one filter or unit per class.
     """
 
-    def __init__(self, layer, inputs, name=None):
+    def __init__(self, layer, inputs, name=None, shape=None):
         for entry in inputs:
             if not isinstance(entry, Symbol):
                 raise TypeError(
@@ -23,26 +27,49 @@ class Symbol:
         self.layer = layer
         self.inputs = tuple(inputs)
         self.name = name
+        self.shape = shape if layer is None else self._inferred()
+
+    def _inferred(self):
+        """Return the output shape of the layer; raise where it does not take its inputs."""
+        shapes = [entry.shape for entry in self.inputs]
+        if not shapes or None in shapes:
+            return None
+        check_reads(f"{type(self.layer).__name__}: a call", self.layer, shapes)
+        leaves = Sequential([self.layer]).flattened() if len(shapes) == 1 else []
+        if any(layer.resolved(1) is not layer for _, layer, _ in leaves):
+            return None
+        return self.layer.output_shape(*shapes)
 
     def __repr__(self):
-        return "Input()" if self.layer is None else f"<output of {self.layer!r}>"
+        if self.layer is not None:
+            return f"<output of {self.layer!r}>"
+        return "Input()" if self.shape is None else f"Input({self.shape})"
 
 
-def Input():
+def Input(shape=None):
     """Return the symbol of a network's input.
 
     A layer called on symbols returns the symbol of its output. Every call has weights of its own.
 
+    Parameters
+    ----------
+    shape : tuple, default=None
+        ``(H, W, C)`` of one sample. With it every symbol has its `shape`, and a layer that does
+        not take its input is an error where it is called. The graph itself takes any shape.
+
     Examples
     --------
-    >>> from cnnkit import Add, Conv, Graph, Input, ReLU
+    >>> from cnnkit import Add, Conv, Conv1x1, Graph, Input, ReLU
     >>> x = Input()
     >>> y = ReLU()(Conv(16, 3)(x))
     >>> graph = Graph.from_outputs(Add()(y, Conv(16, 3)(y)))
     >>> [name for name, _, _ in graph.nodes]
     ['conv1', 'relu1', 'conv2', 'add1']
+    >>> x = Input((28, 28, 64))
+    >>> Conv1x1(x.shape[-1] // 2)(x).shape
+    (28, 28, 32)
     """
-    return Symbol(None, ())
+    return Symbol(None, (), shape=None if shape is None else sample_shape(shape, "Input"))
 
 
 def collect(outputs):

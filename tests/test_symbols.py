@@ -166,3 +166,55 @@ def test_repr():
     x = Input()
     assert repr(x) == "Input()"
     assert repr(ReLU()(x)) == "<output of ReLU()>"
+    assert repr(Input([4, 4, 1])) == "Input((4, 4, 1))"
+
+
+# Shapes
+
+
+def test_shapes_of_symbols():
+    x = Input((8, 6, 4))
+    assert x.shape == (8, 6, 4)
+    y = Conv(x.shape[-1] // 2, 3, stride=2)(x)
+    assert y.shape == (4, 3, 2)
+    assert Concat()(y, y, name="both").shape == (4, 3, 4)
+    assert GlobalAvgPool()(y).shape == (2,)
+    assert Residual([Conv(4), ReLU()])(x).shape == (8, 6, 4)
+    assert Concat([Conv(2), Conv(3)])(x).shape == (8, 6, 5)
+    graph = Graph.from_outputs(y)
+    assert graph.output_shape((8, 6, 4)) == y.shape
+    assert graph.output_shape((16, 6, 4)) == (8, 3, 2)
+
+
+def test_shapes_that_are_not_known():
+    assert Input().shape is None
+    assert Conv(3)(Input()).shape is None
+    x = Input((8, 6, 4))
+    assert Add()(x, Conv(4)(Input())).shape is None
+    for last in (Conv1x1(None), Dense(None), Sequential([Conv(3), Residual([Conv1x1(None)])])):
+        y = GlobalAvgPool()(last(x))
+        assert y.shape is None
+        assert Graph.from_outputs(y).flattened(5)
+
+
+def test_a_layer_that_does_not_take_its_input_fails_where_it_is_called():
+    x = Input((8, 6, 4))
+    with pytest.raises(ValueError, match="Add: inputs must have one shape"):
+        Add()(x, Conv(3)(x))
+    with pytest.raises(ValueError, match=r"^Conv: a call must read 1 inputs, got \[\(8, 6"):
+        Conv(3)(x, x)
+    with pytest.raises(ValueError, match=r"^Add: a call must read at least 2 inputs, got"):
+        Add()(x)
+    with pytest.raises(ValueError, match="Conv: filters must be"):
+        Conv(0)(x)
+    with pytest.raises(ValueError, match="Conv: input must be images"):
+        Conv(3)(GlobalAvgPool()(x))
+
+
+@pytest.mark.parametrize(
+    ("shape", "error"),
+    [(3, TypeError), ("888", TypeError), ((), ValueError), ((8, 0, 1), ValueError)],
+)
+def test_faults_of_the_shape(shape, error):
+    with pytest.raises(error, match="Input: input shape must be sizes from 1"):
+        Input(shape)
