@@ -4,6 +4,8 @@ A block is a layer like any other: it nests in `Sequential` and `Graph`, and can
 symbols.
 """
 
+from functools import partial
+
 from cnnkit import shapes
 from cnnkit.graph import Graph, Residual, Sequential
 from cnnkit.layers import (
@@ -201,7 +203,7 @@ def inception(
     )
 
 
-def bottleneck(filters, stride=1, projection=None):
+def bottleneck(filters, stride=1, projection=None, *, channels=None, bias=False, norm=None):
     """Return ResNet's bottleneck: 1x1 down to `filters`, 3x3, 1x1 up to four times as many.
 
     Every convolution has a batch normalisation in the place of its bias; a ReLU follows the sum.
@@ -215,7 +217,16 @@ def bottleneck(filters, stride=1, projection=None):
     stride : int, default=1
     projection : bool, default=None
         Put a 1x1 convolution with batch normalisation in the shortcut. It must be there where the
-        sizes of input and output differ, in stride or channels. None is where `stride` is not 1.
+        sizes of input and output differ, in stride or channels. None is where they are known to:
+        `stride` is not 1, or `channels` not those of the output.
+    channels : int, default=None
+        Channels of the input, such as ``x.shape[-1]`` of a symbol.
+    bias : bool, default=False
+        Give the convolutions a bias. A batch normalisation takes it away again; other frameworks
+        have it by default, and so do weights from there.
+    norm : Layer, default=None
+        What follows every convolution; ``BatchNorm()`` when None. Keras has
+        ``BatchNorm(momentum=0.01, eps=1e-3)``.
 
     Returns
     -------
@@ -224,18 +235,20 @@ def bottleneck(filters, stride=1, projection=None):
     Examples
     --------
     >>> from cnnkit.blocks import bottleneck
-    >>> bottleneck(64, projection=True).output_shape((56, 56, 64))
+    >>> bottleneck(64, channels=64).output_shape((56, 56, 64))
     (56, 56, 256)
     >>> bottleneck(128, stride=2).output_shape((56, 56, 256))
     (28, 28, 512)
     """
     filters = shapes.as_int(filters, "filters", "bottleneck")
-    expanded = 4 * filters
-    narrow = [*_normed(filters, 1, stride), ReLU(), *_normed(filters, 3), ReLU()]
-    return _residual([*narrow, *_normed(expanded, 1)], expanded, stride, projection)
+    normed = partial(_normed, bias=bias, norm=norm)
+    narrow = [*normed(filters, 1, stride), ReLU(), *normed(filters, 3), ReLU()]
+    projects = _projects("bottleneck", projection, stride, channels, 4 * filters)
+    shortcut = normed(4 * filters, 1, stride) if projects else None
+    return _residual([*narrow, *normed(4 * filters, 1)], shortcut)
 
 
-def basic_block(filters, stride=1, projection=None):
+def basic_block(filters, stride=1, projection=None, *, channels=None, bias=False, norm=None):
     """Return the block of ResNet-18 and -34: two 3x3 convolutions and a shortcut.
 
     He et al. (2016), "Deep residual learning for image recognition", figure 5 (left).
@@ -246,7 +259,7 @@ def basic_block(filters, stride=1, projection=None):
         Of both convolutions.
     stride : int, default=1
         Of the first convolution.
-    projection : bool, default=None
+    projection, channels, bias, norm :
         As for `bottleneck`.
 
     Returns
@@ -259,11 +272,13 @@ def basic_block(filters, stride=1, projection=None):
     >>> basic_block(128, stride=2).output_shape((56, 56, 64))
     (28, 28, 128)
     """
-    body = [*_normed(filters, 3, stride), ReLU(), *_normed(filters, 3)]
-    return _residual(body, filters, stride, projection)
+    normed = partial(_normed, bias=bias, norm=norm)
+    projects = _projects("basic_block", projection, stride, channels, filters)
+    shortcut = normed(filters, 1, stride) if projects else None
+    return _residual([*normed(filters, 3, stride), ReLU(), *normed(filters, 3)], shortcut)
 
 
-def depthwise_separable(filters, stride=1):
+def depthwise_separable(filters, stride=1, *, bias=False, norm=None):
     """Return MobileNet's block: a 3x3 convolution for each channel, then a 1x1 one across them.
 
     Both have batch normalisation in the place of a bias, and ReLU. Howard et al. (2017),
@@ -276,6 +291,8 @@ def depthwise_separable(filters, stride=1):
         Of the 1x1 convolution.
     stride : int, default=1
         Of the depthwise convolution.
+    bias, norm :
+        As for `bottleneck`.
 
     Returns
     -------
@@ -287,13 +304,14 @@ def depthwise_separable(filters, stride=1):
     >>> depthwise_separable(64, stride=2).output_shape((112, 112, 32))
     (56, 56, 64)
     """
+    norm = BatchNorm() if norm is None else norm
     return Sequential(
         [
-            ("depthwise", DepthwiseConv(3, stride=stride, bias=False)),
-            BatchNorm(),
+            ("depthwise", DepthwiseConv(3, stride=stride, bias=bias)),
+            norm,
             ReLU(),
-            ("pointwise", Conv1x1(filters, bias=False)),
-            BatchNorm(),
+            ("pointwise", Conv1x1(filters, bias=bias)),
+            norm,
             ReLU(),
         ]
     )
@@ -373,17 +391,24 @@ def feature_pyramid(symbols, filters=256):
     return [Conv(filters, 3)(total) for total in reversed(sums)]
 
 
-def _normed(filters, kernel_size, stride=1):
-    """Return a convolution, padded alike on all sides, and its batch normalisation."""
-    conv = Conv(filters, kernel_size, stride=stride, padding=kernel_size // 2, bias=False)
-    return [conv, BatchNorm()]
+def _normed(filters, kernel_size, stride=1, *, bias, norm):
+    """Return a convolution, padded alike on all sides, and its normalisation."""
+    conv = Conv(filters, kernel_size, stride=stride, padding=kernel_size // 2, bias=bias)
+    return [conv, BatchNorm() if norm is None else norm]
 
 
-def _residual(body, filters, stride, projection):
+def _residual(body, shortcut):
     """Return body plus shortcut, and the ReLU after the sum."""
-    projection = stride != 1 if projection is None else projection
-    shortcut = _normed(filters, 1, stride) if projection else None
     return Sequential([("residual", Residual(body, shortcut)), ReLU()])
+
+
+def _projects(owner, projection, stride, channels, filters):
+    """Say whether a shortcut from `channels`, if they are known, to `filters` is a convolution."""
+    if channels is not None:
+        channels = shapes.as_int(channels, "channels", owner)
+    if projection is not None:
+        return projection
+    return stride != 1 or channels not in (None, filters)
 
 
 def _share(channels, divisor, name, owner):

@@ -5,7 +5,7 @@ import pytest
 from seeded import generator
 from sklearn.base import clone
 
-from cnnkit import Conv, Conv1x1, Graph, Input, Network, ReLU, Sequential
+from cnnkit import BatchNorm, Conv, Conv1x1, Graph, Input, Network, ReLU, Sequential
 from cnnkit.blocks import (
     add_depth,
     basic_block,
@@ -32,10 +32,17 @@ BLOCKS = {
     "bottleneck": (bottleneck(2), (6, 5, 8)),
     "projected bottleneck": (bottleneck(3, projection=True), (6, 5, 12)),
     "strided bottleneck": (bottleneck(3, stride=2), (3, 3, 12)),
+    "bottleneck from 8 channels": (bottleneck(3, channels=8), (6, 5, 12)),
+    "bottleneck as Keras has it": (
+        bottleneck(3, 2, bias=True, norm=BatchNorm(momentum=0.01, eps=1e-3)),
+        (3, 3, 12),
+    ),
     "basic_block": (basic_block(8), (6, 5, 8)),
+    "basic_block from 8 channels": (basic_block(3, channels=8, bias=True), (6, 5, 3)),
     "strided basic_block": (basic_block(5, stride=2), (3, 3, 5)),
     "depthwise_separable": (depthwise_separable(5), (6, 5, 5)),
     "strided depthwise_separable": (depthwise_separable(5, stride=2), (3, 3, 5)),
+    "depthwise_separable with biases": (depthwise_separable(5, bias=True), (6, 5, 5)),
     "channel_attention": (channel_attention(8, 3), (6, 5, 8)),
 }
 each_block = pytest.mark.parametrize(("block", "output_shape"), BLOCKS.values(), ids=BLOCKS)
@@ -207,9 +214,36 @@ def test_feature_pyramid_trains():
     np.testing.assert_allclose(slope, (above - total()) / (2 * step), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("block", "expansion"), [(bottleneck, 4), (basic_block, 1)])
+def test_a_shortcut_is_projected_where_it_must_be(block, expansion):
+    same, other = 3 * expansion, 3 * expansion + 1
+    for stride, channels, projects in [
+        *((1, None, False), (1, same, False), (1, other, True)),
+        *((2, None, True), (2, same, True), (2, other, True)),
+    ]:
+        made = block(3, stride, channels=channels)
+        assert made == block(3, stride, projection=projects)
+        assert made.output_shape((6, 5, channels or same))[-1] == same
+    assert block(3, projection=True, channels=same) == block(3, projection=True)
+
+
+def test_every_normalisation_is_the_one_given():
+    norm = BatchNorm(momentum=0.01, eps=1e-3)
+    for block in (
+        bottleneck(3, 2, bias=True, norm=norm),
+        basic_block(3, 2, bias=True, norm=norm),
+        depthwise_separable(3, bias=True, norm=norm),
+    ):
+        layers = [layer for _, layer, _ in block.flattened()]
+        assert all(layer == norm for layer in layers if isinstance(layer, BatchNorm))
+        assert all(getattr(layer, "bias", True) for layer in layers)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: bottleneck(3, channels=0), "bottleneck: channels must be a positive int, got 0"),
+        (lambda: basic_block(3, channels=-1), "basic_block: channels must be a positive int, got"),
         (lambda: dimension_reduction(8, 9), "dimension_reduction: factor must be at most the 8 "),
         (lambda: dimension_reduction(8, 0), "dimension_reduction: factor must be a positive int"),
         (lambda: channel_attention(8), "channel_attention: ratio must be at most the 8 channels"),
