@@ -33,6 +33,10 @@ class Graph(Layer):
         path.
     outputs : str or list of str, default=None
         Names of the nodes that are the output; the last node when None.
+    input_names : list of str, default=None
+        Names of several inputs, for nodes to read; the only input is ``"input"`` when None. Where
+        there are several, an input shape is a dict of shapes by name. Such a graph is run by
+        `Network`: estimators, and graphs around it, have one input.
 
     Examples
     --------
@@ -50,17 +54,31 @@ class Graph(Layer):
     """
 
     composite = True
+    input_names = None
 
-    def __init__(self, nodes, outputs=None):
+    def __init__(self, nodes, outputs=None, input_names=None):
         self.nodes = nodes
         self.outputs = outputs
+        self.input_names = input_names
 
     @classmethod
-    def from_outputs(cls, outputs):
-        """Return the graph that computes a `Symbol`, or several: see `cnnkit.Input`."""
+    def from_outputs(cls, outputs, inputs=None):
+        """Return the graph that computes a `Symbol`, or several: see `cnnkit.Input`.
+
+        Parameters
+        ----------
+        outputs : Symbol or list of Symbol
+        inputs : list of Symbol, default=None
+            All inputs in the order they are to have, where there are several; in the order in which
+            layers read them when None.
+        """
         from cnnkit.symbols import collect
 
-        return cls(*collect(outputs))
+        return cls(*collect(outputs, inputs))
+
+    def inputs_read(self):
+        """Return the names of the inputs, as a tuple: ``("input",)`` for most graphs."""
+        return (INPUT,) if self.input_names is None else check_input_names(self.input_names)
 
     def wiring(self):
         """Return the checked list of `Node`, each after those it reads."""
@@ -69,7 +87,8 @@ class Graph(Layer):
         for node in self.nodes:
             if not isinstance(node, tuple) or len(node) != 3:
                 raise ValueError(f"Graph: a node must be (name, layer, inputs), got {node!r}.")
-        return check_nodes([Node(name, layer, as_names(at)) for name, layer, at in self.nodes])
+        nodes = [Node(name, layer, as_names(at)) for name, layer, at in self.nodes]
+        return check_nodes(nodes, self.inputs_read())
 
     def output_names(self):
         """Return the names of the nodes that are the output, as a tuple."""
@@ -101,7 +120,8 @@ class Graph(Layer):
         """Return what `flattened` and `output_paths` do, together."""
         nesting.check(self)
         flat, nodes = [], self.wiring()
-        paths = flatten_into(flat, nodes, "", INPUT, n_outputs)
+        paths = {name: name for name in self.inputs_read()}
+        flatten_into(flat, nodes, "", paths, n_outputs)
         return flat, tuple(paths[name] for name in self._output_names(nodes))
 
     def shapes(self, input_shape):
@@ -190,7 +210,7 @@ class Graph(Layer):
         Parameters
         ----------
         input_shape : tuple
-            ``(H, W, C)`` of one sample.
+            ``(H, W, C)`` of one sample; of several inputs a dict of them by name.
         n_outputs : int, default=None
             What ``filters=None`` and ``units=None`` stand for.
 
@@ -311,20 +331,24 @@ def is_named(item):
     return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
 
 
-def flatten_into(flat, nodes, prefix, source, n_outputs):
-    """Append the leaves of `nodes`, which read `source`, and return the path of every node."""
-    paths = {INPUT: source}
+def flatten_into(flat, nodes, prefix, paths, n_outputs):
+    """Append the leaves of `nodes`, and give `paths`, which has those of inputs, that of each."""
     for name, layer, inputs in nodes:
         if not layer.composite:
             path = prefix + name
             layer = layer if n_outputs is None else layer.resolved(n_outputs)
             flat.append(Node(path, layer, tuple(map(paths.get, inputs))))
         else:
+            if isinstance(layer, Graph) and layer.input_names is not None:
+                raise ValueError(
+                    f"Graph: a nested graph must have one input, got {layer.input_names!r} at "
+                    f"{prefix + name!r}."
+                )
             inner = layer.wiring()
-            below = flatten_into(flat, inner, f"{prefix}{name}/", paths[inputs[0]], n_outputs)
+            below = {INPUT: paths[inputs[0]]}
+            flatten_into(flat, inner, f"{prefix}{name}/", below, n_outputs)
             path = below[last_name(layer, inner)]
         paths[name] = path
-    return paths
 
 
 def last_name(layer, nodes):
@@ -354,8 +378,25 @@ def name_layers(layers, owner):
     return named
 
 
-def check_nodes(nodes):
+def check_input_names(names):
+    """Return the names of several inputs as a tuple."""
+    if (
+        not isinstance(names, (list, tuple))
+        or len(names) < 2
+        or not all(isinstance(name, str) and name and "/" not in name for name in names)
+        or len(set(names)) < len(names)
+    ):
+        raise ValueError(
+            f"Graph: input_names must be at least two different names, without '/', or None for "
+            f"the one input {INPUT!r}, got {names!r}."
+        )
+    return tuple(names)
+
+
+def check_nodes(nodes, given=(INPUT,)):
     """Return `nodes`, each after those it reads; names are unique, inputs known, no cycle.
+
+    `given` are the names of the inputs, each of them read.
 
     ``"passthrough"`` in the place of a layer is an `Identity`.
     """
@@ -364,7 +405,7 @@ def check_nodes(nodes):
     nodes = [
         node._replace(layer=Identity()) if is_passthrough(node.layer) else node for node in nodes
     ]
-    known = {INPUT}
+    known = set(given)
     for name, layer, _ in nodes:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"Graph: a node's name must be text without '/', got {name!r}.")
@@ -381,7 +422,11 @@ def check_nodes(nodes):
                 f"Graph: node {name!r} must read nodes of {sorted(known)}, got {unknown}."
             )
         check_reads(f"Graph: node {name!r} ({type(layer).__name__})", layer, inputs)
-    return in_order(nodes)
+    nodes = in_order(nodes, set(given))
+    unread = set(given).difference(*(node.inputs for node in nodes))
+    if unread:
+        raise ValueError(f"Graph: every input must be read by a node, got {sorted(unread)} unread.")
+    return nodes
 
 
 def check_reads(what, layer, inputs):
@@ -397,19 +442,22 @@ def is_passthrough(layer):
     return isinstance(layer, str) and layer == "passthrough"
 
 
-def in_order(nodes):
-    """Return `nodes` so that each comes after those it reads, else in the order given."""
-    known = {INPUT}
+def in_order(nodes, given):
+    """Return `nodes` so that each comes after those it reads, else in the order they have.
+
+    `given` are the names of the inputs.
+    """
+    known = set(given)
     for node in nodes:
         if not known.issuperset(node.inputs):
             break
         known.add(node.name)
     else:
         return nodes
-    missing = {node.name: len(set(node.inputs) - {INPUT}) for node in nodes}
+    missing = {node.name: len(set(node.inputs) - given) for node in nodes}
     readers = {node.name: [] for node in nodes}
     for i, node in enumerate(nodes):
-        for entry in set(node.inputs) - {INPUT}:
+        for entry in set(node.inputs) - given:
             readers[entry].append(i)
     ready = [i for i, node in enumerate(nodes) if not missing[node.name]]
     ordered = []
@@ -427,14 +475,28 @@ def in_order(nodes):
 
 
 def infer_shapes(nodes, input_shape):
-    """Return the output shape of every node by name, and of the input."""
-    found = {INPUT: sample_shape(input_shape, "Graph")}
+    """Return the output shape of every node by name, and of the inputs."""
+    found = named_shapes(nodes, input_shape, "Graph")
     for name, layer, inputs in nodes:
         try:
             found[name] = layer.output_shape(*(found[entry] for entry in inputs))
         except (TypeError, ValueError) as error:
             raise type(error)(f"{error} (node {name!r})") from None
     return found
+
+
+def named_shapes(nodes, input_shape, owner):
+    """Return the shapes of the inputs that `nodes` read by name: of one, or of those of a dict."""
+    own = {node.name for node in nodes}
+    read = dict.fromkeys(name for node in nodes for name in node.inputs if name not in own)
+    if set(read) <= {INPUT}:
+        return {INPUT: sample_shape(input_shape, owner)}
+    if not isinstance(input_shape, dict) or set(input_shape) != set(read):
+        raise ValueError(
+            f"{owner}: input shape must be a dict of one for each input of {list(read)}, "
+            f"got {input_shape!r}."
+        )
+    return {name: sample_shape(shape, owner) for name, shape in input_shape.items()}
 
 
 def network_specs(nodes, found):

@@ -23,7 +23,7 @@ RUN_ANEW = 100  # batches that say what batch norms use at inference
 
 PICKLED = {  # the parts of a pickle, and their types
     "graph": Graph,
-    "input_shape": tuple,
+    "input_shape": (tuple, dict),
     "n_outputs": (int, type(None)),
     "batch_size": int,
     "dtype": np.dtype,
@@ -48,7 +48,7 @@ class Network:
     ----------
     graph : Graph
     input_shape : tuple
-        ``(H, W, C)`` of one sample.
+        ``(H, W, C)`` of one sample; of several inputs a dict of them by name.
     n_outputs : int
         What ``filters=None`` and ``units=None`` stand for.
     batch_size : int, default=1
@@ -84,7 +84,10 @@ class Network:
     grads : Weights or None
         Of the same layout, filled by `backward`.
     x : array of shape (batch_size, H, W, C)
-        The input. Its memory is used again by `forward`: fill it before each.
+        The input, or the first of several. Its memory is used again by `forward`: fill it before
+        each.
+    xs : dict of arrays
+        All inputs by name, ``xs["input"]`` where there is one.
     packed : bool
         Whether weights were folded and packed once: see `resized`.
     outputs, doutputs : lists of arrays of shape (batch_size, ...)
@@ -134,7 +137,6 @@ class Network:
         if weights is not None and not isinstance(weights, Weights):
             raise TypeError(f"Network: weights must be those of a network, got {weights!r}.")
         self.graph = graph
-        self.input_shape = shapes.sample_shape(input_shape, "Network")
         self.n_outputs = n_outputs
         self.batch_size = shapes.as_int(batch_size, "batch_size", "Network")
         self.dtype = np.dtype(dtype)
@@ -147,7 +149,11 @@ class Network:
         paths = [node.name for node in self._nodes]
         if not are_paths(self.frozen, paths):
             raise ValueError(f"Network: frozen must be paths of layers {paths}, got {frozen!r}.")
-        self._shapes = infer_shapes(self._nodes, self.input_shape)
+        self._inputs = graph.inputs_read()
+        self._shapes = infer_shapes(self._nodes, input_shape)
+        self.input_shape = self._shapes[self._inputs[0]]
+        if len(self._inputs) > 1:
+            self.input_shape = {name: self._shapes[name] for name in self._inputs}
         specs = self._specs(scales if weights is None else scaling.kept(weights))
         plan, offsets = self._lay_out()
         size = sum(prod(spec.shape) for spec in specs.values()) * self.dtype.itemsize
@@ -168,15 +174,19 @@ class Network:
         """Return all weights by path; those of frozen layers are not trained."""
         if not isinstance(scales, (list, tuple)) or list(scales) not in scaling.SETS:
             raise ValueError(f"Network: scales must be one of {scaling.SETS}, got {scales!r}.")
+        if scales and len(self._inputs) > 1:
+            raise ValueError(f"Network: scales must be () for several inputs, got {scales!r}.")
         specs = {
             path: spec._replace(trained=False) if path.rpartition("/")[0] in self.frozen else spec
             for path, spec in network_specs(self._nodes, self._shapes).items()
         }
-        return specs | scaling.specs(scales, self.input_shape[-1], self.n_outputs)
+        channels = self._shapes[self._inputs[0]][-1]
+        return specs | scaling.specs(scales, channels, self.n_outputs)
 
     def _lay_out(self):
         """Return the plan, and where its arrays lie; take note of how large all of them are."""
-        plan = Plan(self._nodes, self._outputs, self._shapes, self.training, set(self.frozen))
+        frozen, inputs = set(self.frozen), self._inputs
+        plan = Plan(self._nodes, self._outputs, self._shapes, self.training, frozen, inputs)
         sizes = {}
         for name, shape in self._shapes.items():
             whole = (self.batch_size, *shape)
@@ -207,7 +217,8 @@ class Network:
             whole = flat.reshape(self.batch_size, *sides, width)
             return whole[..., first : first + channels]
 
-        self.x = array(plan.input)
+        self.xs = {x.name: array(x) for x in plan.inputs}
+        self.x = self.xs[self._inputs[0]]
         self.outputs = [array(output) for output in plan.outputs]
         self.doutputs = [array(doutput) for doutput in plan.doutputs]
         self._forward, backward, kept = [], [], 0
@@ -306,7 +317,8 @@ class Network:
         Parameters
         ----------
         X : array of shape (n, H, W, C), or of flat rows
-            In any real dtype and the scale of training: see `load`.
+            In any real dtype and the scale of training: see `load`. Of several inputs a dict of
+            arrays by name.
         paths : str or list of str
             Names of nodes as `summary` shows them.
 
@@ -314,24 +326,46 @@ class Network:
         -------
         activations : dict of arrays of shape (n, ...) by path
         """
-        check_unmasked(X, "X", "Network")
-        X = np.asarray(X)[...]  # its shape stays, whoever gives the array another meanwhile
-        real_dtype(X.dtype, "X", "Network")
-        images.check_input_shape(X, self.input_shape, "Network")
-        check_range(X, self.dtype, "X", "Network")
+        X, count = self._checked(X)
         paths = [paths] if isinstance(paths, str) else list(dict.fromkeys(paths))
-        network = self.resized(max(1, min(len(X), 64)), tuple(paths), packed=True)
+        network = self.resized(max(1, min(count, 64)), tuple(paths), packed=True)
         found = {
-            path: np.empty((len(X), *output.shape[1:]), self.dtype)
+            path: np.empty((count, *output.shape[1:]), self.dtype)
             for path, output in zip(paths, network.outputs, strict=True)
         }
-        for start in range(0, len(X), network.batch_size):
+        for start in range(0, count, network.batch_size):
             rows = slice(start, start + network.batch_size)
             n = network.load(X, rows)
             network.forward(n)
             for array, output in zip(found.values(), network.outputs, strict=True):
                 array[rows] = output[:n]
         return found
+
+    def _checked(self, X):
+        """Return `X`, an array or a dict of one for each of several inputs, and its samples."""
+        several = len(self._inputs) > 1
+        if several:
+            self._check_names(X)
+        checked = {}
+        for name in self._inputs:
+            given, called = (X[name], f"X[{name!r}]") if several else (X, "X")
+            check_unmasked(given, called, "Network")
+            given = np.asarray(given)[...]  # its shape stays, whoever gives it another meanwhile
+            real_dtype(given.dtype, called, "Network")
+            images.check_input_shape(given, self._shapes[name], "Network", called)
+            check_range(given, self.dtype, called, "Network")
+            checked[name] = given
+        counts = [len(given) for given in checked.values()]
+        if len(set(counts)) > 1:
+            raise ValueError(f"Network: X must hold as many of each input, got {counts}.")
+        return checked if several else given, counts[0]
+
+    def _check_names(self, X):
+        if not isinstance(X, dict) or set(X) != set(self._inputs):
+            got = list(X) if isinstance(X, dict) else type(X).__name__
+            raise ValueError(
+                f"Network: X must be a dict of an array for each of {self._inputs}, got {got}."
+            )
 
     @property
     def output(self):
@@ -351,11 +385,14 @@ class Network:
         Parameters
         ----------
         X : array of shape (n, ...)
-            Images of `input_shape`, flat or not, in any real dtype.
+            Images of `input_shape`, flat or not, in any real dtype. Of several inputs a dict of
+            arrays by name, none of which `change` changes.
         rows : slice or array of indices
         change : callable, default=None
             Changes a batch of images in place, as they are before they are standardised.
         """
+        if len(self._inputs) > 1:
+            return self._load_each(X, rows)
         standardised = "input/mean" in self.weights
         n = 0
         for some in [rows] if isinstance(rows, slice) else self._some_of(rows):
@@ -372,13 +409,21 @@ class Network:
                 scaling.standardise(self.x[:n], self.weights, images.unit(X.dtype))
         return n
 
+    def _load_each(self, X, rows):
+        """Copy the rows of every array of `X` to the input of its name."""
+        self._check_names(X)
+        counts = {images.load_batch(X[name], rows, x) for name, x in self.xs.items()}
+        if len(counts) > 1:
+            raise ValueError(f"Network: X must hold as many of each input, got {sorted(counts)}.")
+        return counts.pop()
+
     def _some_of(self, rows):
         """Yield parts of `rows`, given by indices: what is picked by them is a copy."""
         for some in blocks(len(rows), self.x, PIECE):
             yield rows[some]
 
     def forward(self, n):
-        """Run the first `n` samples of `x`; return those of `output`, valid until the next.
+        """Run the first `n` samples of `xs`; return those of `output`, valid until the next.
 
         In training all `doutputs` but the first are zero then: what nobody fills changes no
         gradient.

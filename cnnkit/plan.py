@@ -57,21 +57,23 @@ class Plan:
     outputs : tuple of str
         Names of nodes.
     shapes : dict of tuple
-        Output shape of every node, and of the input, by name.
+        Output shape of every node, and of the inputs, by name.
     training : bool
     frozen : set of str, default=()
         Nodes whose weights get no gradient.
+    inputs : tuple of str, default=("input",)
+        Names of the inputs.
 
     Attributes
     ----------
     steps : list of Step
-    input : Array
+    inputs : list of Array
     outputs : list of Array
     doutputs : list of Array
         Empty without training.
     """
 
-    def __init__(self, nodes, outputs, shapes, training, frozen=()):
+    def __init__(self, nodes, outputs, shapes, training, frozen=(), inputs=(INPUT,)):
         self.nodes = nodes
         self.training = training
         self._frozen = frozen
@@ -87,8 +89,9 @@ class Plan:
         self._shared = {name for name, count in readers.items() if count > 1}
         read_once = readers.keys() - self._shared - set(outputs)
         self._slices = find_slices(nodes, read_once, shapes)
-        self._fix(Array(INPUT, INPUT))
-        self.input = self._value(INPUT, 0, INPUT)
+        for name in inputs:
+            self._fix(Array(name, name))
+        self.inputs = [self._value(name, 0, name) for name in inputs]
         for i, node in enumerate(nodes):
             self.steps.append(self._forward_step(i, node))
         self.outputs = [self._values[name] for name in outputs]
@@ -158,7 +161,7 @@ class Plan:
 
     def _plan_backward(self, outputs):
         """Walk back from the loss to the first weights; return the gradients of the outputs."""
-        wanted = {INPUT: False}
+        wanted = {entry.name: False for entry in self.inputs}
         for node in self.nodes:
             specs = node.layer.weight_specs(*map(self._shapes.get, node.inputs))
             trained = bool(specs) and node.name not in self._frozen

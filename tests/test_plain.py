@@ -69,6 +69,7 @@ UNUSUAL = [
         outputs=["c", "a"],
     ),
     Graph([("ä\n\"quoted\\'", ReLU(), "input")], "ä\n\"quoted\\'"),
+    Graph([("sum", Add(), ("a", "b"))], input_names=["a", "b"]),
 ]
 
 
@@ -346,7 +347,7 @@ class TestParameters:
 
     def test_malformed_graphs_have_their_own_parameters(self):
         assert Sequential(None).get_params() == {"layers": None}
-        assert Graph([("a", ReLU())]).get_params().keys() == {"nodes", "outputs"}
+        assert Graph([("a", ReLU())]).get_params().keys() == {"nodes", "outputs", "input_names"}
         assert Sequential(None).set_params(layers=[ReLU()]) == Sequential([ReLU()])
 
     def test_names_that_cannot_be_addressed(self):

@@ -136,9 +136,14 @@ def test_same_graph_as_sequential():
         (lambda x: Conv(3), TypeError, r"outputs must be symbols, got Conv\(filters=3\)"),
         (lambda x: 3, TypeError, "outputs must be symbols, got 3"),
         (lambda x: x, ValueError, "outputs must be those of layers, got the input itself"),
-        (lambda x: [], ValueError, r"one Input\(\), got none or several"),
-        (lambda x: Conv(3)(), ValueError, r"one Input\(\), got none or several"),
-        (lambda x: Add()(Conv(3)(x), Conv(3)(Input())), ValueError, "got none or several"),
+        (lambda x: [], ValueError, r"follow from an Input\(\), got none"),
+        (lambda x: Conv(3)(), ValueError, r"follow from an Input\(\), got none"),
+        (
+            lambda x: Add()(Conv(3)(x), Conv(3)(Input(name="b"))),
+            ValueError,
+            r"inputs must have names of their own, .* got \[Input\(\), Input\(name='b'\)\]",
+        ),
+        (lambda x: Add()(*(Conv(3)(Input(name="b")) for _ in "ab")), ValueError, "of their own"),
     ],
 )
 def test_faults(build, error, message):

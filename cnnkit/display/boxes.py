@@ -29,14 +29,17 @@ class Box(NamedTuple):
 
 
 def boxes_of(graph, input_shape, n_outputs):
-    """Return the `Box` of the input and of every leaf of `graph`."""
+    """Return the `Box` of every input and of every leaf of `graph`."""
     if not isinstance(graph, Graph):
         graph = Sequential(list(graph) if isinstance(graph, (list, tuple)) else [graph])
     nodes = graph.flattened(n_outputs)
     found = {} if input_shape is None else infer_shapes(nodes, input_shape)
     shapes = {name: " x ".join(map(str, shape)) for name, shape in found.items()}
     outputs = graph.output_paths()
-    boxes = [Box(INPUT, "Input", shapes.get(INPUT, ""), FILLS[INPUT], (), False)]
+    boxes = [
+        Box(name, "Input", shapes.get(name, ""), FILLS[INPUT], (), False)
+        for name in graph.inputs_read()
+    ]
     for path, layer, inputs in nodes:
         fill = FILLS.get(type(layer).__module__.split(".")[-1], OTHER_FILL)
         shape = shapes.get(path, "")

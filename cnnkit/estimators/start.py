@@ -162,6 +162,11 @@ def make_graph(estimator, shape):
         layers = model(None, shape)
     graph = layers if isinstance(layers, Graph) else Sequential(layers)
     graph.flattened()  # what is not a layer is refused before scikit-learn tries to clone it
+    if len(graph.inputs_read()) > 1:
+        raise ValueError(
+            f"{type(estimator).__name__}: layers must read one input, got {graph.inputs_read()}: "
+            f"X is one array. Run such a graph by cnnkit.Network, and fit on what it gives."
+        )
     return clone(graph)
 
 
