@@ -110,6 +110,7 @@ def save(estimator, path):
         features = {"params": _params(estimator, trained), "node": estimator.node_}
         trained = snapshot(trained)
     network = trained.network_
+    learned.check_one_input(network)
     _check_layers(len(network.graph.flattened()), "save")
     arrays = {WEIGHT + name: array for name, array in network.weights.items()}
     model = {

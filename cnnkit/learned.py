@@ -86,6 +86,7 @@ def decode(data, network, is_classifier, take):
 
 def check(found, network, is_classifier):
     """Raise a ValueError unless learnt attributes go with one another and with the network."""
+    check_one_input(network)
     for name in CURVES:
         curve = found[name]
         if curve is None and name != "loss_curve_":
@@ -108,6 +109,12 @@ def check(found, network, is_classifier):
             f"feature_names_in_ must be {found['n_features_in_']} texts, got {columns.shape} of "
             f"{columns.dtype}."
         )
+
+
+def check_one_input(network):
+    """Raise a ValueError where a network has several inputs: no estimator trains one."""
+    if isinstance(network.input_shape, dict):
+        raise ValueError(f"network_ must have one input, got {list(network.input_shape)}.")
 
 
 def _following(network, loss_curve):

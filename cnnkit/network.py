@@ -355,10 +355,10 @@ class Network:
             images.check_input_shape(given, self._shapes[name], "Network", called)
             check_range(given, self.dtype, called, "Network")
             checked[name] = given
-        counts = [len(given) for given in checked.values()]
-        if len(set(counts)) > 1:
+        counts = {name: len(given) for name, given in checked.items()}
+        if len(set(counts.values())) > 1:
             raise ValueError(f"Network: X must hold as many of each input, got {counts}.")
-        return checked if several else given, counts[0]
+        return checked if several else given, len(given)
 
     def _check_names(self, X):
         if not isinstance(X, dict) or set(X) != set(self._inputs):
@@ -391,12 +391,20 @@ class Network:
         change : callable, default=None
             Changes a batch of images in place, as they are before they are standardised.
         """
-        if len(self._inputs) > 1:
-            return self._load_each(X, rows)
+        if len(self._inputs) == 1:
+            return self._load(X, rows, self.x, change)
+        self._check_names(X)
+        counts = {name: self._load(X[name], rows, x) for name, x in self.xs.items()}
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"Network: X must hold as many of each input, got {counts}.")
+        return counts[self._inputs[0]]
+
+    def _load(self, X, rows, x, change=None):
+        """Copy `X[rows]` to the first samples of the input `x`, and return how many there are."""
         standardised = "input/mean" in self.weights
         n = 0
         for some in [rows] if isinstance(rows, slice) else self._some_of(rows):
-            out = self.x[n:]
+            out = x[n:]
             if standardised and change is None:
                 batch = X[some]
                 n += len(batch)
@@ -404,18 +412,10 @@ class Network:
             else:
                 n += images.load_batch(X, some, out)
         if change is not None:
-            change(self.x[:n])
+            change(x[:n])
             if standardised:
-                scaling.standardise(self.x[:n], self.weights, images.unit(X.dtype))
+                scaling.standardise(x[:n], self.weights, images.unit(X.dtype))
         return n
-
-    def _load_each(self, X, rows):
-        """Copy the rows of every array of `X` to the input of its name."""
-        self._check_names(X)
-        counts = {images.load_batch(X[name], rows, x) for name, x in self.xs.items()}
-        if len(counts) > 1:
-            raise ValueError(f"Network: X must hold as many of each input, got {sorted(counts)}.")
-        return counts.pop()
 
     def _some_of(self, rows):
         """Yield parts of `rows`, given by indices: what is picked by them is a copy."""
