@@ -2,8 +2,9 @@
 
 from sklearn.base import BaseEstimator
 
-from cnnkit.graph import Graph, Residual, Sequential, as_layer, is_named, name_layers
+from cnnkit.graph import Graph, Residual, Sequential, as_layer
 from cnnkit.layers.base import Layer
+from cnnkit.wiring import is_named, name_layers
 
 
 def deep_params(layer):

@@ -3,11 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cnnkit.graph import INPUT, Node
 from cnnkit.layers.activation import ReLU
 from cnnkit.layers.merge import Concat
 from cnnkit.layers.norm import BatchNorm
 from cnnkit.memory import Lifetime
+from cnnkit.wiring import INPUT, Node
 
 
 @dataclass(eq=False)

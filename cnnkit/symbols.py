@@ -1,7 +1,8 @@
 """The functional form: layers called on symbols build a graph."""
 
-from cnnkit.graph import INPUT, Sequential, check_reads, name_layers
+from cnnkit.graph import Sequential
 from cnnkit.shapes import sample_shape
+from cnnkit.wiring import INPUT, check_reads, name_layers
 
 
 class Symbol:

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-from cnnkit.graph import INPUT, Graph, Sequential, infer_shapes
+from cnnkit.graph import Graph, Sequential, infer_shapes
 from cnnkit.summary import describe
+from cnnkit.wiring import INPUT
 
 FILLS = {  # by the family of a layer: the file it is in
     "conv": "#cfe2f7",
