@@ -341,9 +341,9 @@ def last_name(layer, nodes):
     return names[0]
 
 
-def infer_shapes(nodes, input_shape):
+def infer_shapes(nodes, input_shape, owner="Graph"):
     """Return the output shape of every node by name, and of the inputs."""
-    found = named_shapes(nodes, input_shape, "Graph")
+    found = named_shapes(nodes, input_shape, owner)
     for name, layer, inputs in nodes:
         try:
             found[name] = layer.output_shape(*(found[entry] for entry in inputs))

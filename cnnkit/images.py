@@ -46,11 +46,10 @@ def check_input_shape(X, wanted, owner, name="X", reason="as in fit"):
     """Raise unless `X` holds images of the shape `wanted`, flat or not."""
     check_axis(X.shape, wanted, owner, name, reason)
     found = X.shape[1:]
-    allowed = [wanted, (prod(wanted),)] + ([wanted[:2]] if wanted[2] == 1 else [])
+    allowed = [wanted, (prod(wanted),)] + ([wanted[:2]] if wanted[2:] == (1,) else [])
     if found not in allowed:
-        C, H, W = wanted[2], *wanted[:2]
         advice = ""
-        if found == (C, H, W):
+        if found == (*wanted[2:], *wanted[:2]) and len(wanted) == 3:
             advice = ": channels come last, X.transpose(0, 2, 3, 1)"
         if X.shape == (prod(wanted),):
             advice = _add_an_axis(name)
@@ -63,7 +62,7 @@ def check_input_shape(X, wanted, owner, name="X", reason="as in fit"):
 def check_axis(shape, wanted, owner, name="X", reason="as in fit"):
     """Raise if `shape` is that of one image of the shape `wanted`, without an axis for samples."""
     flat_rows = shape[1:] == (prod(wanted),)
-    if shape == wanted or (wanted[2] == 1 and shape == wanted[:2] and not flat_rows):
+    if shape == wanted or (wanted[2:] == (1,) and shape == wanted[:2] and not flat_rows):
         raise ValueError(
             f"{owner}: {name} must hold images of shape {wanted}, {reason}, got shape {shape}"
             f"{_add_an_axis(name)}."

@@ -150,7 +150,7 @@ class Network:
         if not are_paths(self.frozen, paths):
             raise ValueError(f"Network: frozen must be paths of layers {paths}, got {frozen!r}.")
         self._inputs = graph.inputs_read()
-        self._shapes = infer_shapes(self._nodes, input_shape)
+        self._shapes = infer_shapes(self._nodes, input_shape, "Network")
         self.input_shape = self._shapes[self._inputs[0]]
         if len(self._inputs) > 1:
             self.input_shape = {name: self._shapes[name] for name in self._inputs}

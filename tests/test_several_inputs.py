@@ -112,6 +112,21 @@ def test_activations_in_any_dtype_and_in_batches():
     assert network.activations(X, "conv2")["conv2"].shape == (70, 6, 5, 2)  # "image" unread
 
 
+def test_an_image_and_a_row_of_numbers():
+    image, numbers = Input((6, 5, 3), name="image"), Input((4,), name="numbers")
+    y = Dense(3)(Concat()(GlobalAvgPool()(image), numbers))
+    shapes = {"image": (6, 5, 3), "numbers": (4,)}
+    network = bound(Graph.from_outputs(y, [image, numbers]), shapes)
+    X = drawn(shapes=shapes)
+    found = network.activations(X, "dense1")["dense1"]
+    joined = np.concatenate([X["image"].mean(axis=(1, 2)), X["numbers"]], axis=1)
+    np.testing.assert_allclose(found, joined @ network.weights["dense1/w"], rtol=1e-10)
+    with pytest.raises(ValueError, match=r"X\['numbers'\] must hold images of shape \(4,\)"):
+        network.activations(X | {"numbers": X["numbers"][:, :3]}, "dense1")
+    with pytest.raises(ValueError, match=r"Network: X\['numbers'\] must hold images of .* \(4,\)"):
+        network.activations(X | {"numbers": X["numbers"][0]}, "dense1")
+
+
 def test_the_pyramid_over_four_maps():
     inputs = [Input((32 >> i, 24 >> i, 2 << i), name=f"C{i + 2}") for i in range(4)]
     maps = feature_pyramid(inputs, 5)
@@ -201,7 +216,7 @@ def test_refused_shapes(shape):
     message = r"input shape must be a dict of one for each input of \['image', 'depth'\], got"
     with pytest.raises(ValueError, match=message):
         two_eyed().summary(shape)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^Network: {message}"):
         Network(two_eyed(), shape, 3)
     with pytest.raises(TypeError, match="input shape must be sizes"):
         two_eyed().output_shape({"image": (6, 5, 3), "depth": 5})
