@@ -16,7 +16,9 @@ from arrays cimport pointer, real_code, real_of, rows_pointer, scratch_pointer, 
 from direct cimport direct, direct_own_bytes
 from direct_weights cimport add_weights, bias_unit, direct_weights_unit, parts_of_unit
 from few cimport few_bytes
-from im2col_conv cimport cols_rows, im2col_forward, im2col_input, im2col_weights
+from im2col_conv cimport (
+    block_bytes, count_parts, im2col_forward, im2col_input, im2col_weights, locate_part,
+    plan_blocks, rows_alike)
 from panels cimport count_panels, pack_item, panel_bytes, panels_of_chunk
 from scatter cimport (
     scatter, scatter_columns, scatter_panel_bytes, scatter_panels, scatter_rows)
@@ -31,6 +33,7 @@ from winograd cimport (
 from winograd_weights cimport count_sides, gradient_own_bytes, winograd_weights
 
 from cnnkit import shapes
+from cnnkit.threads import one_blas_thread
 
 cdef const Dispatch* dispatch = load_dispatch()
 
@@ -79,7 +82,7 @@ cdef class ConvOp:
     cdef:
         Conv forward_plan, turned_plan, gradient_plan
         const Kernels* kernels
-        Py_ssize_t size, K, block, partials, splits
+        Py_ssize_t size, K, partials, splits
         int forward_by, input_by, weights_by
         bint relu, blocked     # whether sums over pixels are so long that they are in blocks
         int threads
@@ -169,17 +172,20 @@ cdef class ConvOp:
             shapes.check_matrices({"kernel_size times the channels of a group": self.K,
                                    "filters": F,
                                    "channels of the output": max(y_pixel, dy_pixel)}, owner)
+            with one_blas_thread():
+                alike = rows_alike(self.size)
+            plan_blocks(&self.forward_plan, self.size, alike)
+            plan_blocks(&self.gradient_plan, self.size, alike)
         self.plan_scratch()
 
     cdef void plan_scratch(self):
         cdef:
             Conv* conv = &self.forward_plan
             Py_ssize_t weights = self.K * conv.F * self.size, units
-        self.block = cols_rows(conv, self.size) * self.K * self.size
         self.shared_bytes = self.own_bytes = 0
         self.need_scratch(conv, self.forward_by)
         if self.dx != NULL:
-            self.need_scratch(conv if self.input_by == SCATTER else &self.turned_plan,
+            self.need_scratch(conv if self.input_by in (SCATTER, IM2COL) else &self.turned_plan,
                               self.input_by)
         self.partials = self.splits = 1
         self.blocked = False
@@ -193,12 +199,15 @@ cdef class ConvOp:
                 self.own_bytes = max(self.own_bytes,
                                      gradient_own_bytes(conv, self.kernels, self.size))
             else:
-                units = count_units(conv, conv.g.N)
+                units = self.count(conv.g.N)
                 self.partials = max(1, min(self.partials, units))
-                self.blocked = ceil_div(units, self.partials) * parts_of_unit(conv) > ADDS
+                self.blocked = ceil_div(units, self.partials) * self.parts() > ADDS
                 self.need_scratch(conv, self.weights_by)
-                self.own_bytes += conv.rows * conv.cols * 2 * self.kernels.lanes * self.size
-                if conv.groups > 1:
+                if self.weights_by == DIRECT:
+                    self.own_bytes += conv.rows * conv.cols * 2 * self.kernels.lanes * self.size
+                if self.weights_by == IM2COL and (conv.groups > 1 or not conv.flat):
+                    self.splits = 1     # cols are copied once
+                elif conv.groups > 1:
                     self.splits = min(conv.groups, ceil_div(SHARES, self.partials))
                 else:
                     self.splits = min(ceil_div(conv.g.C, 16),
@@ -213,8 +222,10 @@ cdef class ConvOp:
         self.scratch_bytes = self.shared_bytes + self.threads * self.own_bytes
 
     cdef void need_scratch(self, const Conv* conv, int by) noexcept:
-        cdef Py_ssize_t shared = 0, own = self.block
-        if by == DIRECT:
+        cdef Py_ssize_t shared = 0, own = 0
+        if by == IM2COL:
+            own = block_bytes(conv, self.size)
+        elif by == DIRECT:
             shared = (panels_of_chunk(conv, self.kernels, self.size)
                       * panel_bytes(conv, self.kernels, self.size))
             own = direct_own_bytes(conv, self.kernels, self.size)
@@ -339,6 +350,18 @@ cdef class ConvOp:
                     job.turned = True
                     self.run(&job, self.input_by)
 
+    cdef Py_ssize_t count(self, Py_ssize_t n) noexcept nogil:
+        """Units of the sum over the pixels of n images."""
+        if self.weights_by == WINOGRAD:
+            return n * count_tiles(&self.gradient_plan)
+        if self.weights_by == IM2COL:
+            return count_parts(&self.gradient_plan, n)
+        return count_units(&self.gradient_plan, n)
+
+    cdef Py_ssize_t parts(self) noexcept nogil:
+        """Parts of one of them that round apart."""
+        return 1 if self.weights_by == IM2COL else parts_of_unit(&self.gradient_plan)
+
     cdef void weights_backward(self, Py_ssize_t n) noexcept nogil:
         """Partial sums over ranges of units, then their sum in order.
 
@@ -351,12 +374,9 @@ cdef class ConvOp:
             Py_ssize_t weights = self.K * conv.F, i
         job.op = <void*> self
         job.n = n
-        if self.weights_by == WINOGRAD:
-            job.units = n * count_tiles(conv)
-        else:
-            job.units = count_units(conv, n)
+        job.units = self.count(n)
         job.partials = min(self.partials, job.units)
-        job.splits = self.splits if self.weights_by != IM2COL else 1
+        job.splits = self.splits
         if not job.units:
             memset(self.dw, 0, weights * self.size)
             if self.db != NULL:
@@ -413,20 +433,21 @@ cdef class ConvOp:
         if split == 0:
             memset(db, 0, 2 * conv.F * self.size)
         if self.blocked:
-            block = ceil_div(parts_of_block(block * parts_of_unit(conv)), parts_of_unit(conv))
+            block = ceil_div(parts_of_block(block * self.parts()), self.parts())
             to = self.partial_dw(self.partials + part)
         for i in range(first, last):
             if dispatch.dropped(thread):
                 return
             at = (i - first) % block
             flags = PRODUCT_ADD if at else 0
-            unit = locate_unit(conv, n, i)
             if self.weights_by == DIRECT:
+                unit = locate_unit(conv, n, i)
                 load_unit(conv, self.size, &unit, g0 * C + c0, (g1 - g0) * cn, self.x, own)
                 direct_weights_unit(conv, self.kernels, self.size, &unit, g0, g1, c0, cn, flags,
                                     self.dy, edge, to)
             else:
-                im2col_weights(conv, self.size, &unit, flags, self.x, self.dy, own, to)
+                unit = locate_part(conv, n, i)
+                im2col_weights(conv, self.size, &unit, c0, cn, flags, self.x, self.dy, own, to)
             if self.blocked and (at == block - 1 or i == last - 1):
                 add_weights(conv, self.kernels, self.size, g0, g1, c0, cn,
                             PRODUCT_ADD if i - first >= block else 0, to, dw)

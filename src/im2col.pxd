@@ -9,6 +9,29 @@ from libc.string cimport memcpy, memset
 from simd cimport Kernels
 from windows cimport Windows, clip
 
+cdef enum:
+    RUN = 256               # bytes above which memcpy is worth its call
+
+
+cdef inline void copy_run(char* to, const char* x, Py_ssize_t bytes) noexcept nogil:
+    """memcpy of at least one number: short runs are most of im2col, and its call their cost.
+
+    Pieces of a known size are single moves; the last may overlap the one before.
+    """
+    cdef Py_ssize_t i = 0
+    if bytes > RUN:
+        memcpy(to, x, bytes)
+    elif bytes >= 16:
+        while i + 16 < bytes:
+            memcpy(to + i, x + i, 16)
+            i += 16
+        memcpy(to + bytes - 16, x + bytes - 16, 16)
+    elif bytes >= 8:
+        memcpy(to, x, 8)
+        memcpy(to + bytes - 8, x + bytes - 8, 8)
+    else:
+        memcpy(to, x, 4)
+
 
 cdef inline void im2col_rows(
     const Windows* g,
@@ -21,15 +44,14 @@ cdef inline void im2col_rows(
     char* cols,             # OUT  (last - first, KH, KW, cn)
 ) noexcept nogil:
     cdef:
-        Py_ssize_t p, n, oh, ow, kh, kw, ih, iw, low, high
-        Py_ssize_t pixel = cn * size
+        Py_ssize_t p, kh, kw, ih, iw, low, high, pixel = cn * size
+        Py_ssize_t n = first // (g.OH * g.OW), oh = first // g.OW % g.OH, ow = first % g.OW
         bint run = g.DW == 1 and cn == g.C     # KW neighbours are one run of numbers
         const char* row
     for p in range(first, last):
-        n = p // (g.OH * g.OW)
-        oh = p // g.OW % g.OH
-        ow = p % g.OW
         iw = ow * g.SW - g.PL
+        low = clip(-iw, 0, g.KW)
+        high = clip(g.W - iw, low, g.KW)
         for kh in range(g.KH):
             ih = oh * g.SH - g.PT + kh * g.DH
             if ih < 0 or ih >= g.H:
@@ -38,20 +60,28 @@ cdef inline void im2col_rows(
                 continue
             row = x + ((n * g.H + ih) * g.W * g.C + c0) * size
             if run:
-                low = clip(-iw, 0, g.KW)
-                high = clip(g.W - iw, low, g.KW)
-                memset(cols, 0, low * pixel)
-                memcpy(cols + low * pixel, row + (iw + low) * pixel, (high - low) * pixel)
-                memset(cols + high * pixel, 0, (g.KW - high) * pixel)
+                if low > 0:
+                    memset(cols, 0, low * pixel)
+                if high > low:
+                    copy_run(cols + low * pixel, row + (iw + low) * pixel, (high - low) * pixel)
+                if high < g.KW:
+                    memset(cols + high * pixel, 0, (g.KW - high) * pixel)
                 cols += g.KW * pixel
                 continue
             for kw in range(g.KW):
-                low = iw + kw * g.DW
-                if 0 <= low < g.W:
-                    memcpy(cols, row + low * g.C * size, pixel)
+                ih = iw + kw * g.DW
+                if 0 <= ih < g.W:
+                    copy_run(cols, row + ih * g.C * size, pixel)
                 else:
                     memset(cols, 0, pixel)
                 cols += pixel
+        ow += 1
+        if ow == g.OW:
+            ow = 0
+            oh += 1
+            if oh == g.OH:
+                oh = 0
+                n += 1
 
 
 cdef inline void col2im_rows(
@@ -68,14 +98,12 @@ cdef inline void col2im_rows(
     char* x,                # OUT  (N, H, W, C), added to
 ) noexcept nogil:
     cdef:
-        Py_ssize_t p, oh, ow, kh, ih, iw, up, down, low, high
+        Py_ssize_t p, kh, ih, iw, up, down, low, high
+        Py_ssize_t oh = first // g.OW % g.OH, ow = first % g.OW
         bint run = g.DW == 1 and cn == g.C
-        char* image
+        char* image = x + first // (g.OH * g.OW) * g.H * g.W * g.C * size
         char* to
     for p in range(first, last):
-        image = x + p // (g.OH * g.OW) * g.H * g.W * g.C * size
-        oh = p // g.OW % g.OH
-        ow = p % g.OW
         ih = oh * g.SH - g.PT
         iw = ow * g.SW - g.PL
         up = first_inside(ih, g.DH, top, g.KH)
@@ -91,9 +119,18 @@ cdef inline void col2im_rows(
                 kernels.add_runs(high - low, cn, cols + (kh * g.KW + low) * cn * size, cn,
                                  to + (kh - up) * g.DH * g.W * g.C * size, g.DW * g.C)
         cols += g.KH * g.KW * cn * size
+        ow += 1
+        if ow == g.OW:
+            ow = 0
+            oh += 1
+            if oh == g.OH:
+                oh = 0
+                image += g.H * g.W * g.C * size
 
 
 cdef inline Py_ssize_t first_inside(Py_ssize_t start, Py_ssize_t step, Py_ssize_t edge,
                                     Py_ssize_t count) noexcept nogil:
     """The first k <= count for which start + k * step >= edge."""
+    if step == 1:
+        return clip(edge - start, 0, count)
     return clip((edge - start + step - 1) // step if edge > start else 0, 0, count)

@@ -46,6 +46,8 @@ cdef struct Conv:
     Py_ssize_t rows         # output rows and columns of a unit
     Py_ssize_t cols
     Py_ssize_t slab         # bytes of a unit's padded input
+    Py_ssize_t block        # rows of a block of the im2col matrix
+    bint alone              # and whether they are of one image alone
     Cut whole               # where a kernel row is one run of x,
     Cut apart               # and where it is not
 
@@ -117,6 +119,8 @@ cdef inline Conv plan(Windows g, Py_ssize_t F, Py_ssize_t groups, Py_ssize_t siz
     conv.groups = groups
     conv.x_pixel = g.C
     conv.y_pixel = F
+    conv.block = 0
+    conv.alone = False
     conv.whole = cut_sum(1, g.KH, g.KW * (g.C // groups))
     conv.apart = cut_sum(g.KH, g.KW, g.C // groups)
     conv.flat = (g.KH == g.KW == g.SH == g.SW == 1 and g.PT == g.PL == 0
