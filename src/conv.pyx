@@ -18,7 +18,7 @@ from direct_weights cimport add_weights, bias_unit, direct_weights_unit, parts_o
 from few cimport few_bytes
 from im2col_conv cimport (
     block_bytes, count_parts, im2col_forward, im2col_input, im2col_weights, locate_part,
-    plan_blocks, rows_alike)
+    plan_blocks, rows_alike, turned_bytes)
 from panels cimport count_panels, pack_item, panel_bytes, panels_of_chunk
 from scatter cimport (
     scatter, scatter_columns, scatter_panel_bytes, scatter_panels, scatter_rows)
@@ -224,6 +224,7 @@ cdef class ConvOp:
     cdef void need_scratch(self, const Conv* conv, int by) noexcept:
         cdef Py_ssize_t shared = 0, own = 0
         if by == IM2COL:
+            shared = turned_bytes(conv, self.size)
             own = block_bytes(conv, self.size)
         elif by == DIRECT:
             shared = (panels_of_chunk(conv, self.kernels, self.size)

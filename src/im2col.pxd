@@ -44,11 +44,11 @@ cdef inline void im2col_rows(
     char* cols,             # OUT  (last - first, KH, KW, cn)
 ) noexcept nogil:
     cdef:
-        Py_ssize_t p, kh, kw, ih, iw, low, high, pixel = cn * size
+        Py_ssize_t _, kh, kw, ih, iw, low, high, pixel = cn * size
         Py_ssize_t n = first // (g.OH * g.OW), oh = first // g.OW % g.OH, ow = first % g.OW
         bint run = g.DW == 1 and cn == g.C     # KW neighbours are one run of numbers
         const char* row
-    for p in range(first, last):
+    for _ in range(first, last):
         iw = ow * g.SW - g.PL
         low = clip(-iw, 0, g.KW)
         high = clip(g.W - iw, low, g.KW)
@@ -98,12 +98,12 @@ cdef inline void col2im_rows(
     char* x,                # OUT  (N, H, W, C), added to
 ) noexcept nogil:
     cdef:
-        Py_ssize_t p, kh, ih, iw, up, down, low, high
+        Py_ssize_t _, kh, ih, iw, up, down, low, high
         Py_ssize_t oh = first // g.OW % g.OH, ow = first % g.OW
         bint run = g.DW == 1 and cn == g.C
         char* image = x + first // (g.OH * g.OW) * g.H * g.W * g.C * size
         char* to
-    for p in range(first, last):
+    for _ in range(first, last):
         ih = oh * g.SH - g.PT
         iw = ow * g.SW - g.PL
         up = first_inside(ih, g.DH, top, g.KH)

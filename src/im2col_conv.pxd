@@ -23,6 +23,8 @@ from windows cimport Windows, clip
 
 cdef enum:
     MOST = 512              # rows of a block
+    UNPACKED = 1000000      # multiply-adds up to which OpenBLAS packs nothing, and is fastest
+    ENOUGH = 128            # rows from which that counts for more than a larger block
     FEWEST = 32             # of one where rows are long: BLAS packs the weights for every block,
     ROOM = 4 << 20          # unless it has more bytes than this
     STEP = 16               # rows that BLAS multiplies alike, a block being a multiple of them
@@ -80,6 +82,25 @@ cdef inline Py_ssize_t row_bytes(const Conv* conv, Py_ssize_t size) noexcept nog
     return (max(terms(conv), conv.g.C) + conv.F) * size
 
 
+cdef inline bint is_small(const Conv* conv) noexcept nogil:
+    """Whether weights are so few that blocks are small enough for BLAS not to pack them."""
+    return UNPACKED // (terms(conv) * (conv.F // conv.groups)) >= ENOUGH
+
+
+cdef inline Py_ssize_t turned_bytes(const Conv* conv, Py_ssize_t size) noexcept nogil:
+    """Of W' for the gradient to x, where weights are few: BLAS turns the others while it packs."""
+    return terms(conv) * conv.F * size if is_small(conv) else 0
+
+
+cdef inline void turn_weights(const Job* job) noexcept nogil:
+    """W' (groups, F / groups, K) into job.panels"""
+    cdef:
+        Py_ssize_t K = terms(job.conv), F = job.conv.F, size = job.size, k, f
+    for f in range(F):
+        for k in range(K):
+            memcpy(job.panels + (f * K + k) * size, job.w + (k * F + f) * size, size)
+
+
 cdef inline void plan_blocks(Conv* conv, Py_ssize_t size, bint alike) noexcept nogil:
     """Choose the rows of a block.
 
@@ -88,6 +109,8 @@ cdef inline void plan_blocks(Conv* conv, Py_ssize_t size, bint alike) noexcept n
     cdef:
         Py_ssize_t pixels = conv.g.OH * conv.g.OW, row = row_bytes(conv, size)
         Py_ssize_t rows = clip(BLOCK // row, max(1, min(FEWEST, ROOM // row)), MOST)
+    if is_small(conv):
+        rows = min(rows, UNPACKED // (terms(conv) * (conv.F // conv.groups)))
     conv.alone = not alike and pixels >= ALONE
     if alike:
         rows = max(1, rows // STEP * STEP)
@@ -233,8 +256,11 @@ cdef inline void product_back(
         Py_ssize_t dy_pitch = conv.y_pixel * size, total = job.n * conv.g.OH * conv.g.OW
         const char* dy = whole_rows(last - first, min(last, total) - first, conv.F * size,
                                     job.x + first * dy_pitch, &dy_pitch, scratch)
-    product(False, True, last - first, K, F, size, dy + group * F * size, dy_pitch // size,
-            job.w + group * F * size, conv.F, 0, to, pitch)
+        bint few = is_small(conv)
+        const char* w = (<const char*> job.panels + group * F * K * size if few
+                         else job.w + group * F * size)
+    product(False, not few, last - first, K, F, size, dy + group * F * size, dy_pitch // size, w,
+            K if few else conv.F, 0, to, pitch)
 
 
 cdef inline void flat_input_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
@@ -281,6 +307,8 @@ cdef inline void input_item(void* context, Py_ssize_t i, int thread) noexcept no
 
 
 cdef inline void im2col_input(Job* job) noexcept nogil:
+    if is_small(job.conv):
+        turn_weights(job)
     if job.conv.flat:
         job.dispatch.run(flat_input_item, job, count_blocks(job.conv, job.n), job.threads)
     else:
