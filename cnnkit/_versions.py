@@ -21,9 +21,21 @@ def versions():
         "machine": platform.platform(),
         **{name: _version(name) for name in packages},
         "instruction set": f"{runtime.instruction_set} of {', '.join(runtime.INSTRUCTION_SETS)}",
+        "BLAS": f"{_blas()}, of SciPy, for algorithm 'im2col'",
         "OpenMP": "not used: cnnkit has a thread pool of its own",
         "threads": runtime.num_threads(),
     }
+
+
+def _blas():
+    """Return name and version of the BLAS that SciPy was built with."""
+    import scipy
+
+    try:
+        blas = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
+        return f"{blas['name']} {blas['version']}"
+    except (AttributeError, KeyError, TypeError):  # what it says is no part of SciPy's promises
+        return "unknown"
 
 
 def _version(name):

@@ -16,6 +16,7 @@ from cnnkit.memory import place
 from cnnkit.pickled import check_parts, checking, stamped
 from cnnkit.plan import Plan
 from cnnkit.prediction import PREDICT_BYTES
+from cnnkit.summary import Summary
 from cnnkit.threads import one_blas_thread
 from cnnkit.weights import Weights
 
@@ -222,6 +223,7 @@ class Network:
         self.outputs = [array(output) for output in plan.outputs]
         self.doutputs = [array(doutput) for doutput in plan.doutputs]
         self._forward, backward, kept = [], [], 0
+        self._algorithms = {}
         trained = {step.node.name for step in plan.steps} if self.training else set()
         trained -= set(self.frozen)
         for step in plan.steps:
@@ -244,6 +246,7 @@ class Network:
                 self._forward.append(self._fold(step.fused_norm, slots))
             op = step.node.layer.bind(slots)
             kept += slots.kept_bytes
+            self._algorithms[step.node.name] = getattr(op, "algorithms", ())
             if step.host is None:
                 self._forward.append(op)
             if step.dy is not None:
@@ -468,8 +471,23 @@ class Network:
         shapes.as_int(n, "n", "Network", 0, self.batch_size)
 
     def summary(self):
-        """Return a table of name, layer, output shape, weights and multiply-adds."""
-        return self.graph.summary(self.input_shape, self.n_outputs)
+        """Return a table of name, layer, output shape, weights and multiply-adds.
+
+        Its last column says which algorithm computes a layer's output, and in training the
+        gradients to its input and to its weights; "-" where there is no such gradient.
+        """
+        table = self.graph.summary(self.input_shape, self.n_outputs)
+        plan = Plan(self._nodes, self._outputs, self._shapes, True, set(self.frozen))
+        steps = {step.node.name: step for step in plan.steps}
+        rows = []
+        for row in table.rows:
+            names = self._algorithms.get(row.name)
+            if names:
+                step, (forward, to_x, to_w) = steps[row.name], names
+                trained = step.dy is not None and row.name not in self.frozen
+                names = forward, to_x if any(step.dxs) else "-", to_w if trained else "-"
+            rows.append(row._replace(algorithms=names or ()))
+        return Summary(rows)
 
     def __getstate__(self):
         state = {

@@ -6,13 +6,17 @@ from typing import NamedTuple
 from cnnkit.layers.base import Layer
 
 HEAD = ("name", "layer", "output shape", "weights", "multiply-adds")
+ALGORITHMS = "forward, to x, to w"
+INPUTS = "inputs"
 
 
 class Row(NamedTuple):
     """One layer of a network.
 
     `layer` is its class and `settings` what `describe` says besides. Of `weights`, `untrained` are
-    running statistics; `inputs` are the names of what it reads.
+    running statistics; `inputs` are the names of what it reads. `algorithms` are what computes its
+    output, the gradient to its input and that to its weights, where it is known; "-" is for what
+    nobody asks for.
     """
 
     name: str
@@ -23,6 +27,7 @@ class Row(NamedTuple):
     inputs: tuple = ()
     untrained: int = 0
     settings: str = ""
+    algorithms: tuple = ()
 
 
 class Summary:
@@ -30,6 +35,9 @@ class Summary:
 
     A layer is its class with filters or units, the size of its kernel, and its stride, dilation
     and groups unless they are 1: see `describe`.
+
+    That of a bound network has a column with the algorithms that compute the output of a layer, the
+    gradient to its input, and that to its weights: see `cnnkit.functional.conv2d`.
 
     Where layers do not simply follow one another, a last column has the names of what those read
     that do not read the layer before. Prints as text, and as an HTML table in a notebook.
@@ -76,7 +84,7 @@ class Summary:
         if max_width < 8:
             raise ValueError(f"Summary: max_width must be at least 8, got {max_width!r}.")
         head, body, foot = self._cells(lambda name: shorten(name, max_width))
-        if len(head) > len(HEAD):
+        if head[-1] == INPUTS:
             body = [line for cells in body for line in stack_inputs(cells, max_width)]
         widths = [max(map(len, column)) for column in zip(head, *body, *foot, strict=True)]
         lines = [
@@ -95,7 +103,7 @@ class Summary:
         def line(cells, tag):
             texts = [
                 f"<{tag} style='text-align:{'right' if i in (3, 4) else 'left'}"
-                f"{'' if i >= len(HEAD) else ';white-space:nowrap'}'>"  # many inputs are many lines
+                f"{'' if head[i] == INPUTS else ';white-space:nowrap'}'>"  # they are many lines
                 f"{escape(', '.join(cell) if isinstance(cell, tuple) else cell)}</{tag}>"
                 for i, cell in enumerate(cells)
             ]
@@ -131,8 +139,14 @@ class Summary:
             body.append([as_name(row.name), layer, shape, row.weights, row.multiply_adds])
         for cells in (*body, *foot):
             cells[3:] = [f"{cell:,}" if cell != "" else "" for cell in cells[3:]]
+        if any(row.algorithms for row in self.rows):
+            head.append(ALGORITHMS)
+            for cells, row in zip(body, self.rows, strict=True):
+                cells.append(", ".join(row.algorithms))
+            for cells in foot:
+                cells.append("")
         if any(reads):
-            head.append("inputs")
+            head.append(INPUTS)
             for cells, names in zip(body, reads, strict=True):
                 cells.append(names)
             for cells in foot:

@@ -51,6 +51,8 @@ cdef enum:
     FEWEST_TILES = 32       # of a partial sum
     FEW = 4                 # channels of an image below which the gradient to it is scattered
 
+NAMES = {DIRECT: "direct", SCATTER: "scatter", IM2COL: "im2col", WINOGRAD: "winograd"}
+
 
 cdef int choose(str algorithm, const Conv* conv) except -1:
     """The algorithm of forward and of the gradient to w; `conv` turned, of the gradient to x.
@@ -242,6 +244,11 @@ cdef class ConvOp:
             own = winograd_own_bytes(conv, self.kernels, self.size)
         self.shared_bytes = max(self.shared_bytes, shared)
         self.own_bytes = max(self.own_bytes, own)
+
+    @property
+    def algorithms(self):
+        """What computes y, and what dx and dw where they are asked for, by name."""
+        return NAMES[self.forward_by], NAMES[self.input_by], NAMES[self.weights_by]
 
     def attach(self, scratch):
         """Use `scratch`, an array of at least `scratch_bytes` bytes."""

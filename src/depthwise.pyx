@@ -86,6 +86,8 @@ cdef class DepthwiseOp:
         list keep
     cdef readonly Py_ssize_t scratch_bytes
 
+    algorithms = ("depthwise", "depthwise", "depthwise")
+
     def __init__(
         self,
         windows,

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import scipy
 from oracles import normals, python
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -165,15 +166,24 @@ def test_blas_has_its_threads_back_after_training(three_blas_threads, X):
     assert blas_threads() == three_blas_threads
 
 
+@pytest.mark.parametrize("config", [None, {}, {"Build Dependencies": {"blas": {"name": "x"}}}])
+def test_show_versions_without_the_name_of_the_blas(capsys, monkeypatch, config):
+    monkeypatch.setattr(scipy, "show_config", lambda mode: config)
+    show_versions()
+    assert "BLAS: unknown, of SciPy" in capsys.readouterr().out
+
+
 def test_show_versions(capsys):
     assert show_versions() is None
     lines = dict(line.strip().split(": ", 1) for line in capsys.readouterr().out.splitlines())
     packages = {"cnnkit", "numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl"}
     assert lines.keys() == packages | {
-        *("python", "machine", "instruction set", "OpenMP", "threads")
+        *("python", "machine", "instruction set", "BLAS", "OpenMP", "threads")
     }
     assert lines["numpy"] == np.__version__
     sets = f"{runtime.instruction_set} of {', '.join(runtime.INSTRUCTION_SETS)}"
     assert lines["instruction set"] == sets
+    blas = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    assert lines["BLAS"].startswith(f"{blas['name']} {blas['version']}, of SciPy")
     assert lines["OpenMP"].startswith("not used")
     assert lines["threads"] == str(num_threads())

@@ -16,6 +16,7 @@ from cnnkit import (
     GlobalAvgPool,
     Graph,
     MaxPool,
+    Network,
     ReLU,
     Residual,
     Sequential,
@@ -117,6 +118,62 @@ def test_html():
     assert "<th style='text-align:right;white-space:nowrap'>12,032</th>" in html
     rows = re.findall("<tr>(.*?)</tr>", html)
     assert {len(re.findall("<t[hd]", row)) for row in rows} == {6}
+
+
+def summary_of(layers, shape=(8, 8, 1), **options):
+    return Network(Sequential(layers), shape, 10, **options).summary()
+
+
+def algorithms(layers, *args, **options):
+    found = {row.name: row.algorithms for row in summary_of(layers, *args, **options).rows}
+    return {name: ", ".join(names) for name, names in found.items() if names}
+
+
+MIXED = [Conv(16, 3), ReLU(), Conv(32, 3), ReLU(), Conv(8, 3, stride=2), GlobalAvgPool(), Dense()]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_algorithms_of_a_bound_network(training):
+    assert algorithms(MIXED, algorithm="im2col", training=training) == {
+        "conv1": "im2col, -, im2col",
+        **dict.fromkeys(["conv2", "conv3", "dense1"], "im2col, im2col, im2col"),
+    }
+    assert algorithms(MIXED, algorithm="direct", training=training) == {
+        "conv1": "direct, -, direct",
+        "conv2": "direct, direct, direct",
+        "conv3": "direct, scatter, direct",
+        "dense1": "direct, direct, direct",
+    }
+    assert algorithms(MIXED, algorithm="winograd", training=training)["conv2"] == (
+        "winograd, winograd, winograd"
+    )
+    depthwise = [Conv(4), DepthwiseConv(3), GlobalAvgPool()]
+    assert algorithms(depthwise)["depthwiseconv1"] == "depthwise, depthwise, depthwise"
+
+
+def test_algorithms_of_frozen_layers_and_of_what_is_below_them():
+    frozen = algorithms(MIXED, algorithm="im2col", training=True, frozen=["conv1", "conv3"])
+    assert frozen == {
+        "conv1": "im2col, -, -",
+        "conv2": "im2col, -, im2col",
+        "conv3": "im2col, im2col, -",
+        "dense1": "im2col, im2col, im2col",
+    }
+
+
+def test_column_of_algorithms():
+    layers = [Conv(4), Residual([Conv(4), BatchNorm()]), Conv1x1(2)]
+    summary = summary_of(layers, algorithm="im2col")
+    head, _, *lines = repr(summary).splitlines()
+    assert re.search("multiply-adds  forward, to x, to w +inputs$", head)
+    assert lines[0].endswith(" im2col, -, im2col")
+    assert lines[1].endswith(" im2col, im2col, im2col")
+    assert lines[3].endswith("  residual1/body/batchnorm1, conv1")
+    html = summary._repr_html_()
+    assert "<th style='text-align:left;white-space:nowrap'>forward, to x, to w</th>" in html
+    assert "<td style='text-align:left;white-space:nowrap'>im2col, -, im2col</td>" in html
+    assert {len(re.findall("<t[hd]", row)) for row in re.findall("<tr>(.*?)</tr>", html)} == {7}
+    assert "forward" not in repr(Sequential(layers).summary((8, 8, 1)))
 
 
 def test_html_is_escaped():
