@@ -2,7 +2,8 @@
 
 direct     src/direct.pxd: forward, the gradient to w, and that to x where the stride is 1.
 scatter    src/scatter.pxd: the gradient to x where it is not, or where channels are few.
-im2col     src/im2col_conv.pxd: anything, by BLAS.
+im2col     src/im2col_conv.pxd: anything, by BLAS: the reference, and what runs by default where our
+           loops are the portable ones.
 winograd   src/winograd.pxd: all three, of 3x3 kernels with stride 1.
 
 A unit of work writes outputs of its own, or adds to one of at most 8 partial sums that are added
@@ -33,6 +34,7 @@ from winograd cimport (
 from winograd_weights cimport count_sides, gradient_own_bytes, winograd_weights
 
 from cnnkit import shapes
+from cnnkit._native.runtime import INSTRUCTION_SETS
 from cnnkit.threads import one_blas_thread
 
 cdef const Dispatch* dispatch = load_dispatch()
@@ -40,6 +42,9 @@ cdef const Dispatch* dispatch = load_dispatch()
 cdef enum:
     PARTIALS = 4 << 20      # bytes of all partial weight gradients together, and of one's share
     SMALL = 1 << 20         # multiply-adds under which a second thread costs more than it brings
+
+cdef bint blas_is_wide = "avx2" in INSTRUCTION_SETS     # whatever set our loops are to use
+cdef double MOST = shapes.MAX_EXTENT
 
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 
@@ -71,6 +76,25 @@ cdef int choose(str algorithm, const Conv* conv) except -1:
     if fits and (algorithm == "winograd" or (algorithm == "auto" and min(g.C, conv.F) >= 16)):
         return WINOGRAD
     return DIRECT
+
+
+cdef bint blas_wins(const Conv* conv, const Kernels* kernels, Py_ssize_t size, int by) noexcept:
+    """Whether "auto" and "exact" leave to im2col and BLAS what algorithm `by` would compute.
+
+    With vectors of 256 bits or more our product is as fast as BLAS, and copies nothing. With those
+    of the portable kernels it is not where BLAS has loops of its own for AVX2 or better, and hardly
+    where it has not. Nanoseconds a pixel on one core (Intel, AVX-512, OpenBLAS 0.3.30; without AVX2
+    that of Nehalem), from the 16 cases of benchmarks/convolutions.py.
+    """
+    cdef:
+        double K = conv.g.KH * conv.g.KW * (conv.g.C // conv.groups), F = conv.F // conv.groups
+        double own = K * F / (20 if by == WINOGRAD else 8)
+        double blas = K * F / (32 if blas_is_wide else 9.5)
+    if kernels.lanes * size > 16 or F < 8 or max(K, conv.F) > MOST:
+        return False
+    if by != SCATTER and not conv.flat:     # what scatters copies as much
+        blas += 5 * conv.g.KH + 0.17 * K
+    return blas < own
 
 
 cdef class ConvOp:
@@ -167,6 +191,13 @@ cdef class ConvOp:
         self.input_by = choose(algorithm, &self.turned_plan)
         if self.input_by == DIRECT and (g.SH > 1 or g.SW > 1 or g.C // groups <= FEW):
             self.input_by = SCATTER
+        if algorithm in ("auto", "exact"):
+            if blas_wins(&self.forward_plan, self.kernels, self.size, self.forward_by):
+                self.forward_by = IM2COL
+            if blas_wins(&self.forward_plan, self.kernels, self.size, self.weights_by):
+                self.weights_by = IM2COL
+            if blas_wins(&self.forward_plan, self.kernels, self.size, self.input_by):
+                self.input_by = IM2COL
         self.uses_blas = (self.forward_by == IM2COL
                           or (dx is not None and self.input_by == IM2COL)
                           or (dw is not None and self.weights_by == IM2COL))

@@ -392,7 +392,8 @@ def test_summary():
         "conv1           Conv 6, 3 x 3  8 x 8 x 6          60          3,456  im2col, -, im2col",
         "relu1           ReLU           8 x 8 x 6           0              0",
         "maxpool1        MaxPool 2 x 2  4 x 4 x 6           0              0",
-        "conv1x1_1       Conv1x1 10     4 x 4 x 10         70            960  im2col, im2col, im2col",
+        "conv1x1_1       Conv1x1 10     4 x 4 x 10         70            960"
+        "  im2col, im2col, im2col",
         "globalavgpool1  GlobalAvgPool  10                  0              0",
         "-" * 91,
         "total                                            130          4,416",

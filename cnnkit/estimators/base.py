@@ -139,7 +139,8 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
     beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
         For "adam" and "adamw" only.
     algorithm : {"auto", "exact", "direct", "im2col", "winograd"}, default="auto"
-        How convolutions are computed; see `cnnkit.functional.conv2d`. "exact" leaves out
+        How convolutions and dense layers are computed; see `cnnkit.functional.conv2d`, and
+        `summary` for what runs. "im2col" is the reference, by BLAS. "exact" leaves out
         Winograd's, which rounds a little more, and much more where single pixels or channels are
         thousands of times larger than others.
     verbose : int, default=0
@@ -476,7 +477,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         return Augment(found) if found else None
 
     def summary(self):
-        """Return a table of name, layer, output shape, weights and multiply-adds.
+        """Return a table of name, layer, output shape, weights, multiply-adds and algorithms.
 
         Returns
         -------

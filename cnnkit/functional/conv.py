@@ -135,8 +135,9 @@ def conv2d(
         "direct" reads the pixels in place; "im2col" multiplies blocks of the im2col matrix by
         BLAS; "winograd" computes 3x3 kernels with stride 1, without dilation or groups, by
         Winograd's algorithm, and anything else as "direct". "auto" takes the fastest of them for
-        the shape of an image and "exact" the fastest but Winograd's. Notes say how far each
-        may be off.
+        the shape of an image and "exact" the fastest but Winograd's: as a rule "winograd" for 3x3
+        kernels of 16 channels and filters or more and "direct" for others, with the portable
+        instruction set "im2col". Notes say how far each may be off.
     out : array of shape (N, OH, OW, F), default=None
         Where to write the result, of its dtype and C-contiguous in the given layout.
     data_format : {"channels_last", "channels_first"}, default="channels_last"

@@ -129,8 +129,8 @@ def conv_op(windows, groups, slots):
 class Conv1x1(Conv):
     """Pointwise convolution: a weighted sum of a pixel's channels, the same at every pixel.
 
-    im2col is the identity here, so it is one matrix product over all pixels of a batch. Lin et al.
-    (2013), "Network in network".
+    im2col is the identity here, so with ``algorithm="im2col"`` BLAS multiplies all pixels of a
+    batch where they are. Lin et al. (2013), "Network in network".
 
     Parameters
     ----------
