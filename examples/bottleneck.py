@@ -168,8 +168,8 @@ def conclusions(times, costs):
     ratio = {how: took[PLAIN] / took[BOTTLENECK] for how, took in times.items()}
     ours = ", ".join(f"{ratio[how]:.2f} ({how})" for how in ALGORITHMS)
     yield (
-        f"The bottleneck divides the work by {work:.2f}. The time it divides by {ours} in cnnkit, "
-        f"by {ratio[LOOP]:.2f} in the loop on this machine and by {ratio[REPORTED]:.2f} as reported."
+        f"The bottleneck divides the work by {work:.2f}. The time it divides by {ours} in cnnkit; "
+        f"in the loop by {ratio[LOOP]:.2f} on this machine, by {ratio[REPORTED]:.2f} as reported."
     )
     yield why_auto_differs(times, ratio)
     slow = {name: times["im2col"][name] / times["auto"][name] for name in BLOCKS}

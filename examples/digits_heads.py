@@ -27,6 +27,7 @@ import numpy as np
 from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from timed import timed
 
 from cnnkit import (
     CNNClassifier,
@@ -231,4 +232,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    timed(main)

@@ -22,6 +22,7 @@ from dask.distributed import Client, LocalCluster
 from joblib import parallel_config
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
+from timed import timed
 
 from cnnkit import CNNClassifier, Conv, MaxPool, ReLU, fc_head, gap_head, num_threads
 
@@ -59,4 +60,4 @@ def main():
 
 
 if __name__ == "__main__":  # worker processes import this file
-    main()
+    timed(main)

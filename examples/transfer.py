@@ -25,6 +25,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
+from timed import timed
 
 from cnnkit import (
     CNNClassifier,
@@ -217,4 +218,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    timed(main)

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from timed import timed
 
 from cnnkit import CNNClassifier, Conv, Conv1x1, GlobalAvgPool, ReLU
 from cnnkit.display import ClassActivationDisplay, FeatureMapDisplay, FilterDisplay
@@ -153,6 +154,7 @@ def draw(seen):
 
 
 def draw_filters_and_maps(figure, clf, image):
+    figure.suptitle("Filters of the first layer, and feature maps of the 3 below")
     axes = figure.subplots(1, 3)
     FilterDisplay.from_estimator(clf, ax=axes[0], columns=4, colorbar=False)
     for ax, node in zip(axes[1:], ("edges_relu", "parts_relu"), strict=True):
@@ -186,7 +188,7 @@ def draw_class_maps(figure, seen):
     examples = seen.examples()
     maps = [seen.maps[i, :, :, seen.predicted[i]] for i in examples]
     ClassActivationDisplay(
-        seen.X[examples][..., None],
+        1 - seen.X[examples][..., None],  # ink is black, as in the other pictures
         maps,
         titles=[f"{seen.shares[i]:.0%} on ink" for i in examples],
         image_titles=[f"a {seen.y[i]}" for i in examples],
@@ -229,4 +231,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    timed(main)

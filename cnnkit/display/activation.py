@@ -157,7 +157,9 @@ class ClassActivationDisplay:
             drawn = visible(np.asarray(image, float))
             title = self.image_titles[k] if self.image_titles else ""
             self.images_.append(tiles.draw(ax, above, drawn, title, cmap="gray"))
-            tiles.draw(ax, below, 0.3 + 0.7 * drawn.reshape(*image.shape[:2], -1).mean(-1), **faded)
+            # light enough for the colours of the maps to stay clear
+            pale = 0.6 + 0.4 * drawn.reshape(*image.shape[:2], -1).mean(-1)
+            tiles.draw(ax, below, pale, **faded)
             part = found / (abs(found).max() or 1.0)
             title = self.titles[k] if self.titles else ""
             style["alpha"] = alpha * np.sqrt(abs(part))
