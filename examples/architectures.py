@@ -135,7 +135,7 @@ def draw(rows, images):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10.5, 5.8), layout="constrained")
-    ax = figure.subplots()
+    ax, counts = figure.subplots(1, 2, sharey=True, width_ratios=[3.2, 1])
     names = ranked(rows)[::-1]
     least = 0.5 / images  # of the logit scale, which has no place for 0 and 1
     for k, name in enumerate(names):
@@ -156,11 +156,11 @@ def draw(rows, images):
                 markersize=7,
                 label=f"after {epochs} epochs" if k == 0 else None,
             )
-        for column, what in ((1.12, "weights"), (1.3, "work")):
-            text = f"{row[what]:,}"
-            ax.text(column, k, text, transform=ax.get_yaxis_transform(), ha="right", va="center")
-    for column, what in ((1.12, "weights"), (1.3, "multiply-adds")):
-        ax.text(column, 1.01, what, transform=ax.transAxes, ha="right", va="bottom")
+        for column, what in ((0.4, "weights"), (1, "work")):
+            counts.text(column, k, f"{row[what]:,}", ha="right", va="center")
+    for column, what in ((0.4, "weights"), (1, "multiply-adds")):
+        counts.text(column, len(names) - 0.4, what, ha="right")
+    counts.set_axis_off()
     ax.set_yticks(range(len(names)), names)
     ax.set(xscale="logit", xlabel=f"accuracy on {images} test images, and 95% intervals")
     ticks = [0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99]

@@ -110,13 +110,13 @@ def interval(values):
 
 def print_comparisons(found, pairs, numbers):
     """Print how much better `a` is than `b`, for every pair (a, b) and number of images."""
-    print(f"\n{'':<40}{'images':>7}{'accuracy, points':>18}{'':<16}{'cross-entropy':>18}")
+    print(f"\n{'':<46}{'images':>7}{'accuracy, points':>18}{'':<16}{'cross-entropy':>18}")
     for (a, b), number in product(pairs, numbers):
         difference = found[a, number] - found[b, number]
         points, half = interval(100 * difference[:, 1])
         loss, half_loss = interval(difference[:, 2])
         said = f"{points:+.2f} +- {half:.2f}", f"{loss:+.3f} +- {half_loss:.3f}"
-        print(f"{f'{a} against {b}':<40}{number:>7,}{said[0]:>18}", end="")
+        print(f"{f'{a} against {b}':<46}{number:>7,}{said[0]:>18}", end="")
         print(f"  {verdict(points, half):<14}{said[1]:>18}  {verdict(-loss, half_loss)}")
 
 
@@ -146,7 +146,7 @@ def head_conclusions(found):
     yield f"The {FC} network is better on its training images than on others by {listed}."
     for name in (DROPOUT, GAP):
         said = {number: told_apart(found, name, FC, number) for number in NUMBERS}
-        listed = "; ".join(f"{number:,} images: {word}" for number, word in said.items())
+        listed = "; ".join(f"{word} at {number:,} images" for number, word in said.items())
         yield f"By accuracy, {name} against {FC}: {listed}."
 
 
@@ -216,11 +216,10 @@ def draw_differences(ax, found):
         means, halves = np.transpose([interval(p) for p in points])
         style = {"color": COLORS[name], "fmt": MARKERS[name], "capsize": 4, "label": name}
         ax.errorbar(beside(k), means, yerr=halves, **style)
-    ax.axhline(0, color=COLORS[FC], linewidth=1.5)
+    ax.axhline(0, color=COLORS[FC], linewidth=2)
     ax.set(title=f"Accuracy less that of {FC}", ylabel="percentage points", xscale="log")
     ax.set_xlabel("training images")
     name_numbers(ax)
-    ax.legend(frameon=False, loc="lower right")
 
 
 def name_numbers(ax):

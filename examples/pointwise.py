@@ -162,8 +162,8 @@ def draw_times(ax, times):
             took = times[name, algorithm, size]
             bar = ax.bar([at + 0.2 * (size - 2)], [took], 0.38, color=COLORS[size])
             ax.bar_label(bar, [f"{took:.0f}"], padding=2, fontsize=9)
-    ax.set(title="Time for one image", ylabel="microseconds (log scale)", yscale="log")
-    ax.set_ylim(min(times.values()) / 2, max(times.values()) * 2)
+    ax.set(title="Time for one image", ylabel="microseconds")
+    ax.margins(y=0.08)
     name_bars(ax)
 
 
