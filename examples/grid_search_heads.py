@@ -169,7 +169,6 @@ def budgets(rows):
 
 def draw(rows):
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
     figure = Figure(figsize=(9.5, 5.6), layout="constrained")
     ax = figure.subplots()
@@ -203,6 +202,19 @@ def draw(rows):
     ax.set_yticks([], minor=True)
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(handles=legend(), loc="lower right", frameon=False)
+    ax.set_title(
+        f"{len(rows)} candidates on the digits, trained for {SHORT} and for {LONG} epochs\n"
+        f"best after {LONG}: {describe(best)} (bars: standard deviation of the folds)"
+    )
+    PICTURE.parent.mkdir(exist_ok=True)
+    figure.savefig(PICTURE, dpi=120)
+
+
+def legend():
+    """Return a mark for every colour, shape, size and filling."""
+    from matplotlib.lines import Line2D
+
     keys = [Line2D([], [], color=c, linewidth=4, label=head) for head, c in COLORS.items()]
     blank = {"color": "#555555", "linestyle": ""}
     for depth, marker in MARKERS.items():
@@ -211,13 +223,7 @@ def draw(rows):
         keys.append(Line2D([], [], marker="o", markersize=size, label=f"width {width}", **blank))
     for epochs, fill_of in ((SHORT, "white"), (LONG, None)):
         keys.append(Line2D([], [], marker="o", mfc=fill_of, label=f"{epochs} epochs", **blank))
-    ax.legend(handles=keys, loc="lower right", frameon=False)
-    ax.set_title(
-        f"{len(rows)} candidates on the digits, trained for {SHORT} and for {LONG} epochs\n"
-        f"best after {LONG}: {describe(best)} (bars: standard deviation of the folds)"
-    )
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=120)
+    return keys
 
 
 def main():
