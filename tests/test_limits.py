@@ -88,7 +88,8 @@ def test_a_partial_fit_larger_than_memory(monkeypatch, options, vectors, copied)
 
 
 def test_packed_weights_larger_than_memory(monkeypatch):
-    network = Network(Sequential([Conv(64), Conv(64), GlobalAvgPool(), Dense()]), (12, 12, 3), 2)
+    graph = Sequential([Conv(64), Conv(64), GlobalAvgPool(), Dense()])
+    network = Network(graph, (12, 12, 3), 2, algorithm="direct")
     monkeypatch.setattr(limits, "ASK", 0)
     monkeypatch.setattr(limits, "available_memory", lambda: needed(network, 1 << 22) + (1 << 16))
     network.resized(1)
