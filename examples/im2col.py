@@ -25,6 +25,7 @@ from time import perf_counter
 
 import numpy as np
 from threadpoolctl import threadpool_limits
+from timed import timed
 
 from cnnkit import set_num_threads
 from cnnkit.functional import col2im, conv2d, conv2d_backward, im2col
@@ -416,4 +417,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    timed(main)

@@ -1,5 +1,6 @@
 """The example about im2col: its numbers, its loops, its picture."""
 
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -16,7 +17,11 @@ PATH = Path(__file__).parents[1] / "examples" / "im2col.py"
 def example():
     spec = spec_from_file_location("example_im2col", PATH)
     module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(PATH.parent))  # where it finds timed.py
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(PATH.parent))
     return module
 
 

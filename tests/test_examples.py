@@ -35,6 +35,7 @@ SMALL = {  # sizes with which an example takes a second or two
         "DEPTHS": (2,),
         "CANDIDATES": [("fully connected", 8, 2), ("1x1 + average pooling", 8, 2)],
     },
+    "im2col": {"ROUNDS": 2},
     "pointwise": {"ROUNDS": 2},
     "transfer": {
         "SEEDS": range(2),
