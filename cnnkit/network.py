@@ -477,7 +477,8 @@ class Network:
         gradients to its input and to its weights; "-" where there is no such gradient.
         """
         table = self.graph.summary(self.input_shape, self.n_outputs)
-        plan = Plan(self._nodes, self._outputs, self._shapes, True, set(self.frozen))
+        frozen, inputs = set(self.frozen), self._inputs
+        plan = Plan(self._nodes, self._outputs, self._shapes, True, frozen, inputs)
         steps = {step.node.name: step for step in plan.steps}
         rows = []
         for row in table.rows:
