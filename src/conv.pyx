@@ -25,8 +25,8 @@ from scatter cimport (
     scatter, scatter_columns, scatter_panel_bytes, scatter_panels, scatter_rows)
 from simd cimport PRODUCT_ADD, PRODUCT_RELU, Dispatch, Kernels, load_dispatch
 from units cimport (
-    ADDS, SHARES, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit, parts_of_block,
-    plan)
+    ADDS, SHARES, TERMS, Conv, Job, Unit, ceil_div, count_units, load_unit, locate_unit,
+    parts_of_block, plan)
 from windows cimport Windows, load_windows
 from winograd cimport (
     count_tiles, transformed_bytes, transformed_of_chunk, winograd, winograd_own_bytes,
@@ -44,7 +44,6 @@ cdef enum:
     SMALL = 1 << 20         # multiply-adds under which a second thread costs more than it brings
 
 cdef bint blas_is_wide = "avx2" in INSTRUCTION_SETS     # whatever set our loops are to use
-cdef double MOST = shapes.MAX_EXTENT
 
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 
@@ -90,7 +89,7 @@ cdef bint blas_wins(const Conv* conv, const Kernels* kernels, Py_ssize_t size, i
         double K = conv.g.KH * conv.g.KW * (conv.g.C // conv.groups), F = conv.F // conv.groups
         double own = K * F / (20 if by == WINOGRAD else 8)
         double blas = K * F / (32 if blas_is_wide else 9.5)
-    if kernels.lanes * size > 16 or F < 8 or max(K, conv.F) > MOST:
+    if kernels.lanes * size > 16 or F < 8 or max(K, F) > TERMS * ADDS:     # BLAS adds up in turn
         return False
     if by != SCATTER and not conv.flat:     # what scatters copies as much
         blas += 5 * conv.g.KH + 0.17 * K
