@@ -30,9 +30,9 @@ OTHER_SETS = $$($(BIN)/python -P -c \
 	'from cnnkit._native.runtime import INSTRUCTION_SETS; print(*INSTRUCTION_SETS[:-1])')
 NATIVE := tests/layers $(addprefix tests/reliability/test_,accuracy.py convolutions.py denormals.py \
 	float_modes.py guard_pages.py layouts.py same_bits.py) $(addprefix tests/test_,blocks.py \
-	documents.py estimators.py functional_conv.py functional_other.py functional_pool.py losses.py \
-	models.py native_doors.py network.py optimizers.py plan.py runtime.py torch_agreement.py \
-	training.py)
+	documents.py estimators.py functional_conv.py functional_other.py functional_pool.py \
+	im2col_engine.py losses.py models.py native_doors.py network.py optimizers.py plan.py \
+	runtime.py torch_agreement.py training.py)
 on_build = PYTHONPATH=$(CURDIR)/build/$(1)/package
 # handlers of signals that raise, and forks beside other threads, leave the tracer's lock locked
 UNTRACED := tests/reliability/test_interrupts.py tests/reliability/test_processes.py
