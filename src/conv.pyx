@@ -193,7 +193,9 @@ cdef class ConvOp:
         if algorithm in ("auto", "exact"):
             if blas_wins(&self.forward_plan, self.kernels, self.size, self.forward_by):
                 self.forward_by = IM2COL
-            if blas_wins(&self.forward_plan, self.kernels, self.size, self.weights_by):
+            # its parts are smaller than ours: of many, sums of blocks would be kept besides
+            if self.K * F * self.size <= PARTIALS and blas_wins(
+                    &self.forward_plan, self.kernels, self.size, self.weights_by):
                 self.weights_by = IM2COL
             if blas_wins(&self.forward_plan, self.kernels, self.size, self.input_by):
                 self.input_by = IM2COL

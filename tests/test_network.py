@@ -294,7 +294,7 @@ def test_packed_weights_give_the_same_bits(name, algorithm):
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
 def test_copies_of_a_packed_network_are_packed(again):
-    packed = make_packable("winograd").resized(3, packed=True)
+    packed = make_packable("winograd", algorithm="winograd").resized(3, packed=True)
     other = again(packed)
     assert other.packed
     assert_same_bits(forward(other), forward(packed))
