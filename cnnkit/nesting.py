@@ -41,11 +41,16 @@ def shown(estimator, show):
 
     While it does, it asks for the whole text of what is in it as well, to compare it with defaults
     and to see whether it fits on a line: at every level for all levels below, which takes minutes
-    for ten of them. It is given one that is different from all defaults and fits nowhere.
+    for ten of them. It is given one that is different from all defaults and fits nowhere. What is
+    nested too deep is not looked into.
     """
     short = f"{type(estimator).__name__}(...)"
     if getattr(_shown, "first", None) is not None:
         return short.ljust(LINE)
+    try:
+        check(estimator)
+    except ValueError:
+        return short
     _shown.first = estimator
     try:
         return show()

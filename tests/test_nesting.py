@@ -131,7 +131,7 @@ def test_a_list_of_layers_that_holds_itself():
     layers = [Conv(3)]
     layers.append(layers)
     clf = CNNClassifier(layers)
-    assert "Recursion" in repr(clf)
+    assert repr(clf) == "CNNClassifier(...)"
     with pytest.raises(ValueError, match=WORD):
         clone(clf)
     with pytest.raises(ValueError, match=WORD):
