@@ -21,7 +21,7 @@ def check_labels(y, name, owner):
     kinds = {}
     for label in labels:
         kinds.setdefault(_kind(label), label)
-    if len(kinds) > 1 or not kinds.keys() <= {"numbers", "text", "bytes"}:
+    if len(kinds) > 1 or not kinds.keys() <= {"numbers", "text"}:
         got = " and ".join(short(label) for label in kinds.values())
         raise ValueError(f"{owner}: {name} must be all numbers or all text, got {got}.")
     if isinstance(y, (list, tuple)):
@@ -53,8 +53,6 @@ def _as_list(y):
 def _kind(label):
     if isinstance(label, str):
         return "text"
-    if isinstance(label, bytes):  # which scikit-learn refuses
-        return "bytes"
     return "numbers" if isinstance(label, (Real, np.bool_)) else type(label).__name__
 
 
