@@ -74,9 +74,9 @@ class Checked(BaseEstimator):
     @classmethod
     def _get_param_names(cls):
         """Return the names of hyper-parameters; scikit-learn would inspect the class every time."""
-        if "_names" not in vars(cls):
-            cls._names = tuple(super()._get_param_names())
-        return list(cls._names)
+        if "_param_names" not in vars(cls):
+            cls._param_names = tuple(super()._get_param_names())
+        return list(cls._param_names)
 
     def __repr__(self, N_CHAR_MAX=700):
         return nesting.shown(self, partial(super().__repr__, N_CHAR_MAX))
