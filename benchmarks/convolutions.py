@@ -77,8 +77,8 @@ def rows_of(prepare, depthwise=True):
 
 
 def with_cnnkit():
+    from cnnkit._native.threads import one_blas_thread
     from cnnkit.layers import Conv
-    from cnnkit.threads import one_blas_thread
 
     def prepare(case, backward):
         x, w, b, dy = arrays_of(case)

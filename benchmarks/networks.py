@@ -86,7 +86,7 @@ def with_cnnkit():
 
     from cnnkit import Network, models
     from cnnkit.layers.base import count_weights
-    from cnnkit.optimizers import SGD
+    from cnnkit.training.optimizers import SGD
 
     def network(name, batch, training):
         rng = np.random.default_rng(0)

@@ -99,8 +99,8 @@ def bound(layer, x, training=False):
     """
     import numpy as np
 
-    from cnnkit.arrays import empty_bytes
     from cnnkit.layers.base import Slots
+    from cnnkit.validate.arrays import empty_bytes
 
     def empty(shape):
         memory = empty_bytes(int(np.prod(shape)) * 4).view(np.float32)

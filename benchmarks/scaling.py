@@ -34,7 +34,7 @@ def scratch_rows():
     import numpy as np
 
     from cnnkit import Network, models
-    from cnnkit.threads import num_threads
+    from cnnkit._native.threads import num_threads
 
     @functools.cache
     def scratch(name, batch):

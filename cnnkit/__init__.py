@@ -1,8 +1,9 @@
 """cnnkit: convolutional networks for scikit-learn users."""
 
 from cnnkit import functional
+from cnnkit._native.threads import num_threads, set_num_threads
 from cnnkit._versions import show_versions
-from cnnkit.graph import Graph, Residual, Sequential
+from cnnkit.graph import Graph, Input, Residual, Sequential
 from cnnkit.layers import (
     Add,
     AvgPool,
@@ -34,8 +35,6 @@ from cnnkit.layers import (
     UpSample,
 )
 from cnnkit.network import Network
-from cnnkit.symbols import Input
-from cnnkit.threads import num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
@@ -102,7 +101,7 @@ _HOMES = {  # imported when first asked for: they bring more of scikit-learn
     "fc_head": "heads",
     "gap_head": "heads",
     "load": "io",
-    "lr_find": "rate_range",
+    "lr_find": "estimators.lr_find",
     "save": "io",
 }
 _MODULES = ("augmentation", "blocks", "callbacks", "display", "io", "models", "schedules")

@@ -6,8 +6,7 @@ symbols.
 
 from functools import partial
 
-from cnnkit import shapes
-from cnnkit.graph import Graph, Residual, Sequential
+from cnnkit.graph.graph import Graph, Residual, Sequential
 from cnnkit.layers import (
     Add,
     BatchNorm,
@@ -23,6 +22,7 @@ from cnnkit.layers import (
     Sigmoid,
     UpSample,
 )
+from cnnkit.validate import shapes
 
 
 def dimension_reduction(channels, factor):

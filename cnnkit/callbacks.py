@@ -15,7 +15,9 @@ from time import perf_counter
 import numpy as np
 from sklearn import config_context
 
-from cnnkit import atomic, checkpoints, shapes
+from cnnkit.files import atomic
+from cnnkit.training import checkpoints
+from cnnkit.validate import shapes
 
 
 class Callback:
@@ -36,7 +38,7 @@ class Callback:
         """Hear that `estimator` begins to train."""
 
     def on_epoch_end(self, estimator, epoch):
-        """Hear of an epoch, a `cnnkit.watch.Epoch`; return True to end training."""
+        """Hear of an epoch, a `cnnkit.training.stopping.Epoch`; return True to end training."""
 
     def on_fit_end(self, estimator):
         """Hear that training has ended, also by an error."""
@@ -148,7 +150,7 @@ class Checkpoint(Callback):
         return checkpoints.read_weights(self.path)
 
     def read(self):
-        """Return the `cnnkit.checkpoints.State` in the file, None where there is no file.
+        """Return the `cnnkit.training.checkpoints.State` in the file, None where there is no file.
 
         What is wrong with the file is a ModelFormatError.
         """

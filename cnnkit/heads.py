@@ -1,6 +1,6 @@
 """The two usual ends of a network, to be swapped whole in a search."""
 
-from cnnkit.graph import Sequential
+from cnnkit.graph.graph import Sequential
 from cnnkit.layers import Conv1x1, Dense, Dropout, Flatten, GlobalAvgPool, ReLU
 
 

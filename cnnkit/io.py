@@ -11,14 +11,17 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from cnnkit import learned, models, plain, scaling, tensors
-from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
+from cnnkit import models
+from cnnkit.data import scaling
+from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor, learned_attributes
 from cnnkit.estimators.base import ALGORITHMS, BaseCNN
+from cnnkit.estimators.setup import check_params
 from cnnkit.estimators.snapshot import snapshot
-from cnnkit.estimators.start import check_params
 from cnnkit.exceptions import ModelFormatError
-from cnnkit.graph import Graph, infer_shapes, network_specs
-from cnnkit.network import Network, are_paths
+from cnnkit.files import json_text, tensors
+from cnnkit.graph.graph import Graph, infer_shapes, network_specs
+from cnnkit.network.network import Network, are_paths
+from cnnkit.validate.values import short
 
 FORMAT = "cnnkit model 1"
 WEIGHT = "weight:"  # what names of tensors start with
@@ -42,14 +45,15 @@ def _trusted_types():
     Callbacks are left out, since some write files when a fit runs: ``set_callbacks()`` takes them
     off before such a file is written.
     """
-    from cnnkit import losses, optimizers, schedules, training
+    from cnnkit import losses, schedules
     from cnnkit.layers.base import WeightSpec
-    from cnnkit.weights import Weights
+    from cnnkit.network.weights import Weights
+    from cnnkit.training import loop, optimizers
 
     kinds = {*ESTIMATORS.values(), Network, Weights, WeightSpec, np.dtype}
     kinds |= {*models.MODELS.values()}
-    kinds |= {kind for known in plain.PARAMETERS.values() for kind in known.values()}
-    for module in (losses, optimizers, schedules, training):  # what partial_fit goes on with
+    kinds |= {kind for known in json_text.PARAMETERS.values() for kind in known.values()}
+    for module in (losses, optimizers, schedules, loop):  # what partial_fit goes on with
         kinds |= {kind for kind in vars(module).values() if _is_of(kind, module)}
     return sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
 
@@ -110,24 +114,24 @@ def save(estimator, path):
         features = {"params": _params(estimator, trained), "node": estimator.node_}
         trained = snapshot(trained)
     network = trained.network_
-    learned.check_one_input(network)
+    learned_attributes.check_one_input(network)
     _check_layers(len(network.graph.flattened()), "save")
     arrays = {WEIGHT + name: array for name, array in network.weights.items()}
     model = {
         "estimator": type(trained).__name__,
         "params": _params(trained),
-        "graph": plain.encode(network.graph, "network_.graph", "save"),
+        "graph": json_text.encode(network.graph, "network_.graph", "save"),
         "input_shape": list(network.input_shape),
         "n_outputs": int(network.n_outputs),
         "algorithm": network.algorithm,
         "dtype": network.dtype.name,
         "frozen": list(network.frozen),
         "scales": list(scaling.kept(network.weights)),
-        "learned": learned.encode(trained, arrays),
+        "learned": learned_attributes.encode(trained, arrays),
         "features": features,
     }
     _check_fitted(_estimators(model, "save"), network, "save")
-    learned.check(vars(trained), network, is_classifier(trained))
+    learned_attributes.check(vars(trained), network, is_classifier(trained))
     tensors.write(path, arrays, model, FORMAT, "save")
 
 
@@ -198,7 +202,7 @@ def _way(estimator, kinds, depth=4):
 
 
 def _kinds(fitted):
-    return plain.PARAMETERS if fitted is None else {"estimator": TRAINED} | plain.PARAMETERS
+    return json_text.PARAMETERS if fitted is None else {"estimator": TRAINED} | json_text.PARAMETERS
 
 
 def _params(estimator, fitted=None):
@@ -213,7 +217,7 @@ def _params(estimator, fitted=None):
         if name == "layers" and models.find(value) is not None:
             value = models.find(value).__name__
         is_frozen = fitted is not None and getattr(value, "estimator", None) is fitted
-        found[name] = FROZEN if is_frozen else plain.encode(value, name, "save", kinds)
+        found[name] = FROZEN if is_frozen else json_text.encode(value, name, "save", kinds)
     return found
 
 
@@ -221,16 +225,14 @@ def _read(model, file):
     """Return the estimator of an open file; raise if anything is wrong."""
     trained, features = _estimators(model, "load")
     if not isinstance(model["learned"], dict):
-        raise ModelFormatError(
-            f"load: learned must be an object, got {plain.short(model['learned'])}."
-        )
+        raise ModelFormatError(f"load: learned must be an object, got {short(model['learned'])}.")
     unused = file.names
     network = _network(model, file, unused)
     if is_classifier(trained) and scaling.TARGETS in model["scales"]:
         raise ModelFormatError("load: scales must be of the input alone for a classifier.")
 
     def take(name, sizes):
-        tensor = learned.PREFIX + name
+        tensor = learned_attributes.PREFIX + name
         if tensor not in unused:
             raise ModelFormatError(f"load: a tensor must hold {name}, got none.")
         unused.remove(tensor)
@@ -240,10 +242,10 @@ def _read(model, file):
             raise ModelFormatError(f"load: {name} must be {wanted} numbers, got shape {shape}.")
         return file.read(tensor)
 
-    attributes = learned.decode(model["learned"], network, is_classifier(trained), take)
+    attributes = learned_attributes.decode(model["learned"], network, is_classifier(trained), take)
     if unused:
         raise ModelFormatError(
-            f"load: every tensor must be used, got {plain.short(sorted(unused)[:5])} besides."
+            f"load: every tensor must be used, got {short(sorted(unused)[:5])} besides."
         )
     for name, array in network.weights.items():
         file.read_into(WEIGHT + name, array)
@@ -257,14 +259,14 @@ def _estimators(model, owner):
     name, features = model["estimator"], model["features"]
     if not isinstance(name, str) or name not in TRAINED:
         raise ModelFormatError(
-            f"{owner}: estimator must be one of {sorted(TRAINED)}, got {plain.short(name)}."
+            f"{owner}: estimator must be one of {sorted(TRAINED)}, got {short(name)}."
         )
     trained = _estimator(TRAINED[name], model["params"], owner)
     if features is None:
         return trained, None
     if not isinstance(features, dict) or features.keys() != {"params", "node"}:
         raise ModelFormatError(
-            f"{owner}: features must have params and node, got {plain.short(features)}."
+            f"{owner}: features must have params and node, got {short(features)}."
         )
     return trained, _estimator(CNNFeatures, features["params"], owner, trained)
 
@@ -272,18 +274,18 @@ def _estimators(model, owner):
 def _estimator(kind, params, owner, fitted=None):
     """Return an estimator of a class with the hyper-parameters `params`."""
     if not isinstance(params, dict):
-        raise ModelFormatError(f"{owner}: params must be an object, got {plain.short(params)}.")
+        raise ModelFormatError(f"{owner}: params must be an object, got {short(params)}.")
     unknown = sorted(params.keys() - set(kind._get_param_names()))
     if unknown:
         raise ModelFormatError(
-            f"{owner}: params must be those of {kind.__name__}, got {plain.short(unknown)}."
+            f"{owner}: params must be those of {kind.__name__}, got {short(unknown)}."
         )
     found, kinds = {}, _kinds(fitted)
     for name, value in params.items():
         if fitted is not None and value == FROZEN:
             found[name] = FrozenEstimator(fitted)
         else:
-            found[name] = plain.decode(value, name, owner, kinds)
+            found[name] = json_text.decode(value, name, owner, kinds)
     return kind(**found)
 
 
@@ -304,41 +306,37 @@ def _at_node(features, trained, node):
     """Return a `CNNFeatures` as fitted to a node of the network of `trained`."""
     names = [entry.name for entry in trained.network_.graph.flattened(trained.n_outputs_)]
     if node not in names:
-        raise ModelFormatError(f"load: node must be one of {names}, got {plain.short(node)}.")
+        raise ModelFormatError(f"load: node must be one of {names}, got {short(node)}.")
     return features._adopt(trained, node)
 
 
 def _network(model, file, unused):
     """Return the network of a model, its weights still zero; strike theirs off `unused`."""
-    graph = plain.decode(model["graph"], "graph", "load")
+    graph = json_text.decode(model["graph"], "graph", "load")
     if not isinstance(graph, Graph):
-        raise ModelFormatError(f"load: graph must be a graph, got {plain.short(graph)}.")
+        raise ModelFormatError(f"load: graph must be a graph, got {short(graph)}.")
     shape = model["input_shape"]
     if not isinstance(shape, list) or len(shape) != 3 or not all(map(_is_size, shape)):
         raise ModelFormatError(
-            f"load: input_shape must be three positive ints, got {plain.short(shape)}."
+            f"load: input_shape must be three positive ints, got {short(shape)}."
         )
     if not _is_size(model["n_outputs"]):
-        raise ModelFormatError(
-            f"load: n_outputs must be an int, got {plain.short(model['n_outputs'])}."
-        )
+        raise ModelFormatError(f"load: n_outputs must be an int, got {short(model['n_outputs'])}.")
     for name, allowed in (("algorithm", ALGORITHMS), ("dtype", DTYPES)):
         if model[name] not in allowed:
             raise ModelFormatError(
-                f"load: {name} must be one of {allowed}, got {plain.short(model[name])}."
+                f"load: {name} must be one of {allowed}, got {short(model[name])}."
             )
     nodes, outputs = graph.leaves(model["n_outputs"])
     _check_layers(len(nodes), "load")
     frozen, paths = model["frozen"], [node.name for node in nodes]
     if not isinstance(frozen, list) or not are_paths(frozen, paths):
         raise ModelFormatError(
-            f"load: frozen must be names of layers {paths}, got {plain.short(frozen)}."
+            f"load: frozen must be names of layers {paths}, got {short(frozen)}."
         )
     scales = model["scales"]
     if scales not in scaling.SETS:
-        raise ModelFormatError(
-            f"load: scales must be one of {scaling.SETS}, got {plain.short(scales)}."
-        )
+        raise ModelFormatError(f"load: scales must be one of {scaling.SETS}, got {short(scales)}.")
     output_shapes = infer_shapes(nodes, shape)
     specs = network_specs(nodes, output_shapes)
     specs |= scaling.specs(scales, shape[-1], model["n_outputs"])

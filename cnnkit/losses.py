@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import expit
 
 from cnnkit._native.loss import cross_entropy, softmax
-from cnnkit.checks import as_real
 from cnnkit.exceptions import overflow_allowed
+from cnnkit.validate.values import as_real
 
 
 class Loss:

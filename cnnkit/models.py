@@ -26,7 +26,6 @@ width : float, default=1
 
 from numbers import Real
 
-from cnnkit import shapes
 from cnnkit.blocks import (
     basic_block,
     bottleneck,
@@ -35,7 +34,7 @@ from cnnkit.blocks import (
     inception,
     mlpconv,
 )
-from cnnkit.graph import Sequential
+from cnnkit.graph.graph import Sequential
 from cnnkit.layers import (
     BatchNorm,
     Conv,
@@ -48,6 +47,7 @@ from cnnkit.layers import (
     MaxPool,
     ReLU,
 )
+from cnnkit.validate import shapes
 
 SMALLEST = 2  # pixels a side of the last maps
 NARROWEST = 8  # filters that `width` leaves

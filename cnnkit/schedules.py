@@ -12,9 +12,9 @@ from math import cos, inf, pi
 
 from sklearn.base import clone
 
-from cnnkit import shapes
-from cnnkit.checks import as_real
-from cnnkit.pickled import Checked
+from cnnkit.validate import shapes
+from cnnkit.validate.pickles import Checked
+from cnnkit.validate.values import as_real
 
 
 class Schedule(Checked):

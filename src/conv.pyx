@@ -33,9 +33,9 @@ from winograd cimport (
     winograd_pack)
 from winograd_weights cimport count_sides, gradient_own_bytes, winograd_weights
 
-from cnnkit import shapes
+from cnnkit.validate import shapes
 from cnnkit._native.runtime import INSTRUCTION_SETS
-from cnnkit.threads import one_blas_thread
+from cnnkit._native.threads import one_blas_thread
 
 cdef const Dispatch* dispatch = load_dispatch()
 

@@ -95,7 +95,7 @@ cdef class BatchNormOp(ChannelsOp):
 
     def __init__(self, x, gamma, beta, running_mean, running_var, y, double momentum, double eps,
                  dy=None, dx=None, dgamma=None, dbeta=None):
-        from cnnkit.arrays import empty_bytes
+        from cnnkit.validate.arrays import empty_bytes
 
         super().__init__(x, y)
         cdef str code = real_code(real_of(x))

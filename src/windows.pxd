@@ -1,4 +1,4 @@
-"""`cnnkit.shapes.Windows` as a C struct."""
+"""`cnnkit.validate.shapes.Windows` as a C struct."""
 
 cdef struct Windows:
     Py_ssize_t N, H, W, C

@@ -30,8 +30,8 @@ from cnnkit import (
 from cnnkit.augmentation import Flip
 from cnnkit.callbacks import Checkpoint
 from cnnkit.exceptions import ModelFormatError
+from cnnkit.network.weights import Weights
 from cnnkit.schedules import Cosine, Exponential
-from cnnkit.weights import Weights
 
 HOSTILE = [
     *(

@@ -5,8 +5,10 @@ import json
 import files
 import numpy as np
 
-from cnnkit import Graph, plain, scaling
-from cnnkit.graph import infer_shapes, network_specs
+from cnnkit import Graph
+from cnnkit.data import scaling
+from cnnkit.files import json_text
+from cnnkit.graph.graph import infer_shapes, network_specs
 
 MOST_NUMBERS = 60_000  # of all weights of a file
 SIZES = (0, 1, 2, 3, 5, 8, 31, 100, 1000, 30_000, 2**20, 2**31 - 1, 2**31, 2**40, 2**62)
@@ -52,7 +54,7 @@ def size(rng):
 
 def leaf(rng):
     kind = LEAVES[rng.integers(len(LEAVES))]
-    names = plain.LAYERS[kind]._get_param_names()
+    names = json_text.LAYERS[kind]._get_param_names()
     params = {name: value(name, rng) for name in names if rng.random() < 0.3}
     if kind.startswith("Conv") and rng.random() < 0.9:
         params["filters"] = int(rng.integers(1, 4))
@@ -123,7 +125,9 @@ class Graphs:
     def specs(self, model):
         """Return the weights of a model that are not too many, by path."""
         try:
-            graph = Graph.from_json(json.dumps({"format": plain.FORMAT, "graph": model["graph"]}))
+            graph = Graph.from_json(
+                json.dumps({"format": json_text.FORMAT, "graph": model["graph"]})
+            )
             nodes = graph.flattened(model["n_outputs"])
             found = network_specs(nodes, infer_shapes(nodes, model["input_shape"]))
             found |= scaling.specs(model["scales"], model["input_shape"][2], model["n_outputs"])

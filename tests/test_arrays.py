@@ -6,9 +6,9 @@ from estimator_data import NUMBERS, X, Y, regressor, small, weights
 from oracles import LAYOUTS, integers, laid_out
 
 from cnnkit import functional
-from cnnkit.arrays import for_native
 from cnnkit.augmentation import Augmentation
-from cnnkit.estimators.data import prepare
+from cnnkit.estimators.inputs import prepare
+from cnnkit.validate.arrays import for_native
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "intp"])

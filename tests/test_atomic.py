@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from oracles import python
 
-from cnnkit import CNNClassifier, atomic, load, save
+from cnnkit import CNNClassifier, load, save
+from cnnkit.files import atomic
 
 
 def put(path, text, before=None):

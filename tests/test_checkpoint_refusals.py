@@ -23,10 +23,10 @@ from cnnkit import (
     ReLU,
 )
 from cnnkit.callbacks import Callback, Checkpoint
-from cnnkit.checkpoints import FIGURES
 from cnnkit.estimators.resume import describe
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.schedules import Cosine, Schedule
+from cnnkit.training.checkpoints import FIGURES
 
 
 class Slower(Schedule):

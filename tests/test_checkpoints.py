@@ -25,17 +25,11 @@ from estimator_data import (
 )
 from oracles import assert_same_bits, python
 
-from cnnkit import (
-    CNNClassifier,
-    Dense,
-    Flatten,
-    checkpoints,
-    training,
-    watch,
-)
+from cnnkit import CNNClassifier, Dense, Flatten
 from cnnkit.augmentation import Flip, Noise
 from cnnkit.callbacks import Callback, Checkpoint, CSVLog, JSONLog, Timer
 from cnnkit.schedules import Cosine, ReduceOnPlateau
+from cnnkit.training import checkpoints, loop, stopping
 
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_", "best_validation_score_")
 
@@ -204,7 +198,7 @@ def test_a_time_limit_counts_what_went_before(tmp_path):
 @pytest.mark.parametrize("steps", [2, 10, 12])
 def test_an_epoch_cut_short_by_a_time_limit_is_trained_anew(tmp_path, monkeypatch, steps):
     """Of four steps an epoch has; the last of them cuts nothing."""
-    step, ahead, taken = training.Training.step, [0], [0]
+    step, ahead, taken = loop.Training.step, [0], [0]
 
     def late(*args):
         taken[0] += 1
@@ -216,9 +210,9 @@ def test_an_epoch_cut_short_by_a_time_limit_is_trained_anew(tmp_path, monkeypatc
 
     checkpoint = Checkpoint(tmp_path / "state", resume=True)
     with monkeypatch.context() as patch:
-        for module in (training, watch):
+        for module in (loop, stopping):
             patch.setattr(module, "perf_counter", clock)
-        patch.setattr(training.Training, "step", late)
+        patch.setattr(loop.Training, "step", late)
         clf = small(max_iter=5, max_time=500, batch_size=32).set_callbacks(checkpoint).fit(X, Y)
     assert clf.n_iter_ == -(-steps // 4)
     state = checkpoint.read()
@@ -369,7 +363,7 @@ def test_the_best_of_those_that_are_written(tmp_path, monkeypatch):
     checkpoint = Checkpoint(tmp_path / "best", best_only=True, every=2)
     losses = [1.0, 1.1, 0.5, 0.6, 0.55, 0.7, 0.1, 0.2]
     epochs = [
-        watch.Epoch(i, loss, None, 0, None, None, state=partial(int, i))
+        stopping.Epoch(i, loss, None, 0, None, None, state=partial(int, i))
         for i, loss in enumerate(losses, 1)
     ]
     written = []

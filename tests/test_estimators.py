@@ -30,9 +30,9 @@ from cnnkit import (
     ReLU,
     Sequential,
     models,
-    scaling,
     set_num_threads,
 )
+from cnnkit.data import scaling
 from cnnkit.schedules import Cosine, OneCycle
 
 HEAD = [Flatten(), Dense()]

@@ -38,8 +38,8 @@ from cnnkit import (
     gap_head,
     set_num_threads,
 )
-from cnnkit.training import Average, clip
-from cnnkit.weights import Weights
+from cnnkit.network.weights import Weights
+from cnnkit.training.loop import Average, clip
 
 # Schedules
 

@@ -9,7 +9,7 @@ from oracles import assert_same_bits
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from cnnkit import lr_find, optimizers, set_num_threads
+from cnnkit import lr_find, set_num_threads
 from cnnkit.callbacks import Callback
 from cnnkit.schedules import (
     Constant,
@@ -20,6 +20,7 @@ from cnnkit.schedules import (
     Step,
     is_planned,
 )
+from cnnkit.training import optimizers
 
 SCHEDULES = [
     *(Constant(), Step(2, factor=0.5), Step([1, 3]), Exponential(0.8), Cosine(warmup_epochs=1)),

@@ -29,9 +29,9 @@ from cnnkit import (
     schedules,
 )
 from cnnkit.augmentation import Cutout, Flip, Mixup, Rotate, Scale, Shift
-from cnnkit.guesses import accepted, ended, for_value
 from cnnkit.schedules import Cosine, ReduceOnPlateau, Step
-from cnnkit.words import ARGUMENTS, VALUES
+from cnnkit.validate.guesses import accepted, ended, for_value
+from cnnkit.validate.words import ARGUMENTS, VALUES
 
 
 def exactly(text):

@@ -5,7 +5,7 @@ import pytest
 from oracles import LAYOUTS, assert_same_bits, laid_out
 from seeded import generator
 
-from cnnkit.images import check_input_shape, input_shape, load_batch
+from cnnkit.data.images import check_input_shape, input_shape, load_batch
 
 OWNER = "Someone"
 ROWS = {

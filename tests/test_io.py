@@ -34,7 +34,7 @@ from cnnkit import (
 )
 from cnnkit.augmentation import Augment, Flip, Mixup, Rotate, Shift
 from cnnkit.exceptions import ModelFormatError
-from cnnkit.plain import PARAMETERS
+from cnnkit.files.json_text import PARAMETERS
 from cnnkit.schedules import Cosine
 
 RNG = generator(0)
@@ -230,11 +230,11 @@ class TestRoundTrip:
         assert_same_bits(again.fit(X, y).transform(X), features.fit(X, y).transform(X))
 
     def test_schedules_augmentations_and_dicts_are_plain_data(self):
-        from cnnkit import plain
+        from cnnkit.files import json_text
 
         for value in (Cosine(2), Augment([Flip(), Mixup()]), {"a": 1, 2: (3.5, None)}):
-            text = json.dumps(plain.encode(value, "x", "save", PARAMETERS))
-            assert plain.decode(json.loads(text), "x", "load", PARAMETERS) == value
+            text = json.dumps(json_text.encode(value, "x", "save", PARAMETERS))
+            assert json_text.decode(json.loads(text), "x", "load", PARAMETERS) == value
 
     def test_names_at_the_door(self):
         assert cnnkit.save is save

@@ -7,33 +7,29 @@ import pytest
 from estimator_data import small
 from oracles import python
 
-from cnnkit import (
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAvgPool,
-    MaxPool,
-    Network,
-    Sequential,
-    limits,
-)
+from cnnkit import Conv, Dense, Dropout, Flatten, GlobalAvgPool, MaxPool, Network, Sequential
+from cnnkit.validate import available_memory
 
 IMAGES = np.linspace(0, 1, 4 * 64 * 64 * 3, dtype=np.float32).reshape(4, 64, 64, 3)
 LABELS = [0, 1, 0, 1]
 WIDE = [Flatten(), Dense(100_000), Dense()]
 
 
+def has(patch, memory):
+    """Let `memory` say how many bytes there are."""
+    patch.setattr(available_memory, "available_memory", memory)
+
+
 @pytest.fixture
 def gigabyte(monkeypatch):
-    monkeypatch.setattr(limits, "available_memory", lambda: 1 << 30)
+    has(monkeypatch, lambda: 1 << 30)
 
 
 def needed(network, most):
     """The bytes without which a network for inference is refused, by trial, to 16 kB."""
     for size in range(0, most, 1 << 14):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(limits, "available_memory", lambda size=size: size)
+            has(patch, lambda size=size: size)
             try:
                 network.resized(1)
                 return size
@@ -75,14 +71,18 @@ def test_a_fit_larger_than_memory(gigabyte, options, vectors):
 )
 def test_a_partial_fit_larger_than_memory(monkeypatch, options, vectors, copied):
     """It keeps all that changes as it was, and one more of the weights to predict with."""
-    monkeypatch.setattr(limits, "ASK", 0)
+    monkeypatch.setattr(available_memory, "ASK", 0)
     clf = small([Flatten(), Dense(500), Dense()], random_state=0, **options)
     weights = 12_288 * 500 + 500 + 2 * 500 + 2
     for count in (vectors, copied):
-        monkeypatch.setattr(limits, "available_memory", lambda n=count: 4 * weights * n - 1)
+        monkeypatch.setattr(
+            available_memory, "available_memory", lambda n=count: 4 * weights * n - 1
+        )
         with pytest.raises(MemoryError, match=f"{4 * count * weights / 1e9:,.1f} GB of {count} "):
             clf.partial_fit(IMAGES, LABELS, classes=[0, 1])
-        monkeypatch.setattr(limits, "available_memory", lambda n=count: 4 * weights * n + 2**23)
+        monkeypatch.setattr(
+            available_memory, "available_memory", lambda n=count: 4 * weights * n + 2**23
+        )
         clf.partial_fit(IMAGES, LABELS, classes=[0, 1])
     assert clf.n_iter_ == 2
 
@@ -90,8 +90,10 @@ def test_a_partial_fit_larger_than_memory(monkeypatch, options, vectors, copied)
 def test_packed_weights_larger_than_memory(monkeypatch):
     graph = Sequential([Conv(64), Conv(64), GlobalAvgPool(), Dense()])
     network = Network(graph, (12, 12, 3), 2, algorithm="direct")
-    monkeypatch.setattr(limits, "ASK", 0)
-    monkeypatch.setattr(limits, "available_memory", lambda: needed(network, 1 << 22) + (1 << 16))
+    monkeypatch.setattr(available_memory, "ASK", 0)
+    monkeypatch.setattr(
+        available_memory, "available_memory", lambda: needed(network, 1 << 22) + (1 << 16)
+    )
     network.resized(1)
     with pytest.raises(MemoryError, match=r"must hold .* of activations .* GB of packed weights"):
         network.resized(1, packed=True)
@@ -126,7 +128,7 @@ def test_an_estimator_is_left_as_it_was(gigabyte):
 
 
 def test_what_is_available_is_known():
-    found = limits.available_memory()
+    found = available_memory.available_memory()
     assert found is None or 1 << 24 < found < 1 << 50
 
 
@@ -152,8 +154,8 @@ def container(monkeypatch, folder, own, groups):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
             (folder / name / file).write_text(text)
-    monkeypatch.setattr(limits, "OWN", folder / "own")
-    monkeypatch.setattr(limits, "GROUPS", folder)
+    monkeypatch.setattr(available_memory, "OWN", folder / "own")
+    monkeypatch.setattr(available_memory, "GROUPS", folder)
 
 
 def group(limit, used, stat=""):
@@ -192,15 +194,15 @@ STAT_1 = "cache 9\nactive_file 9\ntotal_cache 990\ntotal_inactive_file 700\ntota
 )
 def test_the_limit_of_a_container_counts(monkeypatch, tmp_path, own, groups, size):
     container(monkeypatch, tmp_path, own, groups)
-    assert limits._of_container() == size
-    monkeypatch.setattr(limits, "_of_system", lambda: 10**9)
-    monkeypatch.setattr(limits, "_of_process", lambda: None)
-    assert limits.available_memory() == (10**9 if size is None else size)
+    assert available_memory._of_container() == size
+    monkeypatch.setattr(available_memory, "_of_system", lambda: 10**9)
+    monkeypatch.setattr(available_memory, "_of_process", lambda: None)
+    assert available_memory.available_memory() == (10**9 if size is None else size)
 
 
 def test_where_there_are_no_control_groups(monkeypatch, tmp_path):
-    monkeypatch.setattr(limits, "OWN", tmp_path / "none")
-    assert limits._of_container() is None
+    monkeypatch.setattr(available_memory, "OWN", tmp_path / "none")
+    assert available_memory._of_container() is None
     container(monkeypatch, tmp_path, "0::/", {".": group(5000, 3000)})
     (tmp_path / "memory.stat").unlink()
-    assert limits._of_container() == 2000
+    assert available_memory._of_container() == 2000

@@ -11,12 +11,13 @@ import pytest
 from estimator_data import X, Y, small
 from oracles import SANITIZED
 
-from cnnkit import Conv, Dense, Flatten, GlobalAvgPool, ReLU, Sequential, checkpoints, load, save
+from cnnkit import Conv, Dense, Flatten, GlobalAvgPool, ReLU, Sequential, load, save
 from cnnkit import io as model_files
 from cnnkit.callbacks import Checkpoint
+from cnnkit.estimators.learned_attributes import MOST_LETTERS
 from cnnkit.exceptions import ModelFormatError
-from cnnkit.learned import MOST_LETTERS
-from cnnkit.watch import Epoch
+from cnnkit.training import checkpoints
+from cnnkit.training.stopping import Epoch
 
 BOUND = 64 << 20
 measured = pytest.mark.skipif(

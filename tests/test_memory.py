@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from seeded import generator
 
-from cnnkit.arrays import ALIGNMENT, empty_bytes
-from cnnkit.memory import Lifetime, place
+from cnnkit.network.placement import Lifetime, place
+from cnnkit.validate.arrays import ALIGNMENT, empty_bytes
 
 
 def random_lifetimes(seed):

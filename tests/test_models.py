@@ -13,7 +13,7 @@ import cnnkit
 from cnnkit import CNNClassifier, Network, models
 from cnnkit.layers.base import count_weights
 from cnnkit.losses import SoftmaxCrossEntropy
-from cnnkit.optimizers import SGD
+from cnnkit.training.optimizers import SGD
 
 TORCHVISION = "torchvision's documentation, models and pre-trained weights"
 COUNTS = [

@@ -7,8 +7,8 @@ from cnnkit._native.conv import ConvOp
 from cnnkit._native.depthwise import DepthwiseOp
 from oracles import laid_out
 
-from cnnkit import shapes
 from cnnkit._native import loss
+from cnnkit.validate import shapes
 
 A = np.ones((3, 4, 5), "float32")
 READ_ONLY = A.copy()

@@ -4,8 +4,9 @@ import pytest
 from estimator_data import X, Y, small
 from sklearn.base import clone
 
-from cnnkit import Add, CNNClassifier, Conv, Graph, ReLU, Residual, Sequential, nesting
-from cnnkit.plain import to_json
+from cnnkit import Add, CNNClassifier, Conv, Graph, ReLU, Residual, Sequential
+from cnnkit.files.json_text import to_json
+from cnnkit.validate import nesting
 
 DEEPER = {
     "sequential": lambda inner: Sequential([inner]),

@@ -6,8 +6,8 @@ from oracles import assert_same_bits, normals
 
 from cnnkit import set_num_threads
 from cnnkit.layers.base import WeightSpec
-from cnnkit.optimizers import SGD, Adam, AdamW
-from cnnkit.weights import Weights
+from cnnkit.network.weights import Weights
+from cnnkit.training.optimizers import SGD, Adam, AdamW
 
 SAMPLES = 16
 

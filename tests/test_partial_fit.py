@@ -9,10 +9,10 @@ from estimator_data import DROPPING, STEADY, X, Y, small, weights
 from oracles import assert_same_bits
 from sklearn.base import clone
 
-from cnnkit.checkpoints import State
+from cnnkit.network.weights import Weights
 from cnnkit.schedules import ReduceOnPlateau
-from cnnkit.training import Training
-from cnnkit.weights import Weights
+from cnnkit.training.checkpoints import State
+from cnnkit.training.loop import Training
 
 
 def mapped(clf, path):

@@ -12,9 +12,9 @@ from cnnkit import CNNClassifier, CNNFeatures, Conv
 from cnnkit.augmentation import Flip
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.layers.base import WeightSpec
-from cnnkit.pickled import KEY
+from cnnkit.network.weights import Weights
 from cnnkit.schedules import Cosine
-from cnnkit.weights import Weights
+from cnnkit.validate.pickles import KEY
 
 
 @pytest.fixture(scope="module")

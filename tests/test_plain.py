@@ -36,7 +36,15 @@ from cnnkit import (
     Sigmoid,
     UpSample,
 )
-from cnnkit.plain import FORMAT, LAYERS, MAX_CHARACTERS, MAX_VALUES, from_json, short, to_json
+from cnnkit.files.json_text import (
+    FORMAT,
+    LAYERS,
+    MAX_CHARACTERS,
+    MAX_VALUES,
+    from_json,
+    to_json,
+)
+from cnnkit.validate.values import short
 
 SIDES = ((0, 1), (1, 0))
 

@@ -39,8 +39,8 @@ from cnnkit import (
     Tanh,
     UpSample,
 )
-from cnnkit.graph import infer_shapes
-from cnnkit.plan import Plan
+from cnnkit.graph.graph import infer_shapes
+from cnnkit.network.plan import Plan
 
 SHAPE = (4, 3, 5)
 

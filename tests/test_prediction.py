@@ -5,8 +5,9 @@ import pytest
 from oracles import assert_same_bits, normals
 from seeded import generator
 
-from cnnkit import BatchNorm, Conv, GlobalAvgPool, Network, ReLU, Residual, Sequential, prediction
-from cnnkit.prediction import inference_network, predict
+from cnnkit import BatchNorm, Conv, GlobalAvgPool, Network, ReLU, Residual, Sequential
+from cnnkit.network import prediction
+from cnnkit.network.prediction import inference_network, predict
 
 GRAPH = Sequential(
     [Conv(8), BatchNorm(), ReLU(), Residual([Conv(8), BatchNorm()]), Conv(None), GlobalAvgPool()]

@@ -7,7 +7,7 @@ from oracles import assert_same_bits
 from sklearn.linear_model import Ridge
 
 from cnnkit import lr_find
-from cnnkit.rate_range import RateRange
+from cnnkit.estimators.lr_find import RateRange
 
 
 def test_rates_and_losses():

@@ -17,8 +17,8 @@ from cnnkit import (
     show_versions,
 )
 from cnnkit._native import runtime
+from cnnkit._native.threads import one_blas_thread
 from cnnkit.functional import conv2d
-from cnnkit.threads import one_blas_thread
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import oracles
 import pytest
 
-from cnnkit import shapes
 from cnnkit.functional.layout import last_shape
+from cnnkit.validate import shapes
 
 OWNER = "Someone"
 HUGE = 2**31

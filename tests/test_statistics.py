@@ -13,14 +13,9 @@ from oracles import LAYOUTS, laid_out
 from seeded import generator
 from sklearn.preprocessing import StandardScaler
 
-from cnnkit import (
-    Dense,
-    Flatten,
-    Network,
-    Sequential,
-    scaling,
-)
-from cnnkit.scaling import Statistics, load_standardised, standardise
+from cnnkit import Dense, Flatten, Network, Sequential
+from cnnkit.data import scaling
+from cnnkit.data.scaling import Statistics, load_standardised, standardise
 
 HEAD = [Flatten(), Dense()]
 

@@ -63,17 +63,17 @@ def test_early_stopping_waits_as_told():
 
 
 def test_the_split_is_stratified_and_apart(monkeypatch):
-    from cnnkit.estimators import data
+    from cnnkit.estimators import inputs
 
     seen = {}
-    inner = data.split
+    inner = inputs.split
 
     def spy(estimator, rows, targets, rng):
         train, kept = inner(estimator, rows, targets, rng)
         seen.update(train=train, kept=kept)
         return train, kept
 
-    monkeypatch.setattr(data, "split", spy)
+    monkeypatch.setattr(inputs, "split", spy)
     labels = LABELS[:500]
     small(early_stopping=True, validation_fraction=0.2).fit(IMAGES, labels)
     assert sorted([*seen["train"], *seen["kept"]]) == list(range(500))

@@ -11,8 +11,9 @@ import pytest
 from oracles import SANITIZED, python
 from seeded import generator
 
-from cnnkit import io, plain, tensors
+from cnnkit import io
 from cnnkit.exceptions import ModelFormatError
+from cnnkit.files import json_text, tensors
 
 FORM = "test 1"
 ARRAYS = {
@@ -176,7 +177,7 @@ def test_pipes_and_devices(tmp_path):
 
 def test_what_does_not_fit_the_header_is_not_written(tmp_path):
     write(tmp_path / "x", a=1)
-    for text in ("x" * plain.MAX_CHARACTERS, "," * plain.MAX_MARKS):
+    for text in ("x" * json_text.MAX_CHARACTERS, "," * json_text.MAX_MARKS):
         with pytest.raises(ValueError, match="must fit the header of a file, got: text must have"):
             write(tmp_path / "x", a=text)
     names = {f"{i}" * 500: np.ones(1) for i in range(10_000)}
@@ -275,10 +276,10 @@ HOSTILE = {
     "empty objects": many("{}", 1_300_000),
     "tensors": json.dumps({str(i): entry(shape=(0,), place=(0, 0)) for i in range(50_000)}),
     "objects in the text": with_text(many('{"":0}', 250_000)),
-    "objects as many as there may be": with_text(many('{"":0}', plain.MAX_MARKS // 2 - 1)),
+    "objects as many as there may be": with_text(many('{"":0}', json_text.MAX_MARKS // 2 - 1)),
     "digits": with_text("[" + "9" * 2_000_000),
     "wide letters": with_text(json.dumps(["\U0001f600" * 150_000])),
-    "depth": "[" * (plain.MAX_MARKS - 1),
+    "depth": "[" * (json_text.MAX_MARKS - 1),
 }
 
 

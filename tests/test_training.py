@@ -7,10 +7,10 @@ from seeded import generator
 
 from cnnkit import Dense, Dropout, Flatten, Network, Sequential
 from cnnkit.losses import SoftmaxCrossEntropy
-from cnnkit.optimizers import SGD
-from cnnkit.prediction import predict
-from cnnkit.training import Training
-from cnnkit.watch import Watch
+from cnnkit.network.prediction import predict
+from cnnkit.training.loop import Training
+from cnnkit.training.optimizers import SGD
+from cnnkit.training.stopping import Watch
 
 X, TARGETS = normals(11, 2, 3, 1), generator(0).integers(0, 3, 11)
 

@@ -31,7 +31,7 @@ from cnnkit import (
     Tanh,
     lr_find,
 )
-from cnnkit.estimators.traps import gives_any_number, last_layer
+from cnnkit.estimators.warnings import gives_any_number, last_layer
 
 HEAD = [Flatten(), Dense()]
 RNG = generator(0)

@@ -9,7 +9,7 @@ from oracles import assert_same_bits, normals
 from seeded import generator
 
 from cnnkit.layers.base import WeightSpec
-from cnnkit.weights import Weights
+from cnnkit.network.weights import Weights
 
 SPECS = {
     "conv1/w": WeightSpec((3, 2, 2, 5), 12, True),

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cnnkit import shapes
-from cnnkit.pickled import Checked
+from cnnkit.validate import shapes
+from cnnkit.validate.pickles import Checked
 
 
 class Augmentation(Checked):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from cnnkit import shapes
 from cnnkit.augmentation.base import Augmentation
-from cnnkit.checks import as_choice, as_real
+from cnnkit.validate import shapes
+from cnnkit.validate.values import as_choice, as_real
 
 FILLS = ("zero", "edge")
 PIXELS = 8192  # of as many images as are sampled at once, so that they stay in cache

@@ -1,8 +1,8 @@
 """Pixels changed where they are: noise, rectangles cut out, images mixed."""
 
-from cnnkit import shapes
 from cnnkit.augmentation.base import Augmentation
-from cnnkit.checks import as_real
+from cnnkit.validate import shapes
+from cnnkit.validate.values import as_real
 
 LARGEST = 1e30  # that is added or set: float32 computes with it
 

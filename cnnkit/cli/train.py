@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnkit import atomic
 from cnnkit.cli.data import check_source, labelled
 from cnnkit.cli.messages import shown
 from cnnkit.cli.options import (
@@ -18,6 +17,7 @@ from cnnkit.cli.options import (
     sizes,
 )
 from cnnkit.cli.progress import EpochProgress, duration
+from cnnkit.files import atomic
 
 EPILOG = f"""{DATA}
 
@@ -100,9 +100,10 @@ def add_to(commands):
 
 def run(options):
     """Train, write the model and say how it went."""
-    from cnnkit import CNNClassifier, images, io
+    from cnnkit import CNNClassifier, io
+    from cnnkit.data import images
     from cnnkit.estimators.defaults import resolve
-    from cnnkit.estimators.start import make_graph
+    from cnnkit.estimators.setup import make_graph
 
     check_source(options.data)
     _refuse_what_would_be_ignored(options)

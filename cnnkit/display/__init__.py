@@ -5,13 +5,13 @@ computes it and draws, `plot` draws (again, on other axes), and what matplotlib 
 `ax_` and `figure_`. matplotlib is imported when something is drawn.
 """
 
-from cnnkit.display.activation import ClassActivationDisplay, class_activation_maps
 from cnnkit.display.architecture import ArchitectureDisplay, plot_graph
+from cnnkit.display.class_activation import ClassActivationDisplay, class_activation_maps
 from cnnkit.display.curves import LearningRateDisplay, LossCurveDisplay
 from cnnkit.display.dot import to_dot
 from cnnkit.display.filters import FeatureMapDisplay, FilterDisplay
 from cnnkit.display.mistakes import MisclassifiedDisplay
-from cnnkit.summary import describe
+from cnnkit.graph.summary import describe
 
 __all__ = [
     "ArchitectureDisplay",

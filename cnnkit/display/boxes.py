@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from cnnkit.graph import Graph, Sequential, infer_shapes
-from cnnkit.summary import describe
-from cnnkit.wiring import INPUT
+from cnnkit.graph.graph import Graph, Sequential, infer_shapes
+from cnnkit.graph.summary import describe
+from cnnkit.graph.wiring import INPUT
 
 FILLS = {  # by the family of a layer: the file it is in
     "conv": "#cfe2f7",

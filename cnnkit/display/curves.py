@@ -4,8 +4,8 @@ import numpy as np
 
 from cnnkit.display.figures import axes_or_new
 from cnnkit.estimators.base import BaseCNN
+from cnnkit.estimators.lr_find import lr_find
 from cnnkit.estimators.snapshot import snapshot
-from cnnkit.rate_range import lr_find
 
 TRAINING, VALIDATION, SCORE = "#0072b2", "#d55e00", "#009e73"  # colour-blind safe
 
@@ -193,7 +193,7 @@ class LearningRateDisplay:
 
         Parameters
         ----------
-        found : cnnkit.rate_range.RateRange
+        found : cnnkit.estimators.lr_find.RateRange
         ax : matplotlib.axes.Axes, default=None
             What to draw on; a new figure when None.
         **kwargs :

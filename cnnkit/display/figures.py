@@ -6,7 +6,7 @@ from math import ceil
 
 import numpy as np
 
-from cnnkit import images as image_arrays
+from cnnkit.data import images as image_arrays
 from cnnkit.estimators.snapshot import snapshot
 
 INCH = 0.95  # of the longer side of an image

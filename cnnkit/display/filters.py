@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from cnnkit import shapes
 from cnnkit.display.figures import (
     SIGNED,
     Tiles,
@@ -13,6 +12,7 @@ from cnnkit.display.figures import (
     visible,
 )
 from cnnkit.layers import Conv
+from cnnkit.validate import shapes
 
 
 class FilterDisplay:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cnnkit import shapes
 from cnnkit.display.figures import Tiles, as_images, fitted_classifier, visible
+from cnnkit.validate import shapes
 
 
 class MisclassifiedDisplay:

@@ -11,38 +11,37 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from cnnkit import learned
-from cnnkit.arrays import check_unmasked, fill
 from cnnkit.augmentation import Augment
 from cnnkit.callbacks import Bar, Lines
-from cnnkit.checkpoints import State
-from cnnkit.estimators import hooks
-from cnnkit.estimators.data import check_images, prepare
-from cnnkit.estimators.named import NamedLayers
+from cnnkit.data.scaling import LEAST, warn_of_another_scale
+from cnnkit.estimators import learned_attributes, sklearn_callbacks
+from cnnkit.estimators.inputs import check_images, prepare
+from cnnkit.estimators.named_layers import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE, Reals
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
+from cnnkit.estimators.setup import begin, choose, copies, draw_seed, generators
 from cnnkit.estimators.snapshot import CHANGING, become, snapshot, training_of
-from cnnkit.estimators.start import begin, choose, copies, draw_seed, generators
-from cnnkit.estimators.traps import warn_of_no_progress
+from cnnkit.estimators.warnings import warn_of_no_progress
 from cnnkit.exceptions import DivergenceError, ModelFormatError, overflow_allowed
-from cnnkit.graph import Graph
-from cnnkit.guesses import answering
-from cnnkit.limits import check_memory
+from cnnkit.graph.graph import Graph
 from cnnkit.models import default
-from cnnkit.network import Network
-from cnnkit.pickled import Checked
-from cnnkit.prediction import check_outputs, inference_network, predict
-from cnnkit.scaling import LEAST, warn_of_another_scale
+from cnnkit.network.network import Network
+from cnnkit.network.prediction import check_outputs, inference_network, predict
 from cnnkit.schedules import is_planned
-from cnnkit.training import Training
-from cnnkit.watch import Validation, Watch
+from cnnkit.training.checkpoints import State
+from cnnkit.training.loop import Training
+from cnnkit.training.stopping import Validation, Watch
+from cnnkit.validate.arrays import check_unmasked, fill
+from cnnkit.validate.available_memory import check_memory
+from cnnkit.validate.guesses import answering
+from cnnkit.validate.pickles import Checked
 
 MOST_COPIES = 1000  # of an image, for one prediction
 AUTO = StrOptions({"auto"})
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 
 
-class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
+class BaseCNN(sklearn_callbacks.CallbackSupport, NamedLayers, Checked):
     """Base of the estimators.
 
     Parameters
@@ -327,7 +326,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
             go_on(state, run, watch, fit())
             state = None  # as large as all that is trained
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        hooks.train(
+        sklearn_callbacks.train(
             self,
             partial(run.run, *data.samples, epochs=settings.epochs, watch=watch),
             watch,
@@ -381,7 +380,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
 
     def _train_part(self, moment, data, run):
         """Learn one epoch from a part of a stream; an error leaves the training as it was."""
-        watch = Watch(listeners=[hooks.Ours(self, [Lines()])] if moment.verbose else [])
+        watch = Watch(listeners=[sklearn_callbacks.Ours(self, [Lines()])] if moment.verbose else [])
         before, rates = State.of(run, watch).copy(), deepcopy(run.rates)
         try:
             run.run(*data.samples, epochs=1, watch=watch)
@@ -481,7 +480,7 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
 
         Returns
         -------
-        summary : cnnkit.summary.Summary
+        summary : cnnkit.graph.summary.Summary
             Prints as a table; rows and totals are attributes.
         """
         check_is_fitted(self)
@@ -495,14 +494,14 @@ class BaseCNN(hooks.CallbackSupport, NamedLayers, Checked):
         return state
 
     def _check_pickled(self, parts):
-        if learned.FITTED.isdisjoint(parts):
+        if learned_attributes.FITTED.isdisjoint(parts):
             return
         run, network = getattr(self, "_training", None), self.network_
         if not isinstance(network, Network) or not isinstance(run, (Training, type(None))):
             raise ModelFormatError(
                 f"{type(self).__name__}: network_ must be a Network, got {network!r}."
             )
-        learned.check(vars(self), network, is_classifier(self))
+        learned_attributes.check(vars(self), network, is_classifier(self))
         if run is not None:
             run.check(network.weights)
 

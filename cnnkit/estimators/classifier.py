@@ -9,16 +9,15 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from cnnkit.checks import as_real
+from cnnkit.data.scaling import INPUT
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.labels import check_labels, is_numeric, shown
 from cnnkit.estimators.options import Reals, extends
 from cnnkit.estimators.snapshot import of_one_moment
-from cnnkit.estimators.traps import refuse_probabilities
+from cnnkit.estimators.warnings import refuse_probabilities
 from cnnkit.functional import softmax
 from cnnkit.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
-from cnnkit.plain import short
-from cnnkit.scaling import INPUT
+from cnnkit.validate.values import as_real, short
 
 
 def takes_steps(estimator):

@@ -6,7 +6,7 @@ docs/defaults.md says how they were chosen, and on which data.
 from dataclasses import dataclass
 from math import ceil
 
-from cnnkit.graph import Graph, infer_shapes
+from cnnkit.graph.graph import Graph, infer_shapes
 from cnnkit.layers import BatchNorm
 from cnnkit.schedules import Constant, OneCycle, Schedule, is_planned
 

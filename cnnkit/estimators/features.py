@@ -7,14 +7,14 @@ import numpy as np
 from sklearn.base import TransformerMixin, clone
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from cnnkit.data.scaling import warn_of_another_scale
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.classifier import CNNClassifier
-from cnnkit.estimators.data import check_images
+from cnnkit.estimators.inputs import check_images
 from cnnkit.estimators.snapshot import OfOneMoment, become, of_one_moment, snapshot
-from cnnkit.guesses import answering
-from cnnkit.pickled import Checked
-from cnnkit.prediction import check_outputs, inference_network, predict
-from cnnkit.scaling import warn_of_another_scale
+from cnnkit.network.prediction import check_outputs, inference_network, predict
+from cnnkit.validate.guesses import answering
+from cnnkit.validate.pickles import Checked
 
 FITTED = {"estimator_", "node_", "feature_shape_"}  # any of them in a pickle: all are needed
 

@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from cnnkit.plain import short
+from cnnkit.validate.values import short
 
 MOST_BYTES = 1 << 30  # of an array of texts, each as wide as the longest
 MOST_SHOWN = 300  # letters of a message

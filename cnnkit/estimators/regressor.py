@@ -6,15 +6,15 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from cnnkit.data.scaling import INPUT, TARGETS, from_standard, kept
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.classifier import takes_steps
 from cnnkit.estimators.options import Reals, extends
 from cnnkit.estimators.snapshot import of_one_moment
-from cnnkit.estimators.traps import gives_any_number
+from cnnkit.estimators.warnings import gives_any_number
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.losses import AbsoluteError, Huber, SquaredError
-from cnnkit.prediction import check_outputs
-from cnnkit.scaling import INPUT, TARGETS, from_standard, kept
+from cnnkit.network.prediction import check_outputs
 
 
 @extends(BaseCNN)

@@ -8,8 +8,8 @@ from numbers import Integral, Real
 import numpy as np
 
 from cnnkit.callbacks import Checkpoint
-from cnnkit.checkpoints import check_length
 from cnnkit.estimators.defaults import is_auto
+from cnnkit.training.checkpoints import check_length
 
 FREE = {  # what may differ; `describe_start` says what initial_weights and warm_start come to
     *("initial_weights", "max_time", "n_iter_no_change", "random_state"),

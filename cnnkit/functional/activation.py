@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from cnnkit import shapes
 from cnnkit._native import loss as native
 from cnnkit._native.activation import ActivationOp
-from cnnkit.arrays import as_reals
+from cnnkit.validate import shapes
+from cnnkit.validate.arrays import as_reals
 
 
 def relu(x):

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from cnnkit import shapes
-from cnnkit.arrays import as_reals, empty_bytes
+from cnnkit._native.threads import one_blas_thread
 from cnnkit.functional.layout import (
     as_given,
     channels_last,
@@ -12,7 +11,8 @@ from cnnkit.functional.layout import (
     gradient_like,
     last_shape,
 )
-from cnnkit.threads import one_blas_thread
+from cnnkit.validate import shapes
+from cnnkit.validate.arrays import as_reals, empty_bytes
 
 
 def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, data_format="channels_last"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnkit import shapes
+from cnnkit.validate import shapes
 
 
 def _check_format(data_format, owner):

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from cnnkit import shapes
 from cnnkit._native import loss as native
-from cnnkit.arrays import as_reals, check_unmasked, for_native
+from cnnkit.validate import shapes
+from cnnkit.validate.arrays import as_reals, check_unmasked, for_native
 
 
 def softmax_cross_entropy(logits, targets, sample_weight=None):

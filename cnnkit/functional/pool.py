@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from cnnkit import shapes
 from cnnkit._native.pool import AvgPoolOp, MaxPoolOp
-from cnnkit.arrays import as_reals
 from cnnkit.functional.layout import as_given, channels_last, gradient_like, last_shape
+from cnnkit.validate import shapes
+from cnnkit.validate.arrays import as_reals
 
 
 def max_pool2d(

@@ -7,8 +7,8 @@ from scipy.special import expit
 
 from cnnkit._native.activation import ActivationOp
 from cnnkit._native.loss import softmax
-from cnnkit.arrays import blocks
 from cnnkit.layers.base import Layer
+from cnnkit.validate.arrays import blocks
 
 
 class _Compiled(Layer):

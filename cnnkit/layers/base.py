@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnnkit import nesting
-from cnnkit.pickled import Checked
+from cnnkit.validate import nesting
+from cnnkit.validate.pickles import Checked
 
 
 class WeightSpec(NamedTuple):
@@ -129,7 +129,7 @@ class Layer(Checked):
 
         See `cnnkit.Input`.
         """
-        from cnnkit.symbols import Symbol
+        from cnnkit.graph.symbols import Symbol
 
         return Symbol(self, inputs, name)
 

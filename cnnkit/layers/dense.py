@@ -2,8 +2,8 @@
 
 from math import prod
 
-from cnnkit import shapes
 from cnnkit.layers.base import Layer, WeightSpec
+from cnnkit.validate import shapes
 
 
 class Dense(Layer):

@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from cnnkit import shapes
 from cnnkit._native.pool import AvgPoolOp
-from cnnkit.arrays import blocks
 from cnnkit.layers.base import Layer
+from cnnkit.validate import shapes
+from cnnkit.validate.arrays import blocks
 
 
 class _Merge(Layer):
@@ -27,7 +27,7 @@ class _Merge(Layer):
         return self.branches is not None
 
     def wiring(self):
-        from cnnkit.graph import branch_nodes
+        from cnnkit.graph.graph import branch_nodes
 
         if self.branches is None:
             return None
@@ -45,7 +45,7 @@ class _Merge(Layer):
         return 0 if self.branches is None else self._graph().multiply_adds(*input_shapes)
 
     def _graph(self):
-        from cnnkit.graph import Graph
+        from cnnkit.graph.graph import Graph
 
         return Graph(self.wiring())
 

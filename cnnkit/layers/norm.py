@@ -4,9 +4,9 @@ from numbers import Real
 
 import numpy as np
 
-from cnnkit import shapes
-from cnnkit.arrays import blocks
 from cnnkit.layers.base import Layer, WeightSpec, image_input
+from cnnkit.validate import shapes
+from cnnkit.validate.arrays import blocks
 
 SOME = 64  # channels that are added up in turn: such parts of a window round apart
 

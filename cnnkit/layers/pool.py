@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from cnnkit import shapes
 from cnnkit._native.pool import AvgPoolOp, MaxPoolOp
 from cnnkit.layers.base import Layer, image_input
+from cnnkit.validate import shapes
 
 
 class MaxPool(Layer):

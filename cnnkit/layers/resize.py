@@ -2,9 +2,9 @@
 
 from math import prod
 
-from cnnkit import shapes
 from cnnkit._native.resize import ResampleOp
 from cnnkit.layers.base import Layer, image_input
+from cnnkit.validate import shapes
 
 
 class UpSample(Layer):

@@ -7,7 +7,7 @@ import pytest
 
 from cnnkit import CNNClassifier, CNNRegressor, lr_find
 from cnnkit.display import LearningRateDisplay, LossCurveDisplay
-from cnnkit.rate_range import RateRange
+from cnnkit.estimators.lr_find import RateRange
 
 pytestmark = pytest.mark.usefixtures("pyplot")
 

@@ -18,6 +18,7 @@ from definitions import (
 )
 from layer_oracles import bound, sources
 
+from cnnkit.data.scaling import Statistics
 from cnnkit.functional import (
     avg_pool2d,
     dense,
@@ -44,8 +45,7 @@ from cnnkit.layers import (
     UpSample,
 )
 from cnnkit.losses import AbsoluteError, Huber, SigmoidCrossEntropy, SquaredError
-from cnnkit.scaling import Statistics
-from cnnkit.training import clip
+from cnnkit.training.loop import clip
 
 BOUNDS = {"float32": 1e-5, "float64": 1e-13}
 TILES = {"float32": 2e-5, "float64": 2e-13}  # Winograd's, of the largest numbers of tiles

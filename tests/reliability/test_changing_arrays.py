@@ -38,7 +38,7 @@ from cnnkit import augmentation, functional, layers, losses, models
 from cnnkit._native import loss as native
 from cnnkit.display import class_activation_maps
 from cnnkit.layers.base import WeightSpec
-from cnnkit.optimizers import Adam
+from cnnkit.training.optimizers import Adam
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's mprotect")
 WIDE = {  # a row takes long enough for its index to change meanwhile
@@ -185,9 +185,9 @@ def networks(rng, memory):
         return found
 
     with (
-        patch("cnnkit.network.empty_bytes", empty),
-        patch("cnnkit.weights.zero_bytes", zero),
-        patch("cnnkit.arrays.empty_bytes", empty),
+        patch("cnnkit.network.network.empty_bytes", empty),
+        patch("cnnkit.network.weights.zero_bytes", zero),
+        patch("cnnkit.validate.arrays.empty_bytes", empty),
     ):
         options = {"batch_size": 2, "training": True, "scales": ("input",), "algorithm": algorithm}
         network = cnnkit.Network(graph, shape, 3, rng=rng, **options)

@@ -8,8 +8,8 @@ import pytest
 from estimator_data import X, Y, small
 from oracles import SANITIZED, python
 
-from cnnkit.training import Training
-from cnnkit.watch import Watch
+from cnnkit.training.loop import Training
+from cnnkit.training.stopping import Watch
 
 MOST = 8 << 20  # bytes
 PROGRAM = """if True:

@@ -19,9 +19,10 @@ from conv_problems import Plain, number, padding, problem, run_layer, sides
 from guarded import PAGE, Guarded
 from oracles import assert_same_bits
 
-from cnnkit import Network, models, num_threads, set_num_threads, shapes
+from cnnkit import Network, models, num_threads, set_num_threads
 from cnnkit._native import im2col as columns
 from cnnkit._native import loss, optimizer
+from cnnkit.validate import shapes
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="needs Linux's mprotect")
 
@@ -156,7 +157,9 @@ def batch_norm(rng, dtype):
         scale, shift = memory.given(gamma), memory.given(beta)
         images = memory.given(x)
         grads = memory.given(dy), dx, dgamma, dbeta
-        with patch("cnnkit.arrays.empty_bytes", lambda size: memory.empty((size,), np.uint8)):
+        with patch(
+            "cnnkit.validate.arrays.empty_bytes", lambda size: memory.empty((size,), np.uint8)
+        ):
             op = BatchNormOp(images, scale, shift, *running, y, 0.1, 1e-5, *grads)
         op.attach(memory.empty((op.scratch_bytes,), np.uint8))
         op.forward(len(x))
@@ -256,9 +259,9 @@ def small_network(rng, note):
         return found
 
     with (
-        patch("cnnkit.network.empty_bytes", empty),
-        patch("cnnkit.weights.zero_bytes", zero),
-        patch("cnnkit.arrays.empty_bytes", empty),
+        patch("cnnkit.network.network.empty_bytes", empty),
+        patch("cnnkit.network.weights.zero_bytes", zero),
+        patch("cnnkit.validate.arrays.empty_bytes", empty),
     ):
         assert_same_bits(run(memory), want)
 

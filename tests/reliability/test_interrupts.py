@@ -15,12 +15,13 @@ from seeded import generator
 from sklearn.exceptions import NotFittedError
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from cnnkit import CNNFeatures, Network, Sequential, models, set_num_threads, shapes
-from cnnkit.arrays import empty_bytes
+from cnnkit import CNNFeatures, Network, Sequential, models, set_num_threads
+from cnnkit._native.threads import one_blas_thread
 from cnnkit.augmentation import Flip, Mixup, Shift
 from cnnkit.blocks import basic_block, fire
 from cnnkit.layers import BatchNorm, Conv, Dense, Dropout, Flatten, GlobalAvgPool, ReLU
-from cnnkit.threads import one_blas_thread
+from cnnkit.validate import shapes
+from cnnkit.validate.arrays import empty_bytes
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no signals as POSIX has them"),

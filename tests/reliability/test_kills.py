@@ -11,8 +11,9 @@ from estimator_data import X, Y, small
 from forks import FORKS, fork, wait
 from oracles import assert_same_bits
 
-from cnnkit import atomic, load, save
+from cnnkit import load, save
 from cnnkit.callbacks import Checkpoint
+from cnnkit.files import atomic
 from cnnkit.layers import Conv1x1, Dense, Flatten
 
 pytestmark = FORKS

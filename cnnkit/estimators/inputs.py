@@ -1,0 +1,279 @@
+"""What an estimator is given, checked: images stay where they are, rows say which are used."""
+
+from math import prod
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_X_y,
+    validate_data,
+)
+
+from cnnkit.data import images
+from cnnkit.data.scaling import TARGETS, Statistics, kept, put_targets, to_standard
+from cnnkit.estimators.input_kinds import explaining
+from cnnkit.estimators.snapshot import snapshot
+from cnnkit.estimators.warnings import warn_of_layout, warn_of_one_hot
+from cnnkit.exceptions import overflow_allowed
+from cnnkit.validate.arrays import check_range, check_unmasked, real_dtype
+
+FAR = 100  # powers of two between 1 and the largest weight of a sample
+
+
+def shape_of(X):
+    """Return the shape of X, without asking a foreign array type for more."""
+    return tuple(X.shape if hasattr(X, "ndim") else np.asarray(X).shape)
+
+
+def check_training_data(estimator, X, y, fitted_shape=None):
+    """Return X, y, the shape of one image, and what X teaches; the shape must be `fitted_shape`.
+
+    The estimator stays as it is. Nobody else has the y, and X is a view of its own: what is checked
+    is what is used, whoever writes to y or gives X another shape meanwhile.
+    """
+    estimator = snapshot(estimator)  # scikit-learn's checks set attributes
+    owner = type(estimator).__name__
+    check_unmasked(X, "X", owner)
+    estimator._check_given(y)
+    options = estimator._target_options
+    with explaining(X, owner):
+        if fitted_shape is not None:
+            images.check_axis(shape_of(X), fitted_shape, owner)
+        if len(shape_of(X)) > 2:
+            X, y = check_X_y(X, y, allow_nd=True, estimator=estimator, **options)
+            vars(estimator).pop("feature_names_in_", None)
+        else:
+            X, y = validate_data(estimator, X, y, reset=fitted_shape is None, **options)
+    X, y = X[...], y.copy()
+    real_dtype(X.dtype, "X", owner)
+    y = estimator._check_y(y)
+    if fitted_shape is None:
+        shape = images.input_shape(X, estimator.image_shape, owner)
+        estimator.n_features_in_ = prod(shape)
+    else:
+        shape = fitted_shape
+        images.check_input_shape(X, shape, owner)
+    names = ("n_features_in_", "feature_names_in_")
+    return X, y, shape, {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+
+
+def check_images(estimator, X, dtype):
+    """Return X of the shape the estimator was fitted to, finite in the type of its network."""
+    owner = type(estimator).__name__
+    check_unmasked(X, "X", owner)
+    with explaining(X, owner):
+        shape = shape_of(X)
+        if len(shape) > 2:
+            X = check_array(X, allow_nd=True, estimator=estimator, input_name="X")
+        else:
+            images.check_axis(shape, estimator.input_shape_, owner)
+            X = validate_data(estimator, X, reset=False)
+    X = X[...]
+    real_dtype(X.dtype, "X", owner)
+    images.check_input_shape(X, estimator.input_shape_, owner)
+    check_range(X, dtype, "X", owner)
+    return X
+
+
+def prepare(estimator, X, y, sample_weight, *, again=False, classes=None, part=False):
+    """Return the `TrainingData` of a call of `fit`, or of `partial_fit` if it is a `part`.
+
+    With `again`, images and targets must be as those the estimator was fitted to.
+    """
+    fitted_shape = estimator.input_shape_ if again else None
+    X, y, shape, learnt = check_training_data(estimator, X, y, fitted_shape)
+    if not again:
+        warn_of_layout(X, estimator.image_shape, type(estimator).__name__)
+        if is_classifier(estimator):
+            warn_of_one_hot(y, type(estimator).__name__)
+    return TrainingData(estimator, X, y, sample_weight, shape, learnt, again, classes, part)
+
+
+class TrainingData:
+    """Samples, targets and weights: see `prepare`.
+
+    Attributes
+    ----------
+    X, y : arrays
+        As they were given.
+    shape : tuple
+        (H, W, C) of one image.
+    learnt : dict
+        What X teaches about the inputs and the targets about the outputs: attributes of the fitted
+        estimator.
+    rows : array of indices or None
+        Samples to train on: those of positive weight that are not set aside; None for all.
+    targets, weights : arrays of shape (n, ...)
+        As a loss takes them; weights may be None.
+    """
+
+    def __init__(self, estimator, X, y, sample_weight, shape, learnt, again, classes, part):
+        self.X = X
+        self.y = y
+        self.shape = shape
+        self.weights = self.rows = self._held = None
+        if sample_weight is not None:
+            check_unmasked(sample_weight, "sample_weight", type(estimator).__name__)
+            self._weigh(sample_weight, estimator)
+        used = y if self.rows is None else y[self.rows]
+        self.learnt = learnt | estimator._learn(used, classes, part)
+        if again:
+            estimator._check_learnt(self.learnt)
+        self._encode(estimator, used)
+
+    @property
+    def count(self):
+        """How many samples training uses."""
+        return len(self.X) if self.rows is None else len(self.rows)
+
+    @property
+    def samples(self):
+        """What `Training.run` takes first: X, targets, rows and weights."""
+        return self.X, self.targets, self.rows, self.weights
+
+    def _weigh(self, sample_weight, estimator):
+        """Fill `weights`, and leave out samples that weigh nothing."""
+        owner = type(estimator).__name__
+        weights = np.array(_check_sample_weight(sample_weight, self.X, dtype=np.float64))
+        if (weights < 0).any():
+            raise ValueError(f"{owner}: sample_weight must not be negative, got {weights.min()}.")
+        if not weights.any():  # as scikit-learn says it from 1.9 on
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        if not weights.all():
+            self.rows = np.flatnonzero(weights)
+        self.weights = near_one(weights, "sample_weight", estimator)
+
+    def _encode(self, estimator, used):
+        """Fill `targets`, and multiply the weights by those of the classes."""
+        targets = estimator._encode(used, self.learnt)
+        self.targets = targets
+        if self.rows is not None:
+            self.targets = np.zeros((len(self.y), *targets.shape[1:]), targets.dtype)
+            self.targets[self.rows] = targets
+        rows = slice(None) if self.rows is None else self.rows
+        weights = None if self.weights is None else self.weights[rows]
+        factors = estimator._class_weights(used, targets, self.learnt, weights)
+        if factors is None:
+            return
+        self.weights = np.ones(len(self.y)) if self.weights is None else self.weights.copy()
+        self.weights[rows] *= near_one(factors, "class_weight", estimator)
+        if not self.weights.any():
+            raise ValueError(
+                f"{type(estimator).__name__}: class_weight must leave a sample whose weight "
+                f"is not zero, got {estimator.class_weight!r}."
+            )
+        if not self.weights.all():  # a class may weigh nothing
+            self.rows = np.flatnonzero(self.weights)
+
+    @property
+    def validated(self):
+        """Whether there are samples for validation."""
+        return self._held is not None
+
+    def validation(self, estimator, X_val, y_val, rng):
+        """Return the arguments of a `Validation`, or None; take split samples from `rows`.
+
+        Their targets are standardised with those of training.
+        """
+        self._held = self._hold(estimator, X_val, y_val, rng)
+        return self._held
+
+    def _hold(self, estimator, X_val, y_val, rng):
+        if (X_val is None) != (y_val is None):
+            raise ValueError(
+                f"{type(estimator).__name__}: X_val and y_val must be given together, "
+                f"got {'X_val' if y_val is None else 'y_val'} alone."
+            )
+        if X_val is not None:
+            return self._given_validation(estimator, X_val, y_val)
+        if not estimator.early_stopping:
+            return None
+        rows = np.arange(len(self.X)) if self.rows is None else self.rows
+        self.rows, kept = split(estimator, rows, self.targets, rng)
+        return {"X": self.X, "targets": self.targets, "rows": kept, "weights": self.weights}
+
+    def _given_validation(self, estimator, X_val, y_val):
+        owner = type(estimator).__name__
+        check_unmasked(X_val, "X_val", owner)
+        estimator._check_given(y_val, "y_val")
+        with explaining(X_val, owner, "X_val"):
+            X_val = check_array(X_val, allow_nd=True, estimator=estimator, input_name="X_val")
+        X_val = X_val[...]
+        real_dtype(X_val.dtype, "X_val", owner)
+        images.check_input_shape(X_val, self.shape, owner, "X_val", "as X does")
+        y_val = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val").copy()
+        check_consistent_length(X_val, y_val)
+        y_val = estimator._check_y(y_val)
+        targets = estimator._encode(y_val, self.learnt, "y_val")
+        weights = estimator._class_weights(y_val, targets, self.learnt, None)
+        if weights is not None:
+            weights = near_one(weights, "class_weight", estimator)
+        return {"X": X_val, "targets": targets, "weights": weights}
+
+    def check_range(self, dtype, owner):
+        """Raise unless images, and targets that are floats, are finite in a network's type."""
+        check_range(self.X, dtype, "X", owner)
+        given = {"y": self.targets}
+        if self._held is not None and self._held["targets"] is not self.targets:
+            check_range(self._held["X"], dtype, "X_val", owner)
+            given["y_val"] = self._held["targets"]
+        for name, targets in given.items():
+            check_range(targets, dtype, name, owner)
+
+    def put_statistics(self, weights, standardize):
+        """Put what the samples teach about scales into the weights of a network; return it."""
+        found = Statistics(self.X, self.shape[-1], self.rows, self.weights)
+        found.put(weights, standardize, self.X.dtype)
+        if TARGETS in kept(weights):
+            put_targets(weights, self.targets, self.rows, self.weights)
+        return found
+
+    def standardise_targets(self, weights, owner):
+        """Bring all targets to the scale that the weights of a network hold."""
+        if TARGETS not in kept(weights):
+            return
+        with overflow_allowed():
+            self.targets = to_standard(self.targets, weights)
+            if self._held is not None:
+                self._held["targets"] = to_standard(self._held["targets"], weights)
+        check_range(self.targets, weights.flat.dtype, "standardised y", owner, always=True)
+
+
+def near_one(weights, name, estimator):
+    """Return weights, brought near 1 by a power of two where float32 could not compute with them.
+
+    Only what they are to one another counts, but where `alpha` is divided by their sum.
+    """
+    largest = weights.max(initial=0)
+    exponent = int(np.frexp(largest)[1])
+    if abs(exponent) <= FAR or largest == 0:
+        return weights
+    if estimator.solver != "adamw" and estimator.alpha != 0:
+        raise ValueError(
+            f"{type(estimator).__name__}: {name} must have a largest weight from {2.0**-FAR:.1g} "
+            f"to {2.0**FAR:.1g} with solver={estimator.solver!r}, which divides alpha by the sum "
+            f"of weights, got {largest:.4g}: multiply all by a constant."
+        )
+    return np.ldexp(weights, -exponent)
+
+
+def split(estimator, rows, targets, rng):
+    """Return rows to train on and rows for validation, classes in equal shares."""
+    from sklearn.model_selection import train_test_split
+
+    try:
+        train, kept = train_test_split(
+            rows,
+            test_size=estimator.validation_fraction,
+            random_state=int(rng.integers(2**31)),
+            stratify=targets[rows] if targets.ndim == 1 else None,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"{type(estimator).__name__}: validation_fraction must leave samples of every class "
+            f"on both sides, got {estimator.validation_fraction}: {error}"
+        ) from None
+    return np.sort(train), np.sort(kept)

@@ -1,0 +1,188 @@
+"""What an estimator has learnt besides weights: as JSON and tensors, and back.
+
+Attributes that follow from others are not kept but made again.
+"""
+
+from math import isfinite, prod
+
+import numpy as np
+
+from cnnkit.validate.values import short
+
+PREFIX = "learned:"  # of names of tensors
+LABELS = ("classes_", "feature_names_in_")
+CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
+NUMBER = "best_validation_score_"  # which may be NaN, as JSON may not
+FLAG = "multilabel_"
+NAMES = (*LABELS, *CURVES, NUMBER, FLAG)
+ENDS = ":ends"  # behind the name of a tensor of texts: of the one with the byte where each ends
+CODE = ("utf-8", "surrogatepass")  # of texts
+MOST = {  # numbers, or texts: in a file they take 8 bytes, as Python objects 32 to 64
+    **dict.fromkeys(LABELS, 300_000),
+    "loss_curve_": 1_000_000,
+    **dict.fromkeys(("validation_loss_curve_", "validation_scores_"), 250_000),
+    NUMBER: 1,
+}
+MOST_LETTERS = 6_000_000  # of all texts, and of an array of str, as wide as the longest of them
+FOLLOWING = ("input_shape_", "n_features_in_", "n_outputs_", "n_iter_", "loss_")
+FITTED = {"network_", *NAMES, *FOLLOWING}  # any of them: all are needed
+FITTED -= {"n_features_in_", "feature_names_in_"}  # scikit-learn's checks of X set these
+
+
+def encode(estimator, tensors):
+    """Return learnt attributes as JSON; arrays, lists of floats and texts go to `tensors`.
+
+    In the JSON their kind stands for them: "numbers", or "str" and "object" for texts.
+    """
+    found = {FLAG: getattr(estimator, FLAG, None)}
+    for name in (*LABELS, *CURVES, NUMBER):
+        value = getattr(estimator, name, None)
+        found[name] = None
+        if value is None:
+            continue
+        array = np.array(value, np.float64).reshape(-1) if name not in LABELS else value
+        if len(array) > MOST[name]:
+            raise ValueError(f"save: {name} must be at most {MOST[name]}, got {len(array)}.")
+        if array.dtype.kind in "biuf" and array.dtype.itemsize <= 8:
+            found[name] = "numbers"
+            tensors[PREFIX + name] = array
+        elif all(isinstance(text, str) for text in array):
+            found[name] = "str" if array.dtype.kind == "U" else "object"
+            texts = [text.encode(*CODE) for text in array]
+            ends = np.cumsum([*map(len, texts)], dtype=np.int64)
+            _check_letters(name, found[name], ends, "save")
+            tensors[PREFIX + name] = np.frombuffer(b"".join(texts), np.uint8)
+            tensors[PREFIX + name + ENDS] = ends
+        else:
+            raise ValueError(f"save: {name} must be numbers or text, got {short(value)}.")
+    return found
+
+
+def decode(data, network, is_classifier, take):
+    """Return the attributes that `encode` was given, and those that follow; check all of them.
+
+    ``take(name, sizes)`` returns a tensor, whose size must be one of the range `sizes`. Anything
+    wrong is a ValueError.
+    """
+    if data.keys() != set(NAMES):
+        raise ValueError(f"load: learned must have {sorted(NAMES)}, got {short(sorted(data))}.")
+    counts = {"classes_": network.n_outputs, "feature_names_in_": prod(network.input_shape)}
+    found = {name: _labels(name, data[name], take, counts[name]) for name in LABELS}
+    found |= {name: _floats(name, data[name], take, MOST[name]) for name in CURVES}
+    score = _floats(NUMBER, data[NUMBER], take, 1)
+    found |= {NUMBER: score and score[0], FLAG: data[FLAG]}
+    if not found["loss_curve_"]:
+        raise ValueError("load: loss_curve_ must have a loss for every epoch, got none.")
+    found |= _following(network, found["loss_curve_"])
+    if found["feature_names_in_"] is None:
+        del found["feature_names_in_"]
+    if not is_classifier and found["classes_"] is None and found[FLAG] is None:
+        del found["classes_"], found[FLAG]
+    check(found, network, is_classifier)
+    return found
+
+
+def check(found, network, is_classifier):
+    """Raise a ValueError unless learnt attributes go with one another and with the network."""
+    check_one_input(network)
+    for name in CURVES:
+        curve = found[name]
+        if curve is None and name != "loss_curve_":
+            continue
+        if not isinstance(curve, list) or not all(isinstance(x, float) for x in curve):
+            raise ValueError(f"{name} must be a list of floats, got {short(curve)}.")
+        if name == "loss_curve_" and not all(map(isfinite, curve)):
+            raise ValueError(f"{name} must be finite, got {short(curve)}.")
+    for name, value in _following(network, found["loss_curve_"]).items():
+        if found[name] != value:
+            raise ValueError(f"{name} must be {value}, got {short(found[name])}.")
+    if found[NUMBER] is not None and not isinstance(found[NUMBER], float):
+        raise ValueError(f"{NUMBER} must be a float or None, got {short(found[NUMBER])}.")
+    _check_classes(found, network.n_outputs, is_classifier)
+    columns = found.get("feature_names_in_")
+    if columns is not None and (
+        columns.dtype != object or columns.shape != (found["n_features_in_"],)
+    ):
+        raise ValueError(
+            f"feature_names_in_ must be {found['n_features_in_']} texts, got {columns.shape} of "
+            f"{columns.dtype}."
+        )
+
+
+def check_one_input(network):
+    """Raise a ValueError where a network has several inputs: no estimator trains one."""
+    if isinstance(network.input_shape, dict):
+        raise ValueError(f"network_ must have one input, got {list(network.input_shape)}.")
+
+
+def _following(network, loss_curve):
+    """Return the attributes that follow from a network and the losses it was trained with."""
+    shape = network.input_shape
+    values = shape, prod(shape), network.n_outputs, len(loss_curve), loss_curve[-1]
+    return dict(zip(FOLLOWING, values, strict=True))
+
+
+def _labels(name, kind, take, count):
+    """Return an array of so many labels, or None."""
+    if kind is None:
+        return None
+    if kind == "numbers":
+        return take(name, range(count, count + 1))
+    if kind not in ("str", "object"):
+        raise ValueError(f"load: {name} must be numbers, str or object, got {short(kind)}.")
+    if count > MOST[name]:
+        raise ValueError(f"load: {name} must be at most {MOST[name]}, got {count}.")
+    ends = take(name + ENDS, range(count, count + 1))
+    letters = take(name, range(MOST_LETTERS + 1))
+    if ends.dtype != np.int64 or letters.dtype != np.uint8 or len(ends) == 0:
+        raise ValueError(f"load: {name} must be bytes and where each text ends.")
+    starts = np.concatenate(([0], ends[:-1]))
+    if (starts > ends).any() or starts.min() < 0 or ends[-1] != len(letters):
+        raise ValueError(f"load: {name} must be texts that follow one another.")
+    _check_letters(name, kind, ends, "load")
+    texts, start = np.empty(count, object), 0
+    for i, end in enumerate(ends):
+        texts[i] = str(letters[start:end].data, *CODE)
+        start = end
+    return texts.astype(np.str_) if kind == "str" else texts
+
+
+def _check_letters(name, kind, ends, owner):
+    """Raise if texts that end at these places are long, or as an array of str would be."""
+    widest = int(np.diff(ends, prepend=0).max(initial=0))
+    for size, what in ((int(ends[-1]), "in all"), (len(ends) * widest, "as dtype str")):
+        if size > MOST_LETTERS and (what == "in all" or kind == "str"):
+            raise ValueError(
+                f"{owner}: {name} must take at most {MOST_LETTERS} letters {what}, got {size}."
+            )
+
+
+def _floats(name, kind, take, most):
+    """Return a list of floats, or None."""
+    if kind is None:
+        return None
+    array = take(name, range(1, most + 1))
+    if kind != "numbers" or array.dtype != np.float64:
+        raise ValueError(f"load: {name} must be numbers of float64, got {short(kind)}.")
+    return array.tolist()
+
+
+def _check_classes(found, n_outputs, is_classifier):
+    """Raise unless classes are those of `n_outputs` outputs; a regressor has none."""
+    classes, multilabel = found.get("classes_"), found.get(FLAG)
+    if not is_classifier:
+        if "classes_" in found or FLAG in found:
+            raise ValueError(f"classes_ must be None for a regressor, got {short(classes)}.")
+        return
+    if not isinstance(multilabel, bool):
+        raise ValueError(f"{FLAG} must be true or false, got {short(multilabel)}.")
+    sound = isinstance(classes, np.ndarray) and classes.shape == (n_outputs,)
+    # in order: labels are looked up by bisection
+    sound = sound and bool((classes[1:] > classes[:-1]).all())
+    if sound and multilabel:
+        sound = classes.dtype.kind in "iu" and (classes[0], classes[-1]) == (0, n_outputs - 1)
+    if not sound:
+        got = classes[:5] if isinstance(classes, np.ndarray) else classes
+        raise ValueError(
+            f"classes_ must be one for each of the {n_outputs} outputs, in order, got {short(got)}."
+        )

@@ -1,0 +1,117 @@
+"""Which learning rates a network can be trained with."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+
+from cnnkit.estimators.base import BaseCNN
+from cnnkit.estimators.inputs import prepare
+from cnnkit.estimators.setup import begin, choose, draw_seed, generators
+from cnnkit.exceptions import DivergenceError
+from cnnkit.validate import shapes
+from cnnkit.validate.values import as_real
+
+HOPELESS = 4  # times the lowest loss: no larger rate will do better
+SMOOTHING = 0.9  # of the losses, an exponential moving average
+
+
+class RateRange(NamedTuple):
+    """What `lr_find` found.
+
+    Attributes
+    ----------
+    learning_rates : array of shape (n_steps,)
+        Rising by a constant factor.
+    losses : array of shape (n_steps,)
+        Smoothed loss of the batches before the steps at those rates.
+    suggestion : float
+        A tenth of the rate at which the loss is lowest: there it still falls.
+    """
+
+    learning_rates: np.ndarray
+    losses: np.ndarray
+    suggestion: float
+
+    def __repr__(self):
+        low, high = self.learning_rates[[0, -1]]
+        return (
+            f"RateRange(suggestion={self.suggestion:.3g}, {len(self.learning_rates)} rates from "
+            f"{low:.3g} to {high:.3g})"
+        )
+
+
+def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=None):
+    """Train for some steps at ever larger learning rates, and see where the loss falls.
+
+    Smith (2017), "Cyclical learning rates for training neural networks", section 3.3. Ends before
+    `high` once the loss is beyond hope.
+
+    Parameters
+    ----------
+    estimator : CNNClassifier or CNNRegressor
+        Stays as it is; not with solver="lbfgs".
+    X, y, sample_weight :
+        As for its `fit`.
+    low, high : float, default=1e-5, 1.0
+        First and last learning rate.
+    steps : int, default=100
+        At least 2.
+
+    Returns
+    -------
+    found : RateRange
+        ``learning_rates``, ``losses`` and a ``suggestion``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from cnnkit import CNNClassifier, lr_find
+    >>> X, y = load_digits(return_X_y=True)
+    >>> found = lr_find(CNNClassifier(image_shape=(8, 8), random_state=0), X / 16, y)
+    >>> 1e-4 < found.suggestion < 0.1
+    True
+    """
+    for name, rate in (("low", low), ("high", high)):
+        as_real(rate, name, "lr_find")
+    if not 0 < low < high:
+        raise ValueError(f"lr_find: low must be above 0 and below high, got {low} and {high}.")
+    steps = shapes.as_int(steps, "steps", "lr_find", 2)
+    if not isinstance(estimator, BaseCNN):
+        raise TypeError(
+            f"lr_find: estimator must be a CNNClassifier or a CNNRegressor, got {estimator!r}."
+        )
+    estimator = clone(estimator)._begun()
+    if estimator.solver == "lbfgs":
+        raise ValueError("lr_find: solver must be one with a learning rate, got 'lbfgs'.")
+    data = prepare(estimator, X, y, sample_weight)
+    rngs = generators(draw_seed(estimator.random_state))
+    run = begin(estimator, data, choose(estimator, data), rngs)
+    run.rates = None
+    rates, losses = np.geomspace(low, high, steps), []
+    smooth = 0.0
+    X, targets, rows, weights = data.samples
+    rows = np.arange(len(X)) if rows is None else rows
+    unit = 1.0 if weights is None else float(weights[rows].mean())
+    for rate, batch in zip(rates, batches(rows, run.network.batch_size, run.rng), strict=False):
+        run.optimizer.learning_rate = float(rate)
+        try:
+            loss = run.step(X, targets, batch, weights, len(batch) * unit)
+        except DivergenceError:
+            break
+        smooth = SMOOTHING * smooth + (1 - SMOOTHING) * loss
+        losses.append(smooth / (1 - SMOOTHING ** (len(losses) + 1)))
+        if losses[-1] > HOPELESS * min(losses):
+            break
+    if len(losses) < 2:
+        raise ValueError(f"lr_find: low must be a rate that can be trained with, got {low}.")
+    tried, losses = rates[: len(losses)], np.array(losses)
+    return RateRange(tried, losses, float(tried[losses.argmin()]) / 10)
+
+
+def batches(rows, size, rng):
+    """Yield rows of one batch after another, epoch after epoch."""
+    while True:
+        order = rows if rng is None else rows[rng.permutation(len(rows))]
+        for start in range(0, len(rows), size):
+            yield order[start : start + size]

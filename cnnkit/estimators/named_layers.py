@@ -1,0 +1,63 @@
+"""The layers of an estimator's list as hyper-parameters by name, as in a Pipeline."""
+
+from cnnkit.estimators.snapshot import all_at_once, of_one_moment
+from cnnkit.graph.graph import Sequential
+from cnnkit.graph.hyperparameters import parts
+from cnnkit.graph.hyperparameters import set_params as set_layer_params
+from cnnkit.validate.guesses import ended, for_argument
+
+
+class NamedLayers:
+    """Mixin for estimators with a hyper-parameter `layers` that may be a list."""
+
+    @of_one_moment
+    def get_params(self, deep=True):
+        """Return the hyper-parameters; if `deep`, those of a list's layers by name, too.
+
+        Examples
+        --------
+        >>> from cnnkit import CNNClassifier, Conv, GlobalAvgPool
+        >>> clf = CNNClassifier([("first", Conv(16)), GlobalAvgPool()])
+        >>> clf.get_params()["first__filters"]
+        16
+        >>> clf.set_params(globalavgpool1="passthrough", first__filters=8).layers
+        [('first', Conv(filters=8)), ('globalavgpool1', 'passthrough')]
+        """
+        found = super().get_params(deep=deep)
+        if deep and isinstance(self.layers, (list, tuple)):
+            own = self._get_param_names()
+            for key, value in Sequential(self.layers).get_params().items():
+                if key.partition("__")[0] not in own:
+                    found[key] = value
+        return found
+
+    @all_at_once
+    def set_params(self, **params):
+        """Set hyper-parameters by the names of `get_params`.
+
+        As in a Pipeline, `layers` comes first, then whole layers, then what is theirs. The list of
+        layers is replaced by a changed copy: other estimators may hold it too.
+
+        Returns
+        -------
+        self : estimator
+        """
+        layers = params.get("layers", self.layers)
+        if not isinstance(layers, (list, tuple)):
+            return super().set_params(**params)
+        own = self._get_param_names()
+        names = [name for name in parts(Sequential(layers)) if name not in own]
+        roots = {key: key.partition("__")[0] for key in params}
+        unknown = sorted(set(roots.values()) - {*own, *names})
+        if unknown:
+            raise ValueError(
+                ended(
+                    f"Invalid parameter {unknown[0]!r} for estimator {self}. "
+                    f"Valid parameters are: {[*own, *names]!r}.",
+                    for_argument(type(self), unknown[0]),
+                )
+            )
+        inner = {key: params.pop(key) for key, root in roots.items() if root in names}
+        if inner:
+            params["layers"] = set_layer_params(Sequential(layers), inner).layers
+        return super().set_params(**params)

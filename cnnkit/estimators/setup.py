@@ -1,0 +1,280 @@
+"""From an estimator's hyper-parameters to a training run."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from cnnkit import models
+from cnnkit.data import images, scaling
+from cnnkit.estimators.defaults import resolve
+from cnnkit.estimators.warnings import warn_of_data, warn_of_small_batches
+from cnnkit.graph.graph import Graph, Sequential, infer_shapes, network_specs
+from cnnkit.layers import Dropout
+from cnnkit.network.network import Network
+from cnnkit.network.prediction import PREDICT_BATCH
+from cnnkit.training import optimizers
+from cnnkit.training.lbfgs import VECTORS, BatchTraining
+from cnnkit.training.loop import Augmenter, Training
+from cnnkit.validate.arrays import check_range, check_unmasked, real_dtype
+
+
+def draw_seed(random_state):
+    """Return what all generators of a fit start from."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def generators(seed):
+    """Return a generator for everything that is drawn, by name."""
+    names = ("weights", "order", "dropout", "augmentation", "split")
+    return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
+
+
+def choose(estimator, data, *, part=False):
+    """Return the `Settings` of a fit, with a graph of its own, or of a `part` of a stream."""
+    n_outputs = data.learnt["n_outputs_"]
+    graph = make_graph(estimator, data.shape)
+    return resolve(estimator, graph, data.shape, n_outputs, data.count, part=part)
+
+
+def begin(estimator, data, settings, rngs, start=None, *, part=False):
+    """Return a run of a new network, or of one that starts from the weights `start`.
+
+    With `part` it is for one epoch, as `partial_fit` trains.
+    """
+    owner = type(estimator).__name__
+    graph, batch_size = settings.graph, settings.batch_size
+    full_batch = estimator.solver == "lbfgs"
+    if full_batch:
+        check_full_batch(estimator, graph)
+        batch_size = min(data.count, PREDICT_BATCH)
+    augmentation = estimator._augmentation()
+    estimator._test_augmentation(data.shape)  # raises where prediction would
+    n_outputs = data.learnt["n_outputs_"]
+    dtype = real_dtype(data.X.dtype, "X", owner) if start is None else start.flat.dtype
+    data.check_range(dtype, owner)
+    network = Network(
+        graph,
+        data.shape,
+        n_outputs,
+        batch_size=batch_size,
+        dtype=dtype,
+        training=True,
+        algorithm=estimator.algorithm,
+        rng=rngs["dropout"],
+        frozen=frozen_paths(estimator.frozen, graph, owner),
+        scales=estimator._scales(graph) if start is None else scaling.kept(start),
+        companions=companions(estimator, part),
+        predicts=not part and (estimator.on_divergence == "stop" or data.validated),
+    )
+    check_outputs(estimator, [output.shape[1:] for output in network.outputs], n_outputs)
+    estimator._check_ending(graph)
+    if network.frozen and not network.weights.trained:
+        raise ValueError(f"{owner}: frozen must leave a layer to train, got {estimator.frozen!r}.")
+    if start is not None:
+        network.weights.take(start, owner)
+    else:
+        network.weights.initialise(rngs["weights"])
+        found = data.put_statistics(network.weights, estimator.standardize)
+        warn_of_data(found, data.X.dtype, estimator.standardize, owner)
+        set_initial(network, estimator.initial_weights, owner)
+    data.standardise_targets(network.weights, owner)
+    warn_of_small_batches(graph, network, owner)
+    loss = estimator._loss(data.learnt, network.weights)
+    if full_batch:
+        order = rngs["order"] if estimator.shuffle else None
+        return BatchTraining(network, loss, settings.alpha, estimator.tol, order)
+    steps = -(-data.count // batch_size)
+    return Training(
+        network,
+        loss,
+        make_optimizer(estimator, settings, network.weights),
+        rngs["order"] if estimator.shuffle else None,
+        rates=settings.schedule.bind(settings.learning_rate_init, steps, settings.epochs),
+        augment=augmentation and Augmenter(augmentation, loss, rngs["augmentation"]),
+        clip_norm=estimator.clip_norm,
+        ema_decay=estimator.ema_decay,
+    )
+
+
+def check_params(estimator, shape, n_outputs):
+    """Raise where hyper-parameters are none that `begin` takes for images of `shape`."""
+    owner = type(estimator).__name__
+    estimator._validate_params()
+    images.check_image_shape(estimator.image_shape, shape, owner)
+    graph = make_graph(estimator, shape)
+    if estimator.solver == "lbfgs":
+        check_full_batch(estimator, graph)
+    settings = resolve(estimator, graph, shape, n_outputs, 1)
+    settings.schedule.bind(settings.learning_rate_init, 1, settings.epochs)
+    estimator._test_augmentation(shape)
+    nodes, outputs = graph.leaves(n_outputs)
+    found = infer_shapes(nodes, shape)
+    network_specs(nodes, found)
+    check_outputs(estimator, [found[path] for path in outputs], n_outputs)
+    estimator._check_ending(graph)
+    frozen_paths(estimator.frozen, graph, owner)
+
+
+def check_outputs(estimator, shapes, n_outputs):
+    """Raise unless the outputs of a network are one, of one number for each wanted."""
+    found = [tuple(shape) for shape in shapes]
+    if len(found) > 1:
+        raise ValueError(
+            f"{type(estimator).__name__}: layers must have one output, {n_outputs} numbers, one "
+            f"per {estimator._output_word}, got {len(found)} outputs: name one, "
+            f"Graph(nodes, outputs='name')."
+        )
+    if found != [(n_outputs,)]:
+        raise ValueError(
+            f"{type(estimator).__name__}: layers must end in {n_outputs} numbers, one per "
+            f"{estimator._output_word}, got an output of shape {found[0]}."
+        )
+
+
+def companions(estimator, part):
+    """Return how many vectors as long as the weights there are besides those and the gradients.
+
+    The last is the copy that prediction uses, made when training is over.
+    """
+    vectors = {"sgd": optimizers.SGD.n_moments, "lbfgs": 2 * VECTORS}
+    changing = vectors.get(estimator.solver, optimizers.Adam.n_moments)
+    changing += estimator.ema_decay is not None
+    if part:
+        return changing + copies(1 + changing)
+    return changing + estimator.early_stopping + 2 * (estimator.on_divergence == "stop") + 1
+
+
+def copies(changing):
+    """Return how many vectors `partial_fit` makes of a run whose steps change so many.
+
+    One of each, to go back to, and then one for prediction.
+    """
+    return changing + 1
+
+
+def make_graph(estimator, shape):
+    """Return `layers` for images of `shape` as a graph of its own."""
+    layers = estimator.layers
+    if layers is None:
+        layers = estimator._default_layers(shape)
+    model = models.find(layers)
+    if model is not None:
+        layers = model(None, shape)
+    graph = layers if isinstance(layers, Graph) else Sequential(layers)
+    graph.flattened()  # what is not a layer is refused before scikit-learn tries to clone it
+    if len(graph.inputs_read()) > 1:
+        raise ValueError(
+            f"{type(estimator).__name__}: layers must read one input, got {graph.inputs_read()}: "
+            f"X is one array. Run such a graph by cnnkit.Network, and fit on what it gives."
+        )
+    return clone(graph)
+
+
+def check_full_batch(estimator, graph):
+    """Raise where L-BFGS would meet chance, or an option it has no step for."""
+    owner = type(estimator).__name__
+    for name in ("learning_rate", "augmentation", "clip_norm", "ema_decay"):
+        value = getattr(estimator, name)
+        allowed = ("auto", "constant") if name == "learning_rate" else (None,)
+        if value not in allowed:
+            raise ValueError(
+                f"{owner}: {name} must be {allowed[-1]!r} with solver='lbfgs', got {value!r}."
+            )
+    dropping = [name for name, layer, _ in graph.flattened() if isinstance(layer, Dropout)]
+    if dropping:
+        raise ValueError(
+            f"{owner}: layers must hold no Dropout with solver='lbfgs', got {dropping}."
+        )
+
+
+def frozen_paths(frozen, graph, owner):
+    """Return the paths of the layers that `frozen` names, directly or by a graph they are in."""
+    paths = [node.name for node in graph.flattened()]
+    known = {"/".join(path.split("/")[:i]) for path in paths for i in range(1, path.count("/") + 2)}
+    strange = [name for name in frozen or () if name not in known]
+    if strange:
+        raise ValueError(f"{owner}: frozen must be names of layers {paths}, got {strange}.")
+    return [path for path in paths if any((path + "/").startswith(n + "/") for n in frozen or ())]
+
+
+def set_initial(network, source, owner):
+    """Set the weights that `source`, a mapping or a fitted estimator, has."""
+    if source is None:
+        return
+    if not isinstance(source, Mapping):
+        source = getattr(source, "estimator", source)  # scikit-learn's FrozenEstimator
+        other = getattr(source, "network_", None)
+        if other is None:
+            raise ValueError(
+                f"{owner}: initial_weights must be of a fitted estimator, got {source!r}, not "
+                f"fitted: put it in sklearn.frozen.FrozenEstimator, which clone leaves fitted."
+            )
+        heads = per_output_layers(network.graph) if other.n_outputs != network.n_outputs else ()
+        if heads:
+            heads = {*heads, scaling.TARGETS}
+        source = {
+            path: array
+            for path, array in other.weights.items()
+            if path.rpartition("/")[0] not in heads
+        }
+    source = {path: array for path, array in source.items() if goes_on(path, network)}
+    unknown = [path for path in source if path not in network.weights]
+    if unknown:
+        raise ValueError(
+            f"{owner}: initial_weights must be of {list(network.weights)}, got {unknown}."
+        )
+    for path, array in source.items():
+        name = f"initial_weights of {path!r}"
+        check_unmasked(array, name, owner)
+        array = np.asarray(array)
+        wanted = network.weights[path].shape
+        if array.shape != wanted:
+            raise ValueError(f"{owner}: {name} must have shape {wanted}, got {array.shape}.")
+        real_dtype(array.dtype, name, owner)
+        check_range(array, network.dtype, name, owner, always=True)
+        least = network.weights.specs[path].least
+        if array.size and array.min() < least:
+            raise ValueError(f"{owner}: {name} must be at least {least}, got {array.min()}.")
+        network.weights[path] = array
+
+
+def goes_on(path, network):
+    """Say whether a weight of another network, by path, is one to start from.
+
+    The range of its training set is not, nor is the scale of targets where there is none.
+    """
+    part = path.rpartition("/")[0]
+    return path != scaling.RANGE and (part != scaling.TARGETS or path in network.weights)
+
+
+def per_output_layers(graph):
+    """Return the paths of the layers that have one filter or unit per output."""
+    return {
+        name
+        for name, layer, _ in graph.flattened()
+        if layer.per_output is not None and getattr(layer, layer.per_output) is None
+    }
+
+
+def make_optimizer(estimator, settings, weights):
+    """Return the optimizer `solver` names."""
+    rate, alpha = settings.learning_rate_init, settings.alpha
+    if estimator.solver == "sgd":
+        return optimizers.SGD(
+            weights,
+            rate,
+            alpha,
+            momentum=estimator.momentum,
+            nesterov=estimator.nesterovs_momentum,
+        )
+    solver = {"adam": optimizers.Adam, "adamw": optimizers.AdamW}[estimator.solver]
+    return solver(
+        weights,
+        rate,
+        alpha,
+        beta_1=estimator.beta_1,
+        beta_2=estimator.beta_2,
+        epsilon=estimator.epsilon,
+    )

@@ -1,0 +1,155 @@
+"""Warnings of what would go wrong in silence: data in another layout, training that does nothing.
+
+Every warning names what to do, and is given once a call of `fit`.
+"""
+
+import warnings
+from math import isqrt, prod
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from cnnkit.graph.graph import infer_shapes
+from cnnkit.layers import BatchNorm, Sigmoid, Softmax
+
+SMALLEST_SIDE = 8  # of images that flat rows are taken for
+NARROW = 16  # values at a time of a signal, at most
+LONG = 4  # times as long as wide: rather a signal than an image
+MOST_CHANNELS = 4  # of images whose channels may come first
+DARK = 32  # uint8 images whose brightest pixel is below use an eighth of their range
+BLANK = 0.1  # share of images without any contrast
+STILL = 1e-3  # of the first loss: less is no change
+STILL_EPOCHS = 5
+FEW_PIXELS = 8  # of a channel in a batch, to take a mean and deviation of
+
+
+def warn_of_layout(X, image_shape, owner):
+    """Warn where X looks like images or signals in another layout than it is taken for."""
+    if image_shape is not None:
+        return
+    said = _say_of_layout(X.shape)
+    if said:
+        _warn(f"{owner}: X of shape {X.shape} {said}", stacklevel=6)
+
+
+def _say_of_layout(shape):
+    sizes = shape[1:]
+    if len(sizes) == 1:
+        return _say_of_rows(sizes[0])
+    if len(sizes) == 2 and sizes[1] <= NARROW and sizes[0] >= LONG * sizes[1]:
+        return (
+            f"is taken for grey images of {sizes[0]}x{sizes[1]} pixels. If these are signals with "
+            f"{sizes[1]} numbers at a time, give X[:, None], of shape (n, 1, length, channels); if "
+            f"they are images, say image_shape={(*sizes, 1)}."
+        )
+    if len(sizes) == 3 and sizes[0] <= MOST_CHANNELS < min(sizes[1:]):
+        return (
+            f"is taken for images of {sizes[0]}x{sizes[1]} pixels and {sizes[2]} channels, which "
+            f"come last. If channels come first, give np.moveaxis(X, 1, -1); if not, say "
+            f"image_shape={tuple(sizes)}."
+        )
+    return None
+
+
+def _say_of_rows(length):
+    for channels in (1, 3):
+        side = isqrt(length // channels)
+        if side >= SMALLEST_SIDE and side * side * channels == length:
+            return (
+                f"is taken for a table, {length} channels of one pixel. If the rows are images, "
+                f"say image_shape={(side, side, channels)}; if not, image_shape={(1, 1, length)}."
+            )
+    return None
+
+
+def warn_of_one_hot(y, owner):
+    """Warn where an indicator has one label in every row: a class written as one of several."""
+    if y.ndim == 2 and y.shape[1] > 1 and len(y) > y.shape[1] and (y.sum(axis=1) == 1).all():
+        _warn(
+            f"{owner}: y has one label in every row, and is taken for a multilabel indicator: one "
+            f"yes or no for each label. If every sample has one class, give y.argmax(axis=1).",
+            stacklevel=6,
+        )
+
+
+def warn_of_data(found, dtype, standardize, owner):
+    """Warn of what the `Statistics` of a training set say: nothing to see, or hardly anything."""
+    if found.constant.all():
+        _warn(
+            f"{owner}: X is constant in every channel, from {found.low:.4g} to {found.high:.4g}: "
+            f"there is nothing to tell samples apart by.",
+            stacklevel=6,
+        )
+    elif found.pixels > 1 and found.blank >= BLANK:
+        _warn(
+            f"{owner}: {found.blank:.0%} of the images in X are blank, all their numbers the same: "
+            f"were they read as they should be?",
+            stacklevel=6,
+        )
+    if dtype == np.uint8 and not standardize and 0 < found.high < DARK:
+        _warn(
+            f"{owner}: X is uint8 with numbers up to {found.high:.0f}, which standardize=False "
+            f"divides by 255: give X / {found.high:.0f}, or leave standardize=True.",
+            stacklevel=6,
+        )
+
+
+def warn_of_small_batches(graph, network, owner):
+    """Warn where a batch norm has too few pixels in a batch for a mean and a deviation."""
+    nodes = graph.flattened(network.n_outputs)
+    shapes = infer_shapes(nodes, network.input_shape)
+    for node in nodes:
+        if not isinstance(node.layer, BatchNorm) or node.name in network.frozen:
+            continue
+        pixels = network.batch_size * prod(shapes[node.name][:-1])
+        if pixels < FEW_PIXELS:
+            _warn(
+                f"{owner}: {node.name!r} takes mean and deviation of {pixels} numbers a channel, "
+                f"in batches of {network.batch_size} samples: give more samples, a larger "
+                f"batch_size, or layers without BatchNorm.",
+                stacklevel=6,
+            )
+            return
+
+
+def warn_of_no_progress(estimator, losses):
+    """Warn where the loss has not moved in several epochs."""
+    change = max(losses, default=0.0) - min(losses, default=0.0)
+    if len(losses) >= STILL_EPOCHS and losses[0] > STILL and change <= STILL * losses[0]:
+        _warn(
+            f"{type(estimator).__name__}: not learning: the loss was {losses[0]:.4g} in the first "
+            f"of {len(losses)} epochs and {losses[-1]:.4g} in the last. Try another "
+            f"learning_rate_init (lr_find(estimator, X, y).suggestion), standardize=True, layers "
+            f"with BatchNorm, and look at X and y.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+
+def last_layer(graph):
+    """Return the layer that says which numbers a graph can give: its last that changes them."""
+    leaves, outputs = graph.leaves()
+    nodes = {node.name: node for node in leaves}
+    node = nodes[outputs[0]]
+    while node.layer.keeps_bounds and node.inputs[0] in nodes:
+        node = nodes[node.inputs[0]]
+    return node.layer
+
+
+def gives_any_number(graph):
+    """Say whether a graph does not end in an activation that some numbers do not come out of."""
+    return not last_layer(graph).bounds_output
+
+
+def refuse_probabilities(graph, owner):
+    """Raise where a classifier's graph ends in probabilities, which its loss makes of logits."""
+    found = last_layer(graph)
+    if isinstance(found, (Softmax, Sigmoid)):
+        raise ValueError(
+            f"{owner}: layers must end in logits, any numbers, got {found!r} at the end: leave it "
+            f"out, the loss and predict_proba turn logits into probabilities."
+        )
+
+
+def _warn(text, category=UserWarning, *, stacklevel):
+    warnings.warn(text, category, stacklevel=stacklevel)

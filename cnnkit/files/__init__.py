@@ -1,0 +1,1 @@
+"""Formats of files, and how files are written."""

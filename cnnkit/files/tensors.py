@@ -1,0 +1,281 @@
+"""A safetensors file with a JSON text in its metadata: the form of everything cnnkit writes.
+
+Eight bytes say how long the header is; the header is JSON that says of every tensor what it is and
+where; the numbers follow, without gaps. Tensors are read into the arrays they are for and written
+from those they are in, one after the other: the safetensors package, which the tests hold this
+against, has a copy of all of them both ways, and maps the file, so that a process ends if the file
+shrinks meanwhile.
+
+What a file holds is checked by whoever reads it; here it is made sure that there is a header of a
+sane size, that tensors fill the file, that the text is JSON of the expected format, and that no bit
+has changed since it was written: the metadata hold a checksum of all bytes of the file behind the
+first eight, its own taken as zeros. A file without one, which other tools wrote, is not checked.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import stat
+import sys
+from contextlib import contextmanager
+from math import prod
+
+import numpy as np
+
+from cnnkit.exceptions import ModelFormatError
+from cnnkit.files import json_text
+from cnnkit.files.atomic import file_name, replace
+from cnnkit.validate.pickles import FAULTS
+from cnnkit.validate.values import short
+
+KEY = "cnnkit"  # of the metadata
+CHECKSUM = "checksum"
+NO_SUM = b"0" * 32  # in its place while it is taken
+CHUNK = 1 << 20  # bytes that are summed at a time
+MAX_HEADER = 4 << 20  # bytes of names, shapes and metadata
+MAX_DIMENSIONS = 32
+KINDS = {
+    "BOOL": "?",
+    **{f"U{8 * size}": f"u{size}" for size in (1, 2, 4, 8)},
+    **{f"I{8 * size}": f"i{size}" for size in (1, 2, 4, 8)},
+    **{f"F{8 * size}": f"f{size}" for size in (2, 4, 8)},
+}
+DTYPES = {kind: np.dtype(code) for kind, code in KINDS.items()}
+NAMES = {dtype: kind for kind, dtype in DTYPES.items()}
+
+
+def write(path, tensors, data, form, owner):
+    """Write a file that takes the place of the one there is when it is whole and on the disk.
+
+    Parameters
+    ----------
+    path : str or path-like
+    tensors : dict of arrays by name
+    data : dict
+        What JSON can hold.
+    form : str
+        Name and version of what the file is.
+    owner : str
+        What errors start with.
+    """
+    data = {"format": form, "version": _version()} | data
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    # the largest numbers first: so every array lies at a multiple of their size
+    names = sorted(tensors, key=lambda name: -tensors[name].itemsize)
+    header, end = {"__metadata__": {CHECKSUM: NO_SUM.decode(), KEY: text}}, 0
+    for name in names:
+        start, end = end, end + tensors[name].nbytes
+        kind = NAMES[tensors[name].dtype.newbyteorder("=")]
+        shape = list(tensors[name].shape)
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
+    content = json.dumps(header, separators=(",", ":")).encode()
+    content += b" " * (-len(content) % 8)
+    try:
+        json_text.check_size(text, owner)
+        json_text.check_size(content.decode(), owner, MAX_HEADER)
+    except ValueError as error:
+        got = str(error).removeprefix(f"{owner}: ")
+        raise ValueError(
+            f"{owner}: architecture, labels and names must fit the header of a file, got: {got}"
+        ) from None
+
+    def fill(file):
+        found = _sum(content)
+        file.write(len(content).to_bytes(8, "little"))
+        file.write(content)
+        for name in names:
+            array = np.ascontiguousarray(tensors[name], tensors[name].dtype.newbyteorder("<"))
+            numbers = array.reshape(-1).view(np.uint8)
+            file.write(numbers)
+            found.update(numbers)
+        file.seek(8 + content.index(NO_SUM))
+        file.write(found.hexdigest().encode())
+
+    replace(path, fill, owner)
+
+
+@contextmanager
+def reading(path, form, keys, owner):
+    """Give the data and the `Tensors` of a file; the data have the `keys`.
+
+    Anything wrong is a ModelFormatError that names the file, also where the body of the ``with``
+    finds it.
+    """
+    name = file_name(path, owner)
+    with open(name, "rb", opener=_at_once) as file:
+        try:
+            header, content = _header(file, owner)
+            metadata = header.pop("__metadata__", None)
+            data = _data(metadata, form, keys, owner)
+            found = Tensors(file, header, 8 + len(content), owner)
+            if CHECKSUM in metadata:
+                _check_sum(file, content, metadata[CHECKSUM], owner)
+            yield data, found
+        except FAULTS as error:
+            text = str(error).removeprefix(f"{owner}: ")
+            raise ModelFormatError(f"{owner}: {name!r}: {text}") from error
+
+
+class Tensors:
+    """The tensors of an open file: what they are, and their numbers when they are asked for.
+
+    Parameters
+    ----------
+    file : binary file
+    header : dict of dict
+        By name, as in the file.
+    start : int
+        Where the first tensor starts.
+    owner : str
+        What errors start with.
+
+    Attributes
+    ----------
+    names : set of str
+    shapes : dict of tuple
+    dtypes : dict of dtype
+    """
+
+    def __init__(self, file, header, start, owner):
+        self.file = file
+        self.owner = owner
+        self.shapes, self.dtypes, self._places = {}, {}, {}
+        for name, entry in header.items():
+            self._place(name, entry)
+        end = 0
+        for begin, behind in sorted(self._places.values()):
+            if begin != end:
+                raise ModelFormatError(f"{owner}: tensors must lie side by side, got a gap.")
+            end = behind
+        self._places = {name: start + place[0] for name, place in self._places.items()}
+        size = os.fstat(file.fileno()).st_size
+        if start + end != size:
+            raise ModelFormatError(
+                f"{owner}: a file of these tensors must have {start + end} bytes, got {size}."
+            )
+
+    def _place(self, name, entry):
+        """Take note of one tensor; raise unless its place is as long as its numbers."""
+        if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+            raise ModelFormatError(
+                f"{self.owner}: a tensor must have dtype, shape and data_offsets, got "
+                f"{short(entry)}."
+            )
+        dtype = DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
+        shape, place = entry["shape"], entry["data_offsets"]
+        if dtype is None:
+            raise ModelFormatError(
+                f"{self.owner}: dtype must be one of {list(DTYPES)}, got {short(entry['dtype'])}."
+            )
+        if not _are_counts(shape) or len(shape) > MAX_DIMENSIONS:
+            raise ModelFormatError(
+                f"{self.owner}: shape must be at most {MAX_DIMENSIONS} sizes, got {short(shape)}."
+            )
+        nbytes = prod(shape) * dtype.itemsize
+        if not _are_counts(place) or len(place) != 2 or place[1] - place[0] != nbytes:
+            raise ModelFormatError(
+                f"{self.owner}: data_offsets must be {nbytes} bytes apart, got {short(place)}."
+            )
+        self.shapes[name], self.dtypes[name] = tuple(shape), dtype
+        self._places[name] = tuple(place)
+
+    @property
+    def names(self):
+        return set(self.shapes)
+
+    def read(self, name):
+        """Return a tensor as a new array."""
+        array = np.empty(self.shapes[name], self.dtypes[name])
+        self.read_into(name, array)
+        return array
+
+    def read_into(self, name, array):
+        """Copy a tensor to a contiguous array of its shape and dtype."""
+        self.file.seek(self._places[name])
+        numbers = array.reshape(-1).view(np.uint8)
+        found = self.file.readinto(numbers)
+        if found != numbers.nbytes:
+            raise ModelFormatError(f"{self.owner}: a file must not shrink while it is read.")
+        if array.dtype == bool and numbers.any() and numbers.max() > 1:
+            raise ModelFormatError(f"{self.owner}: {name} must be of zeros and ones.")
+        if sys.byteorder == "big":
+            array.byteswap(inplace=True)
+
+
+def _at_once(name, flags):
+    """Open a file; a pipe that nobody writes to is not waited for."""
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
+def _are_counts(value):
+    return isinstance(value, list) and all(type(x) is int and 0 <= x < 1 << 63 for x in value)
+
+
+def _version():
+    try:
+        return importlib.metadata.version("cnnkit")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _header(file, owner):
+    """Return what the header holds, and its bytes."""
+    found = os.fstat(file.fileno())
+    if not stat.S_ISREG(found.st_mode):
+        raise ModelFormatError(f"{owner}: it must be a regular file, got a device or a pipe.")
+    size, length = found.st_size, int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, MAX_HEADER):
+        raise ModelFormatError(
+            f"{owner}: it must be a safetensors file whose header is in it and has at most "
+            f"{MAX_HEADER} bytes, got {size} bytes that name a header of {length}."
+        )
+    content = file.read(length)
+    if not content.isascii():  # `write` escapes the rest, which would take four bytes a letter
+        raise ModelFormatError(f"{owner}: the header must be ASCII, got other bytes.")
+    header = json_text.parse(content.decode(), owner, MAX_HEADER)
+    if not isinstance(header, dict):
+        raise ModelFormatError(f"{owner}: the header must be a JSON object, got {short(header)}.")
+    return header, content
+
+
+def _sum(content):
+    """Return a sum of the bytes of a header, to be updated with those of tensors."""
+    return hashlib.blake2b(content, digest_size=len(NO_SUM) // 2)
+
+
+def _check_sum(file, content, wanted, owner):
+    """Raise unless the bytes of a file, of which the header was read, are those written."""
+    sound = isinstance(wanted, str) and content.count(wanted.encode()) == 1
+    if sound:
+        found = _sum(content.replace(wanted.encode(), NO_SUM))
+        file.seek(8 + len(content))
+        while chunk := file.read(CHUNK):
+            found.update(chunk)
+        sound = found.hexdigest() == wanted
+    if not sound:
+        raise ModelFormatError(
+            f"{owner}: the checksum must be that of the file: it was damaged after it was written."
+        )
+
+
+def _data(metadata, form, keys, owner):
+    """Return what the metadata hold; raise if it is not of the format."""
+    text = metadata.get(KEY) if isinstance(metadata, dict) else None
+    if not isinstance(text, str) or not metadata.keys() <= {KEY, CHECKSUM}:
+        raise ModelFormatError(
+            f"{owner}: the metadata must have {KEY!r} alone, or with a {CHECKSUM}, got a file of "
+            f"another kind."
+        )
+    data = json_text.parse(text, owner)
+    if not isinstance(data, dict) or data.get("format") != form:
+        found = data.get("format") if isinstance(data, dict) else data
+        raise ModelFormatError(f"{owner}: format must be {form!r}, got {short(found)}.")
+    keys = {"format", "version", *keys}
+    if data.keys() != keys:
+        raise ModelFormatError(
+            f"{owner}: a file must have {sorted(keys)}, got {short(sorted(data))}."
+        )
+    if not isinstance(data["version"], str):
+        raise ModelFormatError(f"{owner}: version must be a text, got {short(data['version'])}.")
+    return data

@@ -1,0 +1,375 @@
+"""Layers wired together: a graph is plain data, and itself a layer."""
+
+from cnnkit.graph.summary import Row, Summary, settings
+from cnnkit.graph.wiring import (
+    INPUT,
+    Node,
+    as_names,
+    check_input_names,
+    check_nodes,
+    is_named,
+    name_layers,
+)
+from cnnkit.layers.base import Layer, count_weights
+from cnnkit.layers.merge import Add
+from cnnkit.validate import nesting
+from cnnkit.validate.shapes import sample_shape
+
+
+class Graph(Layer):
+    """Named layers, each reading the outputs of others: any directed acyclic graph.
+
+    Parameters
+    ----------
+    nodes : list of (name, layer, inputs)
+        `inputs` are names of nodes, or ``"input"``, which is what the graph is given; one name may
+        stand without a tuple. Names hold no ``/``: that separates the levels of nested graphs in a
+        path.
+    outputs : str or list of str, default=None
+        Names of the nodes that are the output; the last node when None.
+    input_names : list of str, default=None
+        Names of several inputs, for nodes to read; the only input is ``"input"`` when None. Where
+        there are several, an input shape is a dict of shapes by name. Such a graph is run by
+        `Network`: estimators, and graphs around it, have one input.
+
+    Examples
+    --------
+    >>> from cnnkit import Add, Conv, Graph, ReLU
+    >>> graph = Graph(
+    ...     [
+    ...         ("conv", Conv(16, 3), "input"),
+    ...         ("relu", ReLU(), "conv"),
+    ...         ("deeper", Conv(16, 3), "relu"),
+    ...         ("sum", Add(), ("relu", "deeper")),
+    ...     ]
+    ... )
+    >>> graph.output_shape((8, 8, 1))
+    (8, 8, 16)
+    """
+
+    composite = True
+    input_names = None
+
+    def __init__(self, nodes, outputs=None, input_names=None):
+        self.nodes = nodes
+        self.outputs = outputs
+        self.input_names = input_names
+
+    @classmethod
+    def from_outputs(cls, outputs, inputs=None):
+        """Return the graph that computes a `Symbol`, or several: see `cnnkit.Input`.
+
+        Parameters
+        ----------
+        outputs : Symbol or list of Symbol
+        inputs : list of Symbol, default=None
+            All inputs in the order they are to have, where there are several; in the order in which
+            layers read them when None.
+        """
+        from cnnkit.graph.symbols import collect
+
+        return cls(*collect(outputs, inputs))
+
+    def inputs_read(self):
+        """Return the names of the inputs, as a tuple: ``("input",)`` for most graphs."""
+        return (INPUT,) if self.input_names is None else check_input_names(self.input_names)
+
+    def wiring(self):
+        """Return the checked list of `Node`, each after those it reads."""
+        if not isinstance(self.nodes, (list, tuple)):
+            raise TypeError(f"Graph: nodes must be a list, got {self.nodes!r}.")
+        for node in self.nodes:
+            if not isinstance(node, tuple) or len(node) != 3:
+                raise ValueError(f"Graph: a node must be (name, layer, inputs), got {node!r}.")
+        nodes = [Node(name, layer, as_names(at)) for name, layer, at in self.nodes]
+        return check_nodes(nodes, self.inputs_read())
+
+    def output_names(self):
+        """Return the names of the nodes that are the output, as a tuple."""
+        return self._output_names(self.wiring())
+
+    def _output_names(self, nodes):
+        known = [node.name for node in nodes]
+        names = as_names(known[-1] if self.outputs is None else self.outputs)
+        if not names or not set(names) <= set(known):
+            raise ValueError(f"Graph: outputs must be names of nodes, got {self.outputs!r}.")
+        read = {entry for node in nodes for entry in node.inputs}
+        unread = [name for name in known if name not in read and name not in names]
+        if unread and self.outputs is None:
+            raise ValueError(
+                f"Graph: every node but the last must be read, or outputs be given, "
+                f"got {unread} unread."
+            )
+        return names
+
+    def flattened(self, n_outputs=None):
+        """Return the nodes of all levels, named by path, one-per-output layers set if asked."""
+        return self.leaves(n_outputs)[0]
+
+    def output_paths(self):
+        """Return the paths of the leaves that are the output, as a tuple."""
+        return self.leaves()[1]
+
+    def leaves(self, n_outputs=None):
+        """Return what `flattened` and `output_paths` do, together."""
+        nesting.check(self)
+        flat, nodes = [], self.wiring()
+        paths = {name: name for name in self.inputs_read()}
+        flatten_into(flat, nodes, "", paths, n_outputs)
+        return flat, tuple(paths[name] for name in self._output_names(nodes))
+
+    def shapes(self, input_shape):
+        """Return the output shape of every leaf by path, and of the input."""
+        return infer_shapes(self.flattened(), input_shape)
+
+    def output_shape(self, input_shape):
+        nodes, outputs = self.leaves()
+        found = infer_shapes(nodes, input_shape)
+        shapes = tuple(found[path] for path in outputs)
+        return shapes if len(shapes) > 1 else shapes[0]
+
+    def weight_specs(self, input_shape):
+        nodes = self.flattened()
+        return network_specs(nodes, infer_shapes(nodes, input_shape))
+
+    def multiply_adds(self, input_shape):
+        return self.summary(input_shape).multiply_adds
+
+    def get_params(self, deep=True):
+        """Return the hyper-parameters; if `deep`, those of the nodes by name, too.
+
+        ``conv1`` is the layer of that node, ``conv1__filters`` its hyper-parameter, and
+        ``block1__conv1__filters`` that of a layer in a nested graph or branch. Layers without a
+        name have the automatic one.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, ReLU, Sequential
+        >>> net = Sequential([Conv(16), ReLU()])
+        >>> net.get_params()["conv1__filters"]
+        16
+        >>> net.set_params(conv1__filters=32)
+        Sequential(layers=[Conv(filters=32), ReLU()])
+        """
+        from cnnkit.graph.hyperparameters import deep_params
+
+        with nesting.limited():
+            return deep_params(self) if deep else super().get_params(deep=False)
+
+    def set_params(self, **params):
+        """Set hyper-parameters by the names of `get_params`, and return this graph.
+
+        What changes is this graph alone: a layer it holds is replaced by a changed copy, and so is
+        every graph on the way to it.
+        """
+        from cnnkit.graph.hyperparameters import set_params
+
+        return set_params(self, params)
+
+    def to_json(self, indent=None):
+        """Return the graph as JSON text: see `cnnkit.files.json_text.to_json`."""
+        from cnnkit.files.json_text import to_json
+
+        return to_json(self, indent)
+
+    @classmethod
+    def from_json(cls, text):
+        """Return the graph of a text that `to_json` wrote; anything wrong is a ValueError.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, Graph, ReLU, Sequential
+        >>> Graph.from_json(Sequential([Conv(16), ReLU()]).to_json())
+        Sequential(layers=[Conv(filters=16), ReLU()])
+        """
+        from cnnkit.files.json_text import from_json
+
+        graph = from_json(text)
+        if not isinstance(graph, cls):
+            raise ValueError(
+                f"{cls.__name__}.from_json: text must be that of a {cls.__name__}, "
+                f"got one of a {type(graph).__name__}."
+            )
+        return graph
+
+    def to_dot(self, input_shape=None, n_outputs=None):
+        """Return DOT text that draws the graph: see `cnnkit.display.to_dot`."""
+        from cnnkit.display import to_dot
+
+        return to_dot(self, input_shape, n_outputs)
+
+    def summary(self, input_shape, n_outputs=None):
+        """Return a table of name, layer, output shape, weights and multiply-adds.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            ``(H, W, C)`` of one sample; of several inputs a dict of them by name.
+        n_outputs : int, default=None
+            What ``filters=None`` and ``units=None`` stand for.
+
+        Returns
+        -------
+        summary : Summary
+            Prints as a table; the rows and totals are attributes.
+        """
+        nodes = self.flattened(n_outputs)
+        found = infer_shapes(nodes, input_shape)
+        return Summary(
+            [
+                Row(
+                    name,
+                    type(layer).__name__,
+                    found[name],
+                    count_weights(layer.weight_specs(*map(found.get, inputs))),
+                    layer.multiply_adds(*map(found.get, inputs)),
+                    inputs,
+                    count_weights(layer.weight_specs(*map(found.get, inputs)), trained=False),
+                    settings(layer),
+                )
+                for name, layer, inputs in nodes
+            ]
+        )
+
+
+class Sequential(Graph):
+    """Layers one after another.
+
+    Parameters
+    ----------
+    layers : list of Layer or (name, Layer)
+        Layers without a name are called by their class and a count: ``conv1``, ``relu1``,
+        ``conv2``. Graphs nest; their layers' paths then read ``sequential1/conv1``. The text
+        ``"passthrough"`` stands for a layer that does nothing.
+
+    Examples
+    --------
+    >>> from cnnkit import Conv, GlobalAvgPool, ReLU, Sequential
+    >>> net = Sequential([Conv(16, 3), ReLU(), Conv(10, 1), GlobalAvgPool()])
+    >>> net.output_shape((8, 8, 1))
+    (10,)
+    """
+
+    outputs = None
+
+    def __init__(self, layers):
+        self.layers = layers
+
+    def wiring(self):
+        nodes, previous = [], INPUT
+        for name, layer in name_layers(self.layers, "Sequential"):
+            nodes.append(Node(name, layer, (previous,)))
+            previous = name
+        return check_nodes(nodes)
+
+
+class Residual(Graph):
+    """``body(x) + shortcut(x)`` (He et al., 2016, "Deep residual learning").
+
+    Parameters
+    ----------
+    body : Layer or list of layers
+    shortcut : Layer or list of layers, default=None
+        None is the input itself.
+
+    Examples
+    --------
+    >>> from cnnkit import Conv, ReLU, Residual
+    >>> Residual([Conv(16, 3), ReLU(), Conv(16, 3)]).output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    outputs = None
+
+    def __init__(self, body, shortcut=None):
+        self.body = body
+        self.shortcut = shortcut
+
+    def wiring(self):
+        nodes = [Node("body", as_layer(self.body), (INPUT,))]
+        if self.shortcut is not None:
+            nodes.append(Node("shortcut", as_layer(self.shortcut), (INPUT,)))
+        last = INPUT if self.shortcut is None else "shortcut"
+        return check_nodes([*nodes, Node("add", Add(), ("body", last))])
+
+
+def as_layer(layers):
+    """Return a list of layers as a `Sequential`, anything else as it is."""
+    return Sequential(layers) if isinstance(layers, (list, tuple)) else layers
+
+
+def branch_nodes(branches, merge, owner):
+    """Return nodes of which each branch reads the input and `merge` all branches."""
+    if not isinstance(branches, (list, tuple)) or len(branches) < 2:
+        raise ValueError(f"{owner}: branches must be a list of at least two, got {branches!r}.")
+    nodes, ends = [], []
+    for i, branch in enumerate(branches, 1):
+        if branch is None:
+            ends.append(INPUT)
+            continue
+        name, layers = branch if is_named(branch) else (f"branch{i}", branch)
+        nodes.append(Node(name, as_layer(layers), (INPUT,)))
+        ends.append(name)
+    return check_nodes([*nodes, Node("merge", merge, tuple(ends))])
+
+
+def flatten_into(flat, nodes, prefix, paths, n_outputs):
+    """Append the leaves of `nodes`, and give `paths`, which has those of inputs, that of each."""
+    for name, layer, inputs in nodes:
+        if not layer.composite:
+            path = prefix + name
+            layer = layer if n_outputs is None else layer.resolved(n_outputs)
+            flat.append(Node(path, layer, tuple(map(paths.get, inputs))))
+        else:
+            if isinstance(layer, Graph) and layer.input_names is not None:
+                raise ValueError(
+                    f"Graph: a nested graph must have one input, got {layer.input_names!r} at "
+                    f"{prefix + name!r}."
+                )
+            inner = layer.wiring()
+            below = {INPUT: paths[inputs[0]]}
+            flatten_into(flat, inner, f"{prefix}{name}/", below, n_outputs)
+            path = below[last_name(layer, inner)]
+        paths[name] = path
+
+
+def last_name(layer, nodes):
+    """Return the name of the one node that is the output of a composite layer."""
+    names = layer._output_names(nodes) if isinstance(layer, Graph) else (nodes[-1].name,)
+    if len(names) > 1:
+        raise ValueError(f"Graph: a nested graph must have one output, got {names}.")
+    return names[0]
+
+
+def infer_shapes(nodes, input_shape, owner="Graph"):
+    """Return the output shape of every node by name, and of the inputs."""
+    found = named_shapes(nodes, input_shape, owner)
+    for name, layer, inputs in nodes:
+        try:
+            found[name] = layer.output_shape(*(found[entry] for entry in inputs))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{error} (node {name!r})") from None
+    return found
+
+
+def named_shapes(nodes, input_shape, owner):
+    """Return the shapes of the inputs that `nodes` read by name: of one, or of those of a dict."""
+    own = {node.name for node in nodes}
+    read = dict.fromkeys(name for node in nodes for name in node.inputs if name not in own)
+    if set(read) <= {INPUT}:
+        return {INPUT: sample_shape(input_shape, owner)}
+    if not isinstance(input_shape, dict) or set(input_shape) != set(read):
+        raise ValueError(
+            f"{owner}: input shape must be a dict of one for each input of {list(read)}, "
+            f"got {input_shape!r}."
+        )
+    return {name: sample_shape(shape, owner) for name, shape in input_shape.items()}
+
+
+def network_specs(nodes, found):
+    """Return the weights of all nodes by path, ``node/weight``."""
+    return {
+        f"{name}/{weight}": spec
+        for name, layer, inputs in nodes
+        for weight, spec in layer.weight_specs(*map(found.get, inputs)).items()
+    }

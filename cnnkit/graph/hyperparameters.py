@@ -1,0 +1,125 @@
+"""Hyper-parameters of a graph's layers by node name, as scikit-learn's Pipeline has them."""
+
+from sklearn.base import BaseEstimator
+
+from cnnkit.graph.graph import Graph, Residual, Sequential, as_layer
+from cnnkit.graph.wiring import is_named, name_layers
+from cnnkit.layers.base import Layer
+
+
+def deep_params(layer):
+    """Return the hyper-parameters of `layer` and, as ``name__key``, those of its parts."""
+    found = BaseEstimator.get_params(layer, deep=False)
+    for name, part in parts(layer).items():
+        found[name] = part
+        inner = as_layer(part)
+        if isinstance(inner, Layer):
+            found.update({f"{name}__{key}": value for key, value in deep_params(inner).items()})
+    return found
+
+
+def set_params(layer, params):
+    """Set hyper-parameters by the names of `deep_params`, and return `layer`.
+
+    As in scikit-learn, `layer`'s own come first, then whole parts, then those of parts. A part is
+    replaced by a changed copy, because other graphs may hold it too.
+    """
+    own = BaseEstimator.get_params(layer, deep=False)
+    for name in own.keys() & params.keys():
+        setattr(layer, name, params[name])
+    known = parts(layer)
+    changes, below = {}, {}
+    for key, value in params.items():
+        name, nested, inner = key.partition("__")
+        if name not in known and (nested or name not in own):
+            valid = list(dict.fromkeys([*own, *known]))
+            raise ValueError(
+                f"Invalid parameter {name!r} for estimator {layer}. "
+                f"Valid parameters are: {valid!r}."
+            )
+        if nested:
+            below.setdefault(name, {})[inner] = value
+        elif name not in own:
+            changes[name] = value
+    for name, inner in below.items():
+        changes[name] = changed(changes.get(name, known[name]), inner)
+    if changes:
+        replace(layer, changes)
+    return layer
+
+
+def parts(layer):
+    """Return what a composite layer is made of, by name: layers, and lists that stand for one.
+
+    Left out is what no parameter can be named after: names with ``__`` or of the layer's own
+    hyper-parameters; and lists where no list stands for a layer.
+    """
+    own = BaseEstimator.get_params(layer, deep=False)
+    try:
+        if "layers" in own and isinstance(layer, Sequential):
+            found = dict(name_layers(layer.layers, layer.owner))
+        elif "nodes" in own and isinstance(layer, Graph):
+            found = {name: part for name, part, _ in layer.nodes}
+        elif own.get("branches") is not None:
+            found = dict(name_branches(layer.branches))
+        else:
+            kinds = (Layer, list, tuple) if isinstance(layer, Residual) else Layer
+            return {name: part for name, part in own.items() if isinstance(part, kinds)}
+    except (TypeError, ValueError):  # a malformed list: `wiring` says what is wrong with it
+        return {}
+    return {
+        name: part
+        for name, part in found.items()
+        if isinstance(name, str)
+        and "__" not in name
+        and name not in own
+        and not (isinstance(layer, Graph) and isinstance(part, (list, tuple)))
+    }
+
+
+def name_branches(branches):
+    """Return ``(name, branch)`` for every branch."""
+    return [
+        branch if is_named(branch) else (f"branch{i}", branch)
+        for i, branch in enumerate(branches, 1)
+    ]
+
+
+def changed(part, params):
+    """Return a copy of a layer, or of a list that stands for one, with `params` set."""
+    layer = as_layer(part)
+    if not isinstance(layer, Layer):
+        raise TypeError(f"Graph: {list(params)} must be parameters of a layer, got {part!r}.")
+    layer = layer.with_params()
+    if parts(layer) or isinstance(layer, Graph):
+        set_params(layer, params)
+    else:
+        layer.set_params(**params)
+    return layer.layers if isinstance(part, (list, tuple)) else layer
+
+
+def replace(layer, changes):
+    """Give `layer` new parts by name, in a list of its own; no part changes its name."""
+    own = BaseEstimator.get_params(layer, deep=False)
+    if "layers" in own and isinstance(layer, Sequential):
+        before = name_layers(layer.layers, layer.owner)
+        items = [
+            changes.get(name, part) if item is part else (name, changes.get(name, part))
+            for item, (name, part) in zip(layer.layers, before, strict=True)
+        ]
+        after = name_layers(items, layer.owner)
+        names = [name for name, _ in before]
+        if [name for name, _ in after] != names:
+            items = [(name, part) for name, (_, part) in zip(names, after, strict=True)]
+        layer.layers = items
+    elif "nodes" in own and isinstance(layer, Graph):
+        layer.nodes = [(name, changes.get(name, part), at) for name, part, at in layer.nodes]
+    elif own.get("branches") is not None:
+        named = zip(layer.branches, name_branches(layer.branches), strict=True)
+        layer.branches = [
+            changes.get(name, part) if item is part else (name, changes.get(name, part))
+            for item, (name, part) in named
+        ]
+    else:
+        for name, part in changes.items():
+            setattr(layer, name, part)

@@ -1,0 +1,144 @@
+"""The functional form: layers called on symbols build a graph."""
+
+from cnnkit.graph.graph import Sequential
+from cnnkit.graph.wiring import INPUT, check_reads, name_layers
+from cnnkit.validate.shapes import sample_shape
+
+
+class Symbol:
+    """The output of a layer that has not run: what layers are called on and return.
+
+    Attributes
+    ----------
+    layer : Layer, or None for the input
+    inputs : tuple of Symbol
+    name : str or None
+    shape : tuple or None
+        Of one sample, as ``(H, W, C)``. None where it is not known: the input has none, or a layer
+        on the way has one filter or unit per class.
+    """
+
+    def __init__(self, layer, inputs, name=None, shape=None):
+        for entry in inputs:
+            if not isinstance(entry, Symbol):
+                raise TypeError(
+                    f"{type(layer).__name__}: inputs must be symbols such as Input(), "
+                    f"got {entry!r}."
+                )
+        self.layer = layer
+        self.inputs = tuple(inputs)
+        self.name = name
+        self.shape = shape if layer is None else self._inferred()
+
+    def _inferred(self):
+        """Return the output shape of the layer; raise where it does not take its inputs."""
+        shapes = [entry.shape for entry in self.inputs]
+        if not shapes or None in shapes:
+            return None
+        check_reads(f"{type(self.layer).__name__}: a call", self.layer, shapes)
+        leaves = Sequential([self.layer]).flattened() if len(shapes) == 1 else []
+        if any(layer.resolved(1) is not layer for _, layer, _ in leaves):
+            return None
+        return self.layer.output_shape(*shapes)
+
+    def __repr__(self):
+        if self.layer is not None:
+            return f"<output of {self.layer!r}>"
+        given = [] if self.shape is None else [str(self.shape)]
+        given += [] if self.name is None else [f"name={self.name!r}"]
+        return f"Input({', '.join(given)})"
+
+
+def Input(shape=None, *, name=None):
+    """Return the symbol of a network's input.
+
+    A layer called on symbols returns the symbol of its output. Every call has weights of its own.
+
+    Parameters
+    ----------
+    shape : tuple, default=None
+        ``(H, W, C)`` of one sample. With it every symbol has its `shape`, and a layer that does
+        not take its input is an error where it is called. The graph itself takes any shape.
+    name : str, default=None
+        Where a graph has several inputs, each needs one; the only input is called ``"input"``,
+        whatever its name.
+
+    Examples
+    --------
+    >>> from cnnkit import Add, Conv, Conv1x1, Graph, Input, ReLU
+    >>> x = Input()
+    >>> y = ReLU()(Conv(16, 3)(x))
+    >>> graph = Graph.from_outputs(Add()(y, Conv(16, 3)(y)))
+    >>> [name for name, _, _ in graph.nodes]
+    ['conv1', 'relu1', 'conv2', 'add1']
+    >>> x = Input((28, 28, 64))
+    >>> Conv1x1(x.shape[-1] // 2)(x).shape
+    (28, 28, 32)
+    >>> image, depth = Input(name="image"), Input(name="depth")
+    >>> graph = Graph.from_outputs(Add()(Conv(8)(image), Conv(8)(depth)))
+    >>> graph.output_shape({"image": (28, 28, 3), "depth": (28, 28, 1)})
+    (28, 28, 8)
+    """
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"Input: name must be a str, got {name!r}.")
+    return Symbol(None, (), name, None if shape is None else sample_shape(shape, "Input"))
+
+
+def collect(outputs, inputs=None):
+    """Return what `Graph` is made of that computes a symbol or a list of them.
+
+    `inputs` is the order of the inputs, if it is to be another than that in which they are read.
+    """
+    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    for symbol in outputs:
+        if not isinstance(symbol, Symbol):
+            raise TypeError(f"Graph: outputs must be symbols, got {symbol!r}.")
+    order = _in_order(outputs)
+    given = name_inputs([symbol for symbol in order if symbol.layer is None], inputs)
+    layers = [symbol for symbol in order if symbol.layer is not None]
+    if not layers:
+        raise ValueError("Graph: outputs must be those of layers, got the input itself.")
+    items = [s.layer if s.name is None else (s.name, s.layer) for s in layers]
+    names = {id(symbol): name for name, symbol in given.items()}
+    for symbol, (name, _) in zip(layers, name_layers(items, "Graph"), strict=True):
+        names[id(symbol)] = name
+    nodes = [
+        (names[id(symbol)], symbol.layer, tuple(names[id(entry)] for entry in symbol.inputs))
+        for symbol in layers
+    ]
+    return nodes, [names[id(symbol)] for symbol in outputs], list(given) if len(given) > 1 else None
+
+
+def name_inputs(found, wanted):
+    """Return the inputs that outputs follow from by name, in the order `wanted`."""
+    if wanted is not None:
+        same = isinstance(wanted, (list, tuple)) and set(map(id, wanted)) == set(map(id, found))
+        if not same or len(wanted) != len(found):
+            raise ValueError(
+                f"Graph: inputs must be all that the outputs follow from, {found}, got {wanted!r}."
+            )
+        found = wanted
+    if not found:
+        raise ValueError("Graph: outputs must follow from an Input(), got none.")
+    if len(found) == 1:
+        return {INPUT: found[0]}
+    names = [symbol.name for symbol in found]
+    if None in names or len(set(names)) < len(names):
+        raise ValueError(
+            f"Graph: several inputs must have names of their own, Input(name='...'), got {found}."
+        )
+    return dict(zip(names, found, strict=True))
+
+
+def _in_order(outputs):
+    """Return all symbols the outputs follow from, each after those it reads."""
+    order, seen, stack = [], set(), [(symbol, False) for symbol in reversed(outputs)]
+    while stack:
+        symbol, read = stack.pop()
+        if read:
+            order.append(symbol)
+        elif id(symbol) not in seen:
+            seen.add(id(symbol))
+            stack.append((symbol, True))
+            stack.extend((entry, False) for entry in reversed(symbol.inputs))
+    return order

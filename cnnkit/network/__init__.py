@@ -1,0 +1,5 @@
+"""A graph bound to arrays."""
+
+from cnnkit.network.network import Network
+
+__all__ = ["Network"]

@@ -1,0 +1,559 @@
+"""A graph bound to arrays: what runs."""
+
+from math import prod
+
+import numpy as np
+
+from cnnkit._native.norm import BatchNormOp
+from cnnkit._native.threads import one_blas_thread
+from cnnkit.data import images, scaling
+from cnnkit.exceptions import overflow_allowed
+from cnnkit.graph.graph import Graph, infer_shapes, network_specs
+from cnnkit.graph.summary import Summary
+from cnnkit.layers.base import Slots
+from cnnkit.layers.norm import FoldOp
+from cnnkit.network.placement import place
+from cnnkit.network.plan import Plan
+from cnnkit.network.prediction import PREDICT_BYTES
+from cnnkit.network.weights import Weights
+from cnnkit.validate import shapes
+from cnnkit.validate.arrays import (
+    PIECE,
+    blocks,
+    check_range,
+    check_unmasked,
+    empty_bytes,
+    real_dtype,
+)
+from cnnkit.validate.available_memory import check_memory
+from cnnkit.validate.pickles import check_parts, checking, stamped
+
+RUN_ANEW = 100  # batches that say what batch norms use at inference
+
+PICKLED = {  # the parts of a pickle, and their types
+    "graph": Graph,
+    "input_shape": (tuple, dict),
+    "n_outputs": (int, type(None)),
+    "batch_size": int,
+    "dtype": np.dtype,
+    "training": bool,
+    "algorithm": str,
+    "weights": Weights,
+    "rng": (np.random.Generator, type(None)),
+    "frozen": tuple,
+    "outputs": tuple,
+    "packed": bool,
+}
+
+
+class Network:
+    """A graph bound to arrays for one batch capacity.
+
+    All arrays are made once: the weights and gradients as one flat vector each, the activations
+    and their gradients side by side in one block of memory, where arrays that are not in use at
+    the same time share their place. A step then allocates nothing.
+
+    Parameters
+    ----------
+    graph : Graph
+    input_shape : tuple
+        ``(H, W, C)`` of one sample; of several inputs a dict of them by name.
+    n_outputs : int
+        What ``filters=None`` and ``units=None`` stand for.
+    batch_size : int, default=1
+        Most samples of one step.
+    dtype : {float32, float64}, default=float32
+    training : bool, default=False
+        Keep what `backward` needs. Otherwise layers that only train are left out and
+        activations reuse memory.
+    algorithm : str, default="auto"
+        Of all convolutions: see `cnnkit.functional.conv2d`.
+    weights : Weights, default=None
+        To share with another network; made, and zero, when None.
+    rng : numpy.random.Generator, default=None
+        Where dropout draws from.
+    frozen : tuple of str, default=()
+        Paths of layers that training leaves alone: their weights count as not trained, and nothing
+        is computed below the first layer that is. A frozen batch norm works as at inference.
+    scales : tuple of {"input", "targets"}, default=()
+        What is standardised by statistics kept beside the weights, such as
+        ``weights["input/mean"]``: see `cnnkit.data.scaling`. Whoever has them fills them in; until
+        then they change nothing but that uint8 is not scaled to [0, 1]. With `weights`, what they
+        have.
+    companions : int, default=0
+        Vectors of the length of the weights that training makes besides the gradients, such as the
+        averages of an optimizer: there must be memory for them, too.
+    predicts : bool, default=False
+        Whether training predicts with a network for inference besides: the same of its activations.
+
+    Attributes
+    ----------
+    weights : Weights
+        By path, such as ``weights["conv1/w"]``: arrays to read, change or assign.
+    grads : Weights or None
+        Of the same layout, filled by `backward`.
+    x : array of shape (batch_size, H, W, C)
+        The input, or the first of several. Its memory is used again by `forward`: fill it before
+        each.
+    xs : dict of arrays
+        All inputs by name, ``xs["input"]`` where there is one.
+    packed : bool
+        Whether weights were folded and packed once: see `resized`.
+    outputs, doutputs : lists of arrays of shape (batch_size, ...)
+        What `forward` computes, and their gradients, to be filled between `forward` and `backward`
+        (none without training). `output` and `doutput` are the first of them; the gradients of the
+        others are zero until they are filled.
+    activation_bytes : int
+        Memory of all activations and their gradients.
+
+    Raises
+    ------
+    MemoryError
+        If all that takes more memory than there is; before any is taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit import Conv, GlobalAvgPool, Network, Sequential
+    >>> network = Network(Sequential([Conv(), GlobalAvgPool()]), (8, 8, 1), 10, batch_size=4)
+    >>> _ = network.weights.initialise(np.random.default_rng(0))
+    >>> network.x[...] = 1
+    >>> network.forward(4).shape
+    (4, 10)
+    """
+
+    def __init__(
+        self,
+        graph,
+        input_shape,
+        n_outputs,
+        *,
+        batch_size=1,
+        dtype=np.float32,
+        training=False,
+        algorithm="auto",
+        weights=None,
+        rng=None,
+        frozen=(),
+        scales=(),
+        companions=0,
+        predicts=False,
+    ):
+        if not isinstance(graph, Graph):
+            raise TypeError(
+                f"Network: graph must be one, such as Sequential([...]), got {graph!r}."
+            )
+        if weights is not None and not isinstance(weights, Weights):
+            raise TypeError(f"Network: weights must be those of a network, got {weights!r}.")
+        self.graph = graph
+        self.n_outputs = n_outputs
+        self.batch_size = shapes.as_int(batch_size, "batch_size", "Network")
+        self.dtype = np.dtype(dtype)
+        self.training = training
+        self.algorithm = algorithm
+        self.rng = rng
+        self.frozen = tuple(frozen)
+        self.packed = False
+        self._nodes, self._outputs = graph.leaves(n_outputs)
+        paths = [node.name for node in self._nodes]
+        if not are_paths(self.frozen, paths):
+            raise ValueError(f"Network: frozen must be paths of layers {paths}, got {frozen!r}.")
+        self._inputs = graph.inputs_read()
+        self._shapes = infer_shapes(self._nodes, input_shape, "Network")
+        self.input_shape = self._shapes[self._inputs[0]]
+        if len(self._inputs) > 1:
+            self.input_shape = {name: self._shapes[name] for name in self._inputs}
+        specs = self._specs(scales if weights is None else scaling.kept(weights))
+        plan, offsets = self._lay_out()
+        size = sum(prod(spec.shape) for spec in specs.values()) * self.dtype.itemsize
+        companions = shapes.as_int(companions, "companions", "Network", 0)
+        vectors = (weights is None) + bool(training) + companions
+        known = {f"{vectors} times the weights": vectors * size}
+        if predicts:
+            one = self.activation_bytes // self.batch_size
+            known["prediction"] = min(self.activation_bytes, max(one, PREDICT_BYTES))
+        self._check_memory(known)
+        self.weights = Weights(specs, self.dtype) if weights is None else weights
+        if self.weights.specs != specs or self.weights.flat.dtype != self.dtype:
+            raise ValueError(f"Network: weights must be those of {graph}, got {weights}.")
+        self.grads = self.weights.like() if training else None
+        self._bind(plan, offsets, known)
+
+    def _specs(self, scales):
+        """Return all weights by path; those of frozen layers are not trained."""
+        if not isinstance(scales, (list, tuple)) or list(scales) not in scaling.SETS:
+            raise ValueError(f"Network: scales must be one of {scaling.SETS}, got {scales!r}.")
+        if scales and len(self._inputs) > 1:
+            raise ValueError(f"Network: scales must be () for several inputs, got {scales!r}.")
+        specs = {
+            path: spec._replace(trained=False) if path.rpartition("/")[0] in self.frozen else spec
+            for path, spec in network_specs(self._nodes, self._shapes).items()
+        }
+        channels = self._shapes[self._inputs[0]][-1]
+        return specs | scaling.specs(scales, channels, self.n_outputs)
+
+    def _lay_out(self):
+        """Return the plan, and where its arrays lie; take note of how large all of them are."""
+        frozen, inputs = set(self.frozen), self._inputs
+        plan = Plan(self._nodes, self._outputs, self._shapes, self.training, frozen, inputs)
+        sizes = {}
+        for name, shape in self._shapes.items():
+            whole = (self.batch_size, *shape)
+            shapes.check_product(whole, f"batch_size at {name!r}", self.batch_size, "Network")
+            sizes[name] = prod(whole) * self.dtype.itemsize
+        offsets, self.activation_bytes = place(plan.lifetimes(sizes))
+        return plan, offsets
+
+    def _check_memory(self, others):
+        name = f"activations of batch_size={self.batch_size}"
+        check_memory({name: self.activation_bytes} | others, "Network")
+
+    def _bind(self, plan, offsets, known):
+        """Make the arrays and the ops that work on them; `known` is memory needed besides.
+
+        Pages of arrays are the system's until they are used: what is too much is refused in time.
+        """
+        itemsize = self.batch_size * self.dtype.itemsize
+        block = empty_bytes(self.activation_bytes)
+
+        def array(slot):
+            if slot is None:
+                return None
+            *sides, channels = self._shapes[slot.name]
+            first, width = slot.part or (0, channels)
+            size = prod(sides) * width * itemsize
+            flat = block[offsets[slot.place] :][:size].view(self.dtype)
+            whole = flat.reshape(self.batch_size, *sides, width)
+            return whole[..., first : first + channels]
+
+        self.xs = {x.name: array(x) for x in plan.inputs}
+        self.x = self.xs[self._inputs[0]]
+        self.outputs = [array(output) for output in plan.outputs]
+        self.doutputs = [array(doutput) for doutput in plan.doutputs]
+        self._forward, backward, kept = [], [], 0
+        self._algorithms = {}
+        trained = {step.node.name for step in plan.steps} if self.training else set()
+        trained -= set(self.frozen)
+        for step in plan.steps:
+            sums = [SumOp(array(into), array(term)) for into, term in step.sums]
+            backward += sums[::-1]
+            if not step.runs:
+                continue
+            slots = Slots(
+                xs=[array(x) for x in step.xs],
+                y=array(step.y),
+                dxs=[array(dx) for dx in step.dxs],
+                dy=array(step.dy),
+                weights=self.weights.of(step.node.name),
+                grads=self.grads.of(step.node.name) if step.node.name in trained else {},
+                rng=self.rng,
+                algorithm=self.algorithm,
+                relu=step.fused_relu,
+            )
+            if step.fused_norm is not None:
+                self._forward.append(self._fold(step.fused_norm, slots))
+            op = step.node.layer.bind(slots)
+            kept += slots.kept_bytes
+            self._algorithms[step.node.name] = getattr(op, "algorithms", ())
+            if step.host is None:
+                self._forward.append(op)
+            if step.dy is not None:
+                backward.append(op)
+        self._backward = backward[::-1]
+        self._attach(known | {"what layers keep": kept})
+
+    def _attach(self, known):
+        """Give all ops one piece of memory to work in, if there is enough for it, too."""
+        ops = {id(op): op for op in self._forward + self._backward}.values()
+        size = max((getattr(op, "scratch_bytes", 0) for op in ops), default=0)
+        self._known = known | {"scratch": size}
+        self._check_memory(self._known)
+        scratch = empty_bytes(size)
+        for op in ops:
+            if hasattr(op, "attach"):
+                op.attach(scratch)
+        self._uses_blas = any(getattr(op, "uses_blas", False) for op in ops)
+
+    def _fold(self, norm, slots):
+        """Give `slots` the scale and shift of a batch norm, and return the op that fills them."""
+        slots.scale, slots.shift = np.empty((2, slots.y.shape[-1]), self.dtype)
+        weights = self.weights.of(norm.name)
+        return FoldOp(norm.layer, weights, slots.weights.get("b"), slots.scale, slots.shift)
+
+    def resized(self, batch_size, outputs=None, weights=None, *, packed=False):
+        """Return a network for inference of up to `batch_size` samples, with the same weights.
+
+        Parameters
+        ----------
+        batch_size : int
+        outputs : tuple of str, default=None
+            Paths of the nodes whose outputs are wanted, if not those of the graph; what they do
+            not need is left out.
+        weights : Weights, default=None
+            Others of the same layout to use in the place of this network's.
+        packed : bool, default=False
+            Take the weights as they are now: batch norms are folded and convolutions packed once,
+            here, rather than in every `forward`. Weights must not change while such a network is
+            in use, since some are read where they are.
+        """
+        other = Network.__new__(Network)
+        vars(other).update(
+            vars(self), batch_size=batch_size, training=False, grads=None, rng=None, packed=packed
+        )
+        if weights is not None:
+            other.weights = weights
+        if outputs is not None:
+            other._outputs = tuple(outputs)
+            other._nodes = needed(self._nodes, outputs)
+        plan, offsets = other._lay_out()
+        other._check_memory({})
+        other._bind(plan, offsets, {})
+        if packed:
+            other._prepack()
+        return other
+
+    def _prepack(self):
+        size = sum(getattr(op, "packed_bytes", 0) for op in self._forward)
+        self._check_memory(self._known | {"packed weights": size})
+        for op in self._forward:
+            if isinstance(op, FoldOp):
+                op.forward(0)
+            elif hasattr(op, "prepack"):
+                op.prepack(empty_bytes(op.packed_bytes))
+        self._forward = [op for op in self._forward if not isinstance(op, FoldOp)]
+
+    def activations(self, X, paths):
+        """Return what nodes give for images: feature maps, or the features of a layer.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), or of flat rows
+            In any real dtype and the scale of training: see `load`. Of several inputs a dict of
+            arrays by name.
+        paths : str or list of str
+            Names of nodes as `summary` shows them.
+
+        Returns
+        -------
+        activations : dict of arrays of shape (n, ...) by path
+        """
+        X, count = self._checked(X)
+        paths = [paths] if isinstance(paths, str) else list(dict.fromkeys(paths))
+        network = self.resized(max(1, min(count, 64)), tuple(paths), packed=True)
+        found = {
+            path: np.empty((count, *output.shape[1:]), self.dtype)
+            for path, output in zip(paths, network.outputs, strict=True)
+        }
+        for start in range(0, count, network.batch_size):
+            rows = slice(start, start + network.batch_size)
+            n = network.load(X, rows)
+            network.forward(n)
+            for array, output in zip(found.values(), network.outputs, strict=True):
+                array[rows] = output[:n]
+        return found
+
+    def _checked(self, X):
+        """Return `X`, an array or a dict of one for each of several inputs, and its samples."""
+        several = len(self._inputs) > 1
+        if several:
+            self._check_names(X)
+        checked = {}
+        for name in self._inputs:
+            given, called = (X[name], f"X[{name!r}]") if several else (X, "X")
+            check_unmasked(given, called, "Network")
+            given = np.asarray(given)[...]  # its shape stays, whoever gives it another meanwhile
+            real_dtype(given.dtype, called, "Network")
+            images.check_input_shape(given, self._shapes[name], "Network", called)
+            check_range(given, self.dtype, called, "Network")
+            checked[name] = given
+        counts = {name: len(given) for name, given in checked.items()}
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"Network: X must hold as many of each input, got {counts}.")
+        return checked if several else given, len(given)
+
+    def _check_names(self, X):
+        if not isinstance(X, dict) or set(X) != set(self._inputs):
+            got = list(X) if isinstance(X, dict) else type(X).__name__
+            raise ValueError(
+                f"Network: X must be a dict of an array for each of {self._inputs}, got {got}."
+            )
+
+    @property
+    def output(self):
+        """The first of `outputs`: the only one of most networks."""
+        return self.outputs[0]
+
+    @property
+    def doutput(self):
+        """The first of `doutputs`, None without training."""
+        return self.doutputs[0] if self.doutputs else None
+
+    def load(self, X, rows, change=None):
+        """Copy `X[rows]` to the first samples of `x`, and return how many there are.
+
+        Where the input is not standardised, uint8 is scaled to [0, 1].
+
+        Parameters
+        ----------
+        X : array of shape (n, ...)
+            Images of `input_shape`, flat or not, in any real dtype. Of several inputs a dict of
+            arrays by name, none of which `change` changes.
+        rows : slice or array of indices
+        change : callable, default=None
+            Changes a batch of images in place, as they are before they are standardised.
+        """
+        if len(self._inputs) == 1:
+            return self._load(X, rows, self.x, change)
+        self._check_names(X)
+        counts = {name: self._load(X[name], rows, x) for name, x in self.xs.items()}
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"Network: X must hold as many of each input, got {counts}.")
+        return counts[self._inputs[0]]
+
+    def _load(self, X, rows, x, change=None):
+        """Copy `X[rows]` to the first samples of the input `x`, and return how many there are."""
+        standardised = "input/mean" in self.weights
+        n = 0
+        for some in [rows] if isinstance(rows, slice) else self._some_of(rows):
+            out = x[n:]
+            if standardised and change is None:
+                batch = X[some]
+                n += len(batch)
+                scaling.load_standardised(batch, self.weights, out[: len(batch)])
+            else:
+                n += images.load_batch(X, some, out)
+        if change is not None:
+            change(x[:n])
+            if standardised:
+                scaling.standardise(x[:n], self.weights, images.unit(X.dtype))
+        return n
+
+    def _some_of(self, rows):
+        """Yield parts of `rows`, given by indices: what is picked by them is a copy."""
+        for some in blocks(len(rows), self.x, PIECE):
+            yield rows[some]
+
+    def forward(self, n):
+        """Run the first `n` samples of `xs`; return those of `output`, valid until the next.
+
+        In training all `doutputs` but the first are zero then: what nobody fills changes no
+        gradient.
+        """
+        self._check_count(n)
+        with one_blas_thread(self._uses_blas):
+            for op in self._forward:
+                op.forward(n)
+        for doutput in self.doutputs[1:]:
+            doutput[:n] = 0
+        return self.output[:n]
+
+    def backward(self, n):
+        """Fill `grads` from the first `n` samples of `doutputs`, the gradients of the outputs."""
+        if not self.training:
+            raise ValueError("Network: backward needs a network made with training=True.")
+        self._check_count(n)
+        with one_blas_thread(self._uses_blas):
+            for op in self._backward:
+                op.backward(n)
+
+    def run_anew(self, X, rows):
+        """Make every running statistic the mean over batches of the images `X[rows]`.
+
+        Batches are whole ones where there is one: a smaller one would count as much as the others.
+        """
+        norms = [op for op in self._forward if isinstance(op, BatchNormOp)]
+        momenta = [op.momentum for op in norms]
+        batches = min(max(1, len(rows) // self.batch_size), RUN_ANEW) if norms else 0
+        try:
+            for i in range(batches):
+                for op in norms:
+                    op.momentum = 1 / (i + 1)
+                batch = rows[i * self.batch_size : (i + 1) * self.batch_size]
+                with overflow_allowed():
+                    self.forward(self.load(X, batch))
+        finally:
+            for op, momentum in zip(norms, momenta, strict=True):
+                op.momentum = momentum
+
+    def _check_count(self, n):
+        shapes.as_int(n, "n", "Network", 0, self.batch_size)
+
+    def summary(self):
+        """Return a table of name, layer, output shape, weights and multiply-adds.
+
+        Its last column says which algorithm computes a layer's output, and in training the
+        gradients to its input and to its weights; "-" where there is no such gradient.
+        """
+        table = self.graph.summary(self.input_shape, self.n_outputs)
+        frozen, inputs = set(self.frozen), self._inputs
+        plan = Plan(self._nodes, self._outputs, self._shapes, True, frozen, inputs)
+        steps = {step.node.name: step for step in plan.steps}
+        rows = []
+        for row in table.rows:
+            names = self._algorithms.get(row.name)
+            if names:
+                step, (forward, to_x, to_w) = steps[row.name], names
+                trained = step.dy is not None and row.name not in self.frozen
+                names = forward, to_x if any(step.dxs) else "-", to_w if trained else "-"
+            rows.append(row._replace(algorithms=names or ()))
+        return Summary(rows)
+
+    def __getstate__(self):
+        state = {
+            "graph": self.graph,
+            "input_shape": self.input_shape,
+            "n_outputs": self.n_outputs,
+            "batch_size": self.batch_size,
+            "dtype": self.dtype,
+            "training": self.training,
+            "algorithm": self.algorithm,
+            "weights": self.weights,
+            "rng": self.rng,
+            "frozen": self.frozen,
+            "outputs": self._outputs,
+            "packed": self.packed,
+        }
+        return stamped(state)
+
+    def __setstate__(self, state):
+        with checking(state, "Network") as parts:
+            check_parts(parts, PICKLED, "Network")
+            outputs, packed = parts.pop("outputs"), parts.pop("packed")
+            self.__init__(**parts)
+            if packed or outputs != self._outputs:
+                vars(self).update(vars(self.resized(self.batch_size, outputs, packed=packed)))
+
+
+def needed(nodes, outputs):
+    """Return the nodes that the outputs, given by path, follow from."""
+    wanted = set(outputs)
+    unknown = wanted - {node.name for node in nodes}
+    if unknown or not wanted:
+        raise ValueError(
+            f"Network: outputs must be nodes of {[node.name for node in nodes]}, got {outputs}."
+        )
+    kept = []
+    for node in reversed(nodes):
+        if node.name in wanted:
+            kept.append(node)
+            wanted.update(node.inputs)
+    return kept[::-1]
+
+
+class SumOp:
+    """Add one reader's gradient of an array to the others'."""
+
+    def __init__(self, into, term):
+        self.into = into
+        self.term = term
+
+    def backward(self, n):
+        np.add(self.into[:n], self.term[:n], out=self.into[:n])
+
+
+def are_paths(names, paths):
+    """Say whether `names` are some of `paths`, none of them twice."""
+    known = set(paths)
+    return all(isinstance(name, str) and name in known for name in names) and (
+        len(set(names)) == len(names)
+    )

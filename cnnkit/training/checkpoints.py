@@ -1,0 +1,216 @@
+"""Training as it is at the end of an epoch, in a file: a run that goes on from it ends the same.
+
+Kept is what cannot be had again: the vectors that steps change, where random numbers are drawn
+from, and the figures of all epochs. The rest follows: whoever counts or compares epochs (patience,
+schedules, callbacks) is told of those there were.
+"""
+
+from dataclasses import dataclass, fields, replace
+from math import isnan
+
+import numpy as np
+
+from cnnkit.exceptions import ModelFormatError
+from cnnkit.files import tensors
+from cnnkit.training.stopping import Epoch
+from cnnkit.validate.arrays import extremes, fill
+from cnnkit.validate.values import short
+
+FORMAT = "cnnkit checkpoint 1"
+WEIGHT = "weight:"  # before the path of what prediction would use
+VECTOR = "vector:"  # before the name of what steps change
+FINITE = (VECTOR + "weights", VECTOR + "average", "best", "before")  # for moments see the optimizer
+PARTS = ("fit", "seed", "steps", "validated", "generators")
+FIGURES = [field.name for field in fields(Epoch) if field.name not in Epoch.LIVE]
+VALIDATED = ("validation_loss", "validation_score")
+MOST = {"before": 500_000, "epochs": 100_000}  # in a file they are small, as Python objects not
+
+
+@dataclass
+class State:
+    """All that a fit consists of between two epochs.
+
+    Attributes
+    ----------
+    fit : dict
+        Which fit it is: see `cnnkit.estimators.resume.describe`.
+    seed : int
+        What all its random numbers started from.
+    steps : int
+        Taken by the optimizer.
+    before : list of float
+        Loss curve of the fits that this one went on from.
+    epochs : list of Epoch
+    generators : dict of dict
+        State of everything that draws, by name.
+    vectors : dict of arrays
+        What steps change, by name.
+    best : array or None
+        Weights that did best on validation samples.
+    weights : dict of arrays
+        What prediction would use, by path.
+    """
+
+    fit: dict
+    seed: int
+    steps: int
+    before: list
+    epochs: list
+    generators: dict
+    vectors: dict
+    best: np.ndarray | None
+    weights: dict
+
+    @classmethod
+    def of(cls, run, watch, fit=None, seed=0):
+        """Return the state of a `Training` and its `Watch`; its arrays change as they do."""
+        return cls(
+            fit=fit,
+            seed=seed,
+            steps=run.steps,
+            before=run.loss_curve[: len(run.loss_curve) - len(watch.epochs)],
+            epochs=list(watch.epochs),
+            generators={k: rng.bit_generator.state for k, rng in run.generators().items()},
+            vectors=run.arrays(),
+            best=watch.best,
+            weights=dict(run.weights),
+        )
+
+    def apply(self, run, watch):
+        """Bring a `Training` and its `Watch`, both new and of the same fit, to this state."""
+        vectors, generators = run.arrays(), run.generators()
+        wanted = {name: (array.shape, array.dtype) for name, array in vectors.items()}
+        found = {name: (array.shape, array.dtype) for name, array in self.vectors.items()}
+        if self.best is not None:
+            wanted["best"] = (run.weights.flat.shape, run.weights.flat.dtype)
+            found["best"] = (self.best.shape, self.best.dtype)
+        _check("vectors", found, wanted)
+        for epoch in self.epochs[:1]:
+            _check("validated", epoch.validation_loss is not None, watch.validation is not None)
+        _check("generators", sorted(self.generators), sorted(generators))
+        for name, array in self.vectors.items():
+            fill(vectors[name], array)
+        for name, state in self.generators.items():
+            try:
+                _check_generator(state)
+                generators[name].bit_generator.state = state
+            except (AttributeError, ValueError, TypeError, KeyError, OverflowError) as error:
+                raise ModelFormatError(
+                    f"Checkpoint: generators must have sound states, got: {error}"
+                ) from None
+        losses = self.before + [epoch.loss for epoch in self.epochs]
+        run.resume(self.steps, losses, self.epochs)
+        watch.resume(self.epochs, self.best)
+
+    def copy(self):
+        """Return the same state, its vectors in memory of their own."""
+        vectors = {name: np.empty_like(array) for name, array in self.vectors.items()}
+        for name, array in self.vectors.items():
+            fill(vectors[name], array)
+        return replace(self, vectors=vectors)
+
+
+def check_length(max_iter, before):
+    """Raise a ValueError unless a file can hold so many epochs, after so many of other fits."""
+    for name, count, most in (("max_iter", max_iter, "epochs"), ("loss_curve_", before, "before")):
+        if count > MOST[most]:
+            raise ValueError(f"Checkpoint: {name} must be at most {MOST[most]}, got {count}.")
+
+
+def write(path, state):
+    """Put a state in a file: the old file or the new one is there, whole."""
+    arrays = {WEIGHT + name: array for name, array in state.weights.items()}
+    arrays |= {VECTOR + name: array for name, array in state.vectors.items()}
+    if state.best is not None:
+        arrays["best"] = state.best
+    arrays["before"] = np.array(state.before, np.float64)
+    arrays["epochs"] = np.array(
+        [list(epoch.figures().values()) for epoch in state.epochs], np.float64
+    )
+    data = {name: getattr(state, name) for name in PARTS if name != "validated"}
+    data["validated"] = state.epochs[0].validation_loss is not None
+    tensors.write(path, arrays, data, FORMAT, "Checkpoint")
+
+
+def read(path):
+    """Return the state in a file; what is wrong with it is a ModelFormatError."""
+    with tensors.reading(path, FORMAT, PARTS, "Checkpoint") as (data, file):
+        for name, most in MOST.items():
+            shape = file.shapes.get(name, ())
+            if shape[:1] > (most,):
+                raise ModelFormatError(
+                    f"Checkpoint: {name} must be at most {most}, got shape {shape}."
+                )
+        arrays = {name: file.read(name) for name in file.names}
+        for name in ("seed", "steps"):
+            if not isinstance(data[name], int) or not 0 <= data[name] < 1 << 63:
+                raise ModelFormatError(
+                    f"Checkpoint: {name} must be a count, got {short(data[name])}."
+                )
+        for name in ("fit", "generators"):
+            if not isinstance(data[name], dict):
+                raise ModelFormatError(f"Checkpoint: {name} must be an object.")
+        for name, array in arrays.items():
+            if name.startswith(WEIGHT) or name in FINITE:
+                _check_finite(name, array)
+        before, epochs = (arrays.get(name, np.empty(0, bool)) for name in ("before", "epochs"))
+        if before.dtype != np.float64 or before.ndim != 1:
+            raise ModelFormatError("Checkpoint: before must be a tensor of losses.")
+        if epochs.dtype != np.float64 or epochs.ndim != 2 or epochs.shape[1] != len(FIGURES):
+            raise ModelFormatError(f"Checkpoint: epochs must be a tensor of rows of {FIGURES}.")
+        numbers = np.arange(len(before) + 1, len(before) + len(epochs) + 1)
+        for name in ("loss", "seconds"):
+            _check_finite(name, epochs[:, FIGURES.index(name)])
+        if not len(epochs) or not np.array_equal(epochs[:, 0], numbers):
+            raise ModelFormatError("Checkpoint: epochs must follow one another.")
+        return State(
+            **{name: data[name] for name in PARTS if name != "validated"},
+            before=before.tolist(),
+            epochs=[_epoch(figures, data["validated"]) for figures in epochs.tolist()],
+            vectors=_starting(arrays, VECTOR),
+            best=arrays.get("best"),
+            weights=_starting(arrays, WEIGHT),
+        )
+
+
+def read_weights(path):
+    """Return the weights in a file alone, as a dict of arrays by path."""
+    with tensors.reading(path, FORMAT, PARTS, "Checkpoint") as (_, file):
+        found = {name: file.read(name) for name in file.names if name.startswith(WEIGHT)}
+        for name, array in found.items():
+            _check_finite(name, array)
+        return _starting(found, WEIGHT)
+
+
+def _epoch(figures, validated):
+    """Return an epoch of its figures."""
+    found = dict(zip(FIGURES, figures, strict=True))
+    if isnan(found["learning_rate"]):  # L-BFGS has none
+        found["learning_rate"] = None
+    if not validated:
+        found |= dict.fromkeys(VALIDATED)
+    return Epoch(**found | {"number": int(found["number"])})
+
+
+def _starting(arrays, prefix):
+    """Return the arrays whose names start with a prefix, without it."""
+    return {k.removeprefix(prefix): array for k, array in arrays.items() if k.startswith(prefix)}
+
+
+def _check_generator(state):
+    """Raise if there is a number below zero: NumPy before 2.0 takes those, as others."""
+    for value in state.values():
+        if isinstance(value, dict):
+            _check_generator(value)
+        elif isinstance(value, int) and value < 0:
+            raise ValueError(f"{short(value)} is below zero")
+
+
+def _check_finite(name, array):
+    if array.dtype.kind != "f" or not np.isfinite(extremes(array)).all():
+        raise ModelFormatError(f"Checkpoint: {name} must be finite numbers.")
+
+
+def _check(name, found, wanted):
+    if found != wanted:
+        raise ModelFormatError(f"Checkpoint: {name} must be {wanted}, got {short(found)}.")

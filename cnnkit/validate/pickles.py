@@ -1,0 +1,119 @@
+"""The base of all that has hyper-parameters: pickles are checked, and guesses answered.
+
+What pickles hold says its version, and is checked before it is used.
+
+Pickle itself can run anything: this keeps out other versions and damage, not malice. For files of
+strangers there is `cnnkit.load`.
+"""
+
+from contextlib import contextmanager, suppress
+from functools import partial
+from inspect import Parameter, Signature
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._pprint import _EstimatorPrettyPrinter
+
+from cnnkit.exceptions import ModelFormatError
+from cnnkit.validate import guesses, nesting
+
+KEY = "cnnkit_pickle"
+VERSION = 1  # of what is in a state
+FAULTS = (  # what unsound parts lead to: not what a signal's handler raises
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, NotImplementedError),
+    *(RecursionError, StopIteration, TypeError, ValueError),
+)
+
+
+def stamped(state):
+    """Return a state with the version of this one."""
+    return {**state, KEY: VERSION}
+
+
+@contextmanager
+def checking(state, owner):
+    """Give a state without its version; whatever is wrong with it is a ModelFormatError."""
+    found = state.get(KEY) if isinstance(state, dict) else None
+    if type(found) is not int or found != VERSION:
+        raise ModelFormatError(
+            f"{owner}: a pickle must be of version {VERSION}, got {str(found)[:80]!r}: it was "
+            f"written by another version of cnnkit, or is damaged."
+        )
+    try:
+        yield {name: value for name, value in state.items() if name != KEY}
+    except ModelFormatError:
+        raise
+    except FAULTS as error:
+        raise ModelFormatError(f"{owner}: a pickle must be sound, got: {error!r}") from error
+
+
+def check_parts(state, parts, owner):
+    """Raise unless a state has just the parts named, each of the type given for it."""
+    if state.keys() != parts.keys():
+        raise ModelFormatError(f"{owner}: a pickle must have {list(parts)}, got {list(state)}.")
+    for name, kinds in parts.items():
+        if not isinstance(state[name], kinds) or (isinstance(state[name], bool) and kinds is int):
+            raise ModelFormatError(
+                f"{owner}: {name} in a pickle must be of {kinds}, got {str(state[name])[:80]!r}."
+            )
+
+
+class Checked(BaseEstimator):
+    """Base of what has hyper-parameters: its pickles are checked when they are read.
+
+    An argument or a value it does not take is an error that names the right word, where
+    `cnnkit.validate.words` knows it.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        guesses.check_arguments(cls, args, kwargs)
+        return super().__new__(cls)
+
+    # what is shown of a class without a constructor of its own
+    __new__.__signature__ = Signature([Parameter("cls", Parameter.POSITIONAL_ONLY)])
+
+    @classmethod
+    def _get_param_names(cls):
+        """Return the names of hyper-parameters; scikit-learn would inspect the class every time."""
+        if "_param_names" not in vars(cls):
+            cls._param_names = tuple(super()._get_param_names())
+        return list(cls._param_names)
+
+    def __repr__(self, N_CHAR_MAX=700):
+        return nesting.shown(self, partial(super().__repr__, N_CHAR_MAX))
+
+    def __sklearn_clone__(self):
+        nesting.check(self)
+        return super().__sklearn_clone__()
+
+    def set_params(self, **params):
+        """Set hyper-parameters by name, and return what has them."""
+        try:
+            return super().set_params(**params)
+        except ValueError as error:
+            message = guesses.advised_name(self, params, str(error))
+            if message == str(error):
+                raise
+            raise ValueError(message) from None
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except ValueError as error:  # scikit-learn's InvalidParameterError
+            raise type(error)(guesses.advised(self, str(error))) from None
+
+    def __getstate__(self):
+        return stamped(super().__getstate__())
+
+    def __setstate__(self, state):
+        with checking(state, type(self).__name__) as parts:
+            super().__setstate__(parts)
+            self.get_params(deep=False)  # raises where one is missing
+            self._check_pickled(parts)
+
+    def _check_pickled(self, parts):
+        """Raise unless what else the state consists of goes together."""
+
+
+with suppress(AttributeError, KeyError):  # scikit-learn breaks long lines of what prints as it does
+    _dispatch = _EstimatorPrettyPrinter._dispatch
+    _dispatch[Checked.__repr__] = _dispatch[BaseEstimator.__repr__]
