@@ -28,11 +28,11 @@ under_each = for isa in $(INSTRUCTION_SETS); do echo "== instruction set: $$isa"
 # the others than the best, and the tests of what is other code under them
 OTHER_SETS = $$($(BIN)/python -P -c \
 	'from cnnkit._native.runtime import INSTRUCTION_SETS; print(*INSTRUCTION_SETS[:-1])')
-NATIVE := tests/layers $(addprefix tests/reliability/test_,accuracy.py convolutions.py denormals.py \
-	float_modes.py guard_pages.py layouts.py same_bits.py) $(addprefix tests/test_,blocks.py \
-	documents.py estimators.py functional_conv.py functional_other.py functional_pool.py \
-	im2col_engine.py losses.py models.py native_doors.py network.py optimizers.py plan.py \
-	runtime.py torch_agreement.py training.py)
+NATIVE := $(addprefix tests/,layers functional native $(addprefix reliability/test_,accuracy.py \
+	convolutions.py denormals.py float_modes.py guard_pages.py layouts.py same_bits.py \
+	torch_agreement.py) test_blocks.py docs/test_keras_listings.py estimators/test_classifier.py \
+	test_losses.py test_models.py $(addprefix network/test_,network.py plan.py) \
+	$(addprefix training/test_,loop.py optimizers.py))
 on_build = PYTHONPATH=$(CURDIR)/build/$(1)/package
 # handlers of signals that raise, and forks beside other threads, leave the tracer's lock locked
 UNTRACED := tests/reliability/test_interrupts.py tests/reliability/test_processes.py

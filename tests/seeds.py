@@ -17,9 +17,15 @@ import time
 from pathlib import Path
 
 import pytest
-import seeded
 
 TESTS = Path(__file__).resolve().parent
+
+
+def draws():
+    """Return how often tests have drawn: pytest finds the module in tests/support."""
+    import seeded
+
+    return seeded.draws
 
 
 class Note:
@@ -31,29 +37,29 @@ class Note:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self, collector):
-        before = seeded.draws
+        before = draws()
         report = yield
-        if seeded.draws > before:
+        if draws() > before:
             self.modules.append(collector.nodeid + "::")
         return report
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef):
-        before = seeded.draws
+        before = draws()
         value = yield
-        if seeded.draws > before:
+        if draws() > before:
             self.fixtures.add(fixturedef)
         return value
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
-        before = seeded.draws
+        before = draws()
         done = yield
         used = {
             fixture for given in item._fixtureinfo.name2fixturedefs.values() for fixture in given
         }
         in_module = item.nodeid.startswith(tuple(self.modules))
-        if seeded.draws > before or in_module or used & self.fixtures:
+        if draws() > before or in_module or used & self.fixtures:
             self.tests.append(item.nodeid)
         return done
 

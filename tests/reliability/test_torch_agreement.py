@@ -2,7 +2,7 @@
 
 The figures were made by PyTorch in float64; after a change of a case, make them anew with
 
-    PYTHONPATH=tests python tests/test_torch_agreement.py
+    PYTHONPATH=tests/support python tests/reliability/test_torch_agreement.py
 """
 
 from pathlib import Path

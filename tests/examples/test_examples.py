@@ -14,7 +14,7 @@ from joblib import parallel_config
 import cnnkit
 from cnnkit import Conv, Dense, GlobalAvgPool, ReLU
 
-FOLDER = Path(__file__).parents[1] / "examples"
+FOLDER = Path(__file__).parents[2] / "examples"
 NAMES = sorted(
     path.stem for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text()
 )

@@ -10,7 +10,7 @@ from oracles import integers
 
 from cnnkit.functional import conv2d
 
-PATH = Path(__file__).parents[1] / "examples" / "im2col.py"
+PATH = Path(__file__).parents[2] / "examples" / "im2col.py"
 
 
 @pytest.fixture(scope="module")

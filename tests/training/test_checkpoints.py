@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import seeded
 from estimator_data import (
     DROPPING,
     FLAT,
@@ -312,7 +313,7 @@ def test_kill_and_go_on(tmp_path):
         checkpoint = Checkpoint({str(tmp_path / "state")!r})
         small(max_iter=5).set_callbacks(checkpoint, Kill()).fit(X, Y)
     """
-    path = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
+    path = [os.path.dirname(seeded.__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
     assert python(code, PYTHONPATH=os.pathsep.join(path)).returncode == -signal.SIGKILL
     checkpoint = Checkpoint(tmp_path / "state", resume=True)
     found = small(max_iter=5).set_callbacks(checkpoint).fit(X, Y)

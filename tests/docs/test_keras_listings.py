@@ -107,7 +107,7 @@ def test_512_by_12_by_12_to_32_channels(layer, weights):
 
 # Listings for Keras
 
-PAGE = Path(__file__).parents[1] / "docs" / "keras_listings.md"
+PAGE = Path(__file__).parents[2] / "docs" / "keras_listings.md"
 NORM = 4  # numbers for each channel
 
 
