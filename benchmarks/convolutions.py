@@ -88,15 +88,13 @@ def with_cnnkit():
         if backward:
             slots.dy[...] = dy
 
-        uses_blas = getattr(op, "uses_blas", False)
-
         def forward():
-            with one_blas_thread(uses_blas):
+            with one_blas_thread(op.uses_blas):
                 op.forward(case.N)
             return slots.y
 
         def forward_backward():
-            with one_blas_thread(uses_blas):
+            with one_blas_thread(op.uses_blas):
                 op.forward(case.N)
                 op.backward(case.N)
             return slots.y, slots.dx, slots.grads["w"], slots.grads["b"]

@@ -119,6 +119,5 @@ def bound(layer, x, training=False):
         slots.dxs, slots.dy = [empty(x.shape)], empty(y_shape)
         slots.grads = {name: empty(spec.shape) for name, spec in specs.items()}
     op = layer.bind(slots)
-    if hasattr(op, "attach"):
-        op.attach(empty_bytes(op.scratch_bytes))
+    op.attach(empty_bytes(op.scratch_bytes))
     return op, slots

@@ -25,7 +25,11 @@ MAX_MARKS = 200_000  # commas and brackets in it: each may stand for a Python ob
 MAX_VALUES = 20_000  # in what is decoded: ResNet-50 has 616
 MAX_NAME = 1_000  # characters of one string
 
-LAYERS = {name: getattr(layers, name) for name in layers.__all__ if name != "Layer"}
+LAYERS = {
+    name: kind
+    for name, kind in vars(layers).items()
+    if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer
+}
 LAYERS |= {"Graph": Graph, "Sequential": Sequential, "Residual": Residual}
 GRAPHS = {"layer": LAYERS}  # what a graph is made of: classes by the key that names them
 PARAMETERS = GRAPHS | {  # what hyper-parameters of estimators are made of

@@ -16,6 +16,7 @@ from cnnkit.layers.dense import Dense, Flatten, Identity
 from cnnkit.layers.dropout import Dropout
 from cnnkit.layers.merge import Add, Concat, Multiply
 from cnnkit.layers.norm import BatchNorm, LocalResponseNorm
+from cnnkit.layers.op import Op
 from cnnkit.layers.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from cnnkit.layers.resize import Pad, Reshape, UpSample
 
@@ -39,6 +40,7 @@ __all__ = [
     "LocalResponseNorm",
     "MaxPool",
     "Multiply",
+    "Op",
     "Pad",
     "ReLU",
     "ReLU6",

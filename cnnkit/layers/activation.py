@@ -5,9 +5,10 @@ from numbers import Real
 import numpy as np
 from scipy.special import expit
 
-from cnnkit._native.activation import ActivationOp
+from cnnkit._native import activation as native
 from cnnkit._native.loss import softmax
 from cnnkit.layers.base import Layer
+from cnnkit.layers.op import Op
 from cnnkit.validate.arrays import blocks
 
 
@@ -24,6 +25,10 @@ class _Compiled(Layer):
     def bind(self, slots):
         saved = slots.y if self.keeps_output else slots.x
         return ActivationOp(self.kind, slots.x, slots.y, saved, slots.dy, slots.dx, self.alpha)
+
+
+class ActivationOp(native.ActivationOp, Op):
+    """A compiled activation on its arrays."""
 
 
 class ReLU(_Compiled):
@@ -129,7 +134,7 @@ class _Formula(Layer):
         raise NotImplementedError
 
 
-class FormulaOp:
+class FormulaOp(Op):
     """A `_Formula` on its arrays."""
 
     def __init__(self, layer, slots):

@@ -75,8 +75,7 @@ class Layer(Checked):
     """A step of a network, described by hyper-parameters alone.
 
     A layer holds no arrays: it can be cloned, printed, compared and searched over. `bind` makes
-    the op that computes, an object with ``forward(n)`` and ``backward(n)`` for the first n samples
-    of its arrays.
+    the `Op` that computes.
     """
 
     per_output = None  # the hyper-parameter whose None means one per output of the network
@@ -111,7 +110,7 @@ class Layer(Checked):
         return 0
 
     def bind(self, slots):
-        """Return the op of this layer on the arrays of `slots`."""
+        """Return the `Op` of this layer on the arrays of `slots`."""
         raise NotImplementedError(f"{type(self).__name__} has no op")
 
     def resolved(self, n_outputs):

@@ -2,7 +2,10 @@
 
 from math import prod
 
+from cnnkit._native import conv as native
+from cnnkit._native import depthwise
 from cnnkit.layers.base import Layer, WeightSpec, image_input
+from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
 
 
@@ -99,11 +102,16 @@ class Conv(Layer):
         return conv_op(windows, self._filters_and_groups(windows.C)[1], slots)
 
 
+class ConvOp(native.ConvOp, Op):
+    """A convolution or dense layer on its arrays."""
+
+
+class DepthwiseOp(depthwise.DepthwiseOp, Op):
+    """A convolution on its arrays whose channels have kernels of their own."""
+
+
 def conv_op(windows, groups, slots):
     """Return the op of a convolution: one loop along channels where each has its own kernel."""
-    from cnnkit._native.conv import ConvOp
-    from cnnkit._native.depthwise import DepthwiseOp
-
     arrays = (
         slots.x,
         slots.weights["w"],

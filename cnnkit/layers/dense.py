@@ -3,6 +3,7 @@
 from math import prod
 
 from cnnkit.layers.base import Layer, WeightSpec
+from cnnkit.layers.conv import ConvOp
 from cnnkit.validate import shapes
 
 
@@ -56,8 +57,6 @@ class Dense(Layer):
         return prod(self.weight_specs(input_shape)["w"].shape)
 
     def bind(self, slots):
-        from cnnkit._native.conv import ConvOp
-
         def pixels(array):
             return None if array is None else array.reshape(len(array), 1, 1, -1)
 

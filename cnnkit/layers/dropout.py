@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 
 from cnnkit.layers.base import Layer
+from cnnkit.layers.op import Op
 
 
 class Dropout(Layer):
@@ -46,7 +47,7 @@ class Dropout(Layer):
         return DropoutOp(float(self.rate), slots)
 
 
-class DropoutOp:
+class DropoutOp(Op):
     """y = x * mask and dx = dy * mask, the mask drawn anew in every forward."""
 
     def __init__(self, rate, slots):

@@ -6,6 +6,7 @@ import numpy as np
 
 from cnnkit._native.pool import AvgPoolOp
 from cnnkit.layers.base import Layer
+from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import blocks
 
@@ -81,7 +82,7 @@ class Add(_Merge):
         return AddOp(slots)
 
 
-class AddOp:
+class AddOp(Op):
     """y = x0 + x1 + ..., every dx a copy of dy."""
 
     def __init__(self, slots):
@@ -131,7 +132,7 @@ class Multiply(_Merge):
         return MultiplyOp(slots)
 
 
-class MultiplyOp:
+class MultiplyOp(Op):
     """y = a * b with b spread over pixels; da = dy * b, db = sum over pixels of dy * a."""
 
     def __init__(self, slots):
@@ -195,7 +196,7 @@ class Concat(_Merge):
         return ConcatOp(slots)
 
 
-class ConcatOp:
+class ConcatOp(Op):
     """Every input is a slice of y's channels, and its gradient the same slice of dy.
 
     Inputs that were written where they belong need no copy, nor do their gradients.

@@ -4,7 +4,9 @@ from numbers import Real
 
 import numpy as np
 
+from cnnkit._native import norm as native
 from cnnkit.layers.base import Layer, WeightSpec, image_input
+from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import blocks
 
@@ -63,8 +65,6 @@ class BatchNorm(Layer):
         }
 
     def bind(self, slots):
-        from cnnkit._native.norm import BatchNormOp
-
         weights, grads = slots.weights, slots.grads
         if not grads:
             return ScaleOp(self, slots)
@@ -93,17 +93,21 @@ class BatchNorm(Layer):
         return weights["gamma"] / np.sqrt(weights["var"] + self.eps)
 
 
-class ScaleOp:
+class BatchNormOp(native.BatchNormOp, Op):
+    """Batch normalisation on its arrays in training."""
+
+
+class ScaleOp(Op):
     """Batch normalisation at inference, and in training where the layer is frozen."""
 
     def __init__(self, layer, slots):
-        from cnnkit._native.norm import AffineOp
-
         self.layer = layer
         self.slots = slots
         self.scale = np.empty(slots.y.shape[-1], slots.y.dtype)
         weights = slots.weights
-        self.affine = AffineOp(slots.x, weights["mean"], self.scale, weights["beta"], slots.y)
+        self.affine = native.AffineOp(
+            slots.x, weights["mean"], self.scale, weights["beta"], slots.y
+        )
 
     def forward(self, n):
         self.scale[:] = self.layer.scale(self.slots.weights)
@@ -114,8 +118,10 @@ class ScaleOp:
             np.multiply(self.slots.dy[:n], self.scale, out=self.slots.dx[:n])
 
 
-class FoldOp:
+class FoldOp(Op):
     """Fill the scale and shift of a layer whose output is batch-normalised at inference."""
+
+    only_packs = True
 
     def __init__(self, layer, weights, bias, scale, shift):
         self.layer = layer
@@ -128,6 +134,9 @@ class FoldOp:
         self.scale[:], self.shift[:] = self.layer.scale_and_shift(self.weights)
         if self.bias is not None:
             self.shift += self.bias * self.scale
+
+    def prepack(self, memory):
+        self.forward(0)
 
 
 class LocalResponseNorm(Layer):
@@ -173,7 +182,7 @@ class LocalResponseNorm(Layer):
         return LocalResponseNormOp(self, slots)
 
 
-class LocalResponseNormOp:
+class LocalResponseNormOp(Op):
     """`LocalResponseNorm` on its arrays, by sums along channels."""
 
     def __init__(self, layer, slots):

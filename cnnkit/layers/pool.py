@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from cnnkit._native.pool import AvgPoolOp, MaxPoolOp
+from cnnkit._native import pool as native
 from cnnkit.layers.base import Layer, image_input
+from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
 
 
@@ -89,6 +90,14 @@ class AvgPool(Layer):
     def bind(self, slots):
         windows = pool_windows(self, slots.x.shape[1:], len(slots.x))
         return AvgPoolOp(windows, slots.x, slots.y, self.count_include_pad, slots.dy, slots.dx)
+
+
+class MaxPoolOp(native.MaxPoolOp, Op):
+    """`MaxPool` or `GlobalMaxPool` on its arrays."""
+
+
+class AvgPoolOp(native.AvgPoolOp, Op):
+    """`AvgPool` or `GlobalAvgPool` on its arrays."""
 
 
 def pool_windows(layer, input_shape, batch=1):

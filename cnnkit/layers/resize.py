@@ -2,8 +2,9 @@
 
 from math import prod
 
-from cnnkit._native.resize import ResampleOp
+from cnnkit._native import resize as native
 from cnnkit.layers.base import Layer, image_input
+from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
 
 
@@ -46,6 +47,10 @@ class UpSample(Layer):
         return ResampleOp(scale, self.method == "bilinear", slots.x, slots.y, slots.dy, slots.dx)
 
 
+class ResampleOp(native.ResampleOp, Op):
+    """`UpSample` on its arrays."""
+
+
 class Pad(Layer):
     """Surround images with zeros.
 
@@ -84,7 +89,7 @@ class Pad(Layer):
         return PadOp(slots, slice(top, top + H), slice(left, left + W))
 
 
-class PadOp:
+class PadOp(Op):
     """x is a window of y, dx the same window of dy."""
 
     def __init__(self, slots, rows, cols):

@@ -1,10 +1,10 @@
 """A graph bound to arrays: what runs."""
 
+from functools import partial
 from math import prod
 
 import numpy as np
 
-from cnnkit._native.norm import BatchNormOp
 from cnnkit._native.threads import one_blas_thread
 from cnnkit.data import images, scaling
 from cnnkit.exceptions import overflow_allowed
@@ -12,6 +12,7 @@ from cnnkit.graph.graph import Graph, infer_shapes, network_specs
 from cnnkit.graph.summary import Summary
 from cnnkit.layers.base import Slots
 from cnnkit.layers.norm import FoldOp
+from cnnkit.layers.op import Op
 from cnnkit.network.placement import place
 from cnnkit.network.plan import Plan
 from cnnkit.network.prediction import PREDICT_BYTES
@@ -213,48 +214,24 @@ class Network:
 
         Pages of arrays are the system's until they are used: what is too much is refused in time.
         """
-        itemsize = self.batch_size * self.dtype.itemsize
-        block = empty_bytes(self.activation_bytes)
-
-        def array(slot):
-            if slot is None:
-                return None
-            *sides, channels = self._shapes[slot.name]
-            first, width = slot.part or (0, channels)
-            size = prod(sides) * width * itemsize
-            flat = block[offsets[slot.place] :][:size].view(self.dtype)
-            whole = flat.reshape(self.batch_size, *sides, width)
-            return whole[..., first : first + channels]
-
+        array = partial(self._array, empty_bytes(self.activation_bytes), offsets)
         self.xs = {x.name: array(x) for x in plan.inputs}
         self.x = self.xs[self._inputs[0]]
         self.outputs = [array(output) for output in plan.outputs]
         self.doutputs = [array(doutput) for doutput in plan.doutputs]
         self._forward, backward, kept = [], [], 0
         self._algorithms = {}
-        trained = {step.node.name for step in plan.steps} if self.training else set()
-        trained -= set(self.frozen)
         for step in plan.steps:
             sums = [SumOp(array(into), array(term)) for into, term in step.sums]
             backward += sums[::-1]
             if not step.runs:
                 continue
-            slots = Slots(
-                xs=[array(x) for x in step.xs],
-                y=array(step.y),
-                dxs=[array(dx) for dx in step.dxs],
-                dy=array(step.dy),
-                weights=self.weights.of(step.node.name),
-                grads=self.grads.of(step.node.name) if step.node.name in trained else {},
-                rng=self.rng,
-                algorithm=self.algorithm,
-                relu=step.fused_relu,
-            )
+            slots = self._slots(step, array)
             if step.fused_norm is not None:
                 self._forward.append(self._fold(step.fused_norm, slots))
-            op = step.node.layer.bind(slots)
+            op = bound(step.node.layer, slots)
             kept += slots.kept_bytes
-            self._algorithms[step.node.name] = getattr(op, "algorithms", ())
+            self._algorithms[step.node.name] = op.algorithms
             if step.host is None:
                 self._forward.append(op)
             if step.dy is not None:
@@ -262,17 +239,43 @@ class Network:
         self._backward = backward[::-1]
         self._attach(known | {"what layers keep": kept})
 
+    def _array(self, block, offsets, planned):
+        """Return the part of `block` that is the array `planned`, or None for None."""
+        if planned is None:
+            return None
+        *sides, channels = self._shapes[planned.name]
+        first, width = planned.part or (0, channels)
+        size = prod(sides) * width * self.batch_size * self.dtype.itemsize
+        flat = block[offsets[planned.place] :][:size].view(self.dtype)
+        whole = flat.reshape(self.batch_size, *sides, width)
+        return whole[..., first : first + channels]
+
+    def _slots(self, step, array):
+        """Return what the layer of a step is bound to; `array` makes the arrays of the plan."""
+        name = step.node.name
+        trained = self.training and name not in self.frozen
+        return Slots(
+            xs=[array(x) for x in step.xs],
+            y=array(step.y),
+            dxs=[array(dx) for dx in step.dxs],
+            dy=array(step.dy),
+            weights=self.weights.of(name),
+            grads=self.grads.of(name) if trained else {},
+            rng=self.rng,
+            algorithm=self.algorithm,
+            relu=step.fused_relu,
+        )
+
     def _attach(self, known):
         """Give all ops one piece of memory to work in, if there is enough for it, too."""
         ops = {id(op): op for op in self._forward + self._backward}.values()
-        size = max((getattr(op, "scratch_bytes", 0) for op in ops), default=0)
+        size = max((op.scratch_bytes for op in ops), default=0)
         self._known = known | {"scratch": size}
         self._check_memory(self._known)
         scratch = empty_bytes(size)
         for op in ops:
-            if hasattr(op, "attach"):
-                op.attach(scratch)
-        self._uses_blas = any(getattr(op, "uses_blas", False) for op in ops)
+            op.attach(scratch)
+        self._uses_blas = any(op.uses_blas for op in ops)
 
     def _fold(self, norm, slots):
         """Give `slots` the scale and shift of a batch norm, and return the op that fills them."""
@@ -313,14 +316,11 @@ class Network:
         return other
 
     def _prepack(self):
-        size = sum(getattr(op, "packed_bytes", 0) for op in self._forward)
+        size = sum(op.packed_bytes for op in self._forward)
         self._check_memory(self._known | {"packed weights": size})
         for op in self._forward:
-            if isinstance(op, FoldOp):
-                op.forward(0)
-            elif hasattr(op, "prepack"):
-                op.prepack(empty_bytes(op.packed_bytes))
-        self._forward = [op for op in self._forward if not isinstance(op, FoldOp)]
+            op.prepack(empty_bytes(op.packed_bytes))
+        self._forward = [op for op in self._forward if not op.only_packs]
 
     def activations(self, X, paths):
         """Return what nodes give for images: feature maps, or the features of a layer.
@@ -461,7 +461,7 @@ class Network:
 
         Batches are whole ones where there is one: a smaller one would count as much as the others.
         """
-        norms = [op for op in self._forward if isinstance(op, BatchNormOp)]
+        norms = [op for op in self._forward if op.momentum is not None]
         momenta = [op.momentum for op in norms]
         batches = min(max(1, len(rows) // self.batch_size), RUN_ANEW) if norms else 0
         try:
@@ -524,6 +524,16 @@ class Network:
                 vars(self).update(vars(self.resized(self.batch_size, outputs, packed=packed)))
 
 
+def bound(layer, slots):
+    """Return the op of `layer` on the arrays of `slots`."""
+    op = layer.bind(slots)
+    if not isinstance(op, Op):
+        raise TypeError(
+            f"{layer.owner}: bind must return a cnnkit.layers.Op, got {type(op).__name__}."
+        )
+    return op
+
+
 def needed(nodes, outputs):
     """Return the nodes that the outputs, given by path, follow from."""
     wanted = set(outputs)
@@ -540,7 +550,7 @@ def needed(nodes, outputs):
     return kept[::-1]
 
 
-class SumOp:
+class SumOp(Op):
     """Add one reader's gradient of an array to the others'."""
 
     def __init__(self, into, term):

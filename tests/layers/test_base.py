@@ -20,6 +20,7 @@ from cnnkit import (
     ReLU,
     Sequential,
 )
+from cnnkit.layers import Op
 from cnnkit.layers.base import Slots, WeightSpec, count_weights
 
 LAYERS = [
@@ -117,7 +118,7 @@ def test_a_layer_of_ones_own():
         def bind(self, slots):
             return TwiceOp(slots)
 
-    class TwiceOp:
+    class TwiceOp(Op):
         def __init__(self, slots):
             self.slots = slots
 

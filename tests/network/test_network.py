@@ -414,4 +414,4 @@ def test_scratch_is_at_most_8_mb_whatever_the_batch(layer, shape, batch):
         ops = [*network._forward, *network._backward]
     finally:
         set_num_threads(None)
-    assert max(getattr(op, "scratch_bytes", 0) for op in ops) <= 8 << 20
+    assert max(op.scratch_bytes for op in ops) <= 8 << 20

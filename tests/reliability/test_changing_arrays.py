@@ -298,7 +298,7 @@ def test_shapes_that_change(trials):
     children.alone(changing_shapes, trials, quick=20, full=2_000, timeout=3600)
 
 
-class Meddler:
+class Meddler(layers.Op):
     """The op of a layer that gives its arrays other shapes, and puts others in their place."""
 
     scratch_bytes = 64

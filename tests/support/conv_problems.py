@@ -326,7 +326,7 @@ def run_layer(rng, conv, operands, memory):
 
     op(dxs=[dx], dy=dy, grads={"w": dw, "b": db}).backward(n)
     forward = op(relu=bool(relu), **({"scale": scale, "shift": b} if scaled else {}))
-    if packed and hasattr(forward, "prepack"):
+    if packed:
         forward.prepack(memory.empty((forward.packed_bytes,), np.uint8))
     forward.forward(n)
     assert np.isnan(y[n:]).all()

@@ -7,6 +7,7 @@ from oracles import avg_pool2d, conv2d, max_pool2d, numeric_slopes
 from seeded import generator
 
 from cnnkit import Graph, Input, Layer, Network
+from cnnkit.layers import Op
 from cnnkit.layers.base import WeightSpec
 
 
@@ -27,7 +28,7 @@ class Source(Layer):
         return SourceOp(slots)
 
 
-class SourceOp:
+class SourceOp(Op):
     """y = x and dx = dy; dx is 0 past the samples asked for."""
 
     def __init__(self, slots):

@@ -14,6 +14,7 @@ from hostile import hostile
 
 import cnnkit
 from cnnkit import augmentation, blocks, callbacks, display, functional, layers, models, schedules
+from cnnkit.files import json_text
 
 
 def images(*shape, dtype="f4"):
@@ -240,7 +241,7 @@ def public():
     found = {name: getattr(cnnkit, name) for name in cnnkit.__all__}
     found = {name: thing for name, thing in found.items() if not inspect.ismodule(thing)}
     found |= {name: getattr(functional, name) for name in functional.__all__}
-    found |= {name: getattr(layers, name) for name in layers.__all__}
+    found |= classes(layers, layers.Layer)
     found |= functions(blocks) | functions(models)
     found |= classes(schedules, schedules.Schedule)
     found |= {name: getattr(augmentation, name) for name in augmentation.__all__}
@@ -270,7 +271,7 @@ FUNCTIONS = {
     "softmax_cross_entropy": {"logits": ROWS, "targets": np.arange(4)},
     "softmax_cross_entropy_backward": {"logits": ROWS, "targets": np.arange(4)},
 }
-LAYERS = {name: {} for name in layers.__all__} | {
+LAYERS = {name: {} for name in json_text.LAYERS} | {
     "Add": {"branches": [layers.Conv(2), layers.Conv1x1(2)]},
     "Multiply": {"branches": [layers.Conv(2), layers.Conv1x1(2)]},
     "Concat": {"branches": [layers.Conv(2), layers.Conv1x1(3)]},
