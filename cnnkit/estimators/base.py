@@ -19,19 +19,19 @@ from cnnkit.estimators.inputs import check_images, prepare
 from cnnkit.estimators.named_layers import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE, Reals
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
-from cnnkit.estimators.setup import begin, choose, copies, draw_seed, generators
-from cnnkit.estimators.snapshot import CHANGING, become, snapshot, training_of
+from cnnkit.estimators.setup import begin, choose, copies, draw_seed, generators, make_watch
+from cnnkit.estimators.snapshot import CHANGING, set_learned, snapshot, training_of
+from cnnkit.estimators.targets import Targets
 from cnnkit.estimators.warnings import warn_of_no_progress
 from cnnkit.exceptions import DivergenceError, ModelFormatError, overflow_allowed
 from cnnkit.graph.graph import Graph
 from cnnkit.models import default
 from cnnkit.network.network import Network
 from cnnkit.network.prediction import check_outputs, inference_network, predict
-from cnnkit.schedules import is_planned
 from cnnkit.training.checkpoints import State
 from cnnkit.training.loop import Training
 from cnnkit.training.stopping import Validation, Watch
-from cnnkit.validate.arrays import check_unmasked, fill
+from cnnkit.validate.arrays import fill
 from cnnkit.validate.available_memory import check_memory
 from cnnkit.validate.guesses import answering
 from cnnkit.validate.pickles import Checked
@@ -41,8 +41,8 @@ AUTO = StrOptions({"auto"})
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 
 
-class BaseCNN(sklearn_callbacks.CallbackSupport, NamedLayers, Checked):
-    """Base of the estimators.
+class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
+    """Base of the classifier and the regressor, which write what `Targets` declares.
 
     Parameters
     ----------
@@ -309,18 +309,11 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, NamedLayers, Checked):
         if getattr(moment, "_skl_callbacks", []):  # which alone ask for it
             begun = describe_start(run.network.weights, run.loss_curve)
         fit = cache(partial(describe, moment, seed, begun, data, validation))
-        # L-BFGS has a rule of its own for the training loss, the size of the gradient; and a
-        # rate with an end is not to be cut off at its height
-        runs_on = moment.solver == "lbfgs" or is_planned(settings.schedule)
-        waits = moment.early_stopping or not runs_on
-        watch = Watch(
-            tol=moment.tol,
-            patience=moment.n_iter_no_change if waits else None,
-            validation=validation and Validation(loss=run.loss, **validation),
-            early_stopping=moment.early_stopping,
-            max_time=moment.max_time,
-            keep_finite=moment.on_divergence == "stop",
-            state=lambda run, watch: State.of(run, watch, fit(), seed),
+        watch = make_watch(
+            moment,
+            settings,
+            validation and Validation(loss=run.loss, **validation),
+            lambda run, watch: State.of(run, watch, fit(), seed),
         )
         if state is not None:
             go_on(state, run, watch, fit())
@@ -336,7 +329,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, NamedLayers, Checked):
             fitted=lambda: self._fitted(run, watch, data, run.weights.copy()),
         )
         run.renew_statistics(data.X, data.rows)
-        become(self, self._fitted(run, watch, data, run.weights))
+        set_learned(self, self._fitted(run, watch, data, run.weights))
         warn_of_no_progress(self, run.loss_curve[-len(watch.epochs) :])
         if watch.warning is not None:
             warnings.warn(watch.warning, ConvergenceWarning, stacklevel=3)
@@ -380,12 +373,13 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, NamedLayers, Checked):
 
     def _train_part(self, moment, data, run):
         """Learn one epoch from a part of a stream; an error leaves the training as it was."""
-        watch = Watch(listeners=[sklearn_callbacks.Ours(self, [Lines()])] if moment.verbose else [])
+        shown = [sklearn_callbacks.CallbackListener(self, [Lines()])] if moment.verbose else []
+        watch = Watch(listeners=shown)
         before, rates = State.of(run, watch).copy(), deepcopy(run.rates)
         try:
             run.run(*data.samples, epochs=1, watch=watch)
             learnt = self._fitted(run, watch, data, run.weights.copy())
-            become(self, learnt | {"_training": run})
+            set_learned(self, learnt | {"_training": run})
         except BaseException:
             if getattr(self, "_training", None) is not run:
                 before.apply(run, watch)
@@ -426,10 +420,6 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, NamedLayers, Checked):
             outputs /= outputs.dtype.type(1 + copies)
         check_outputs(outputs, type(self).__name__)
         return outputs
-
-    def _check_given(self, y, name="y"):
-        """Raise where targets are not what an array of NumPy would make of them."""
-        check_unmasked(y, name, type(self).__name__)
 
     def _test_augmentation(self, shape):
         """Return the augmentation of prediction: what leaves targets alone, or None.

@@ -9,7 +9,6 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from cnnkit.data.scaling import INPUT
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.labels import check_labels, is_numeric, shown
 from cnnkit.estimators.options import Reals, extends
@@ -92,8 +91,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     }
     _target_options = {"multi_output": True}  # noqa: RUF012
     _output_word = "class"
-    _dropout = 0.2  # of the default network
-    _longer = 1  # times the epochs that "auto" gives
+    _dropout = 0.2
 
     def __init__(self, layers=None, *, class_weight=None, label_smoothing=0.0, **shared):
         super().__init__(layers, **shared)
@@ -145,7 +143,6 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         check_labels(y, name, type(self).__name__)
 
     def _check_y(self, y):
-        """Return y as a vector of classes or an indicator of labels."""
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
@@ -159,7 +156,6 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         return column_or_1d(y, warn=True)
 
     def _learn(self, y, classes=None, part=False):
-        """Return what y, or all the classes there will be, teach about the outputs."""
         multilabel = y.ndim == 2
         if multilabel:
             known = np.arange(y.shape[1])
@@ -179,7 +175,6 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         return {"classes_": known, "multilabel_": multilabel, "n_outputs_": len(known)}
 
     def _check_learnt(self, learnt):
-        """Raise unless the outputs are those there are."""
         same = learnt["multilabel_"] == self.multilabel_
         if not same or not np.array_equal(learnt["classes_"], self.classes_):
             raise ValueError(
@@ -188,7 +183,6 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
             )
 
     def _encode(self, y, learnt, name="y"):
-        """Return y as a loss takes it."""
         if y.ndim == 2 or learnt["multilabel_"]:
             if y.shape[1:] != (learnt["n_outputs_"],) or not learnt["multilabel_"]:
                 raise ValueError(
@@ -210,7 +204,6 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         return np.searchsorted(known, y)
 
     def _class_weights(self, y, targets, learnt, weights):
-        """Return a factor for every sample, or None."""
         if self.class_weight is None:
             return None
         if learnt["multilabel_"]:
@@ -229,12 +222,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         factors = compute_class_weight(self.class_weight, classes=learnt["classes_"], y=y)
         return factors[targets]
 
-    def _scales(self, graph):
-        """Return what the network standardises."""
-        return (INPUT,)
-
     def _check_ending(self, graph):
-        """Raise where the graph ends in what the loss cannot use."""
         refuse_probabilities(graph, type(self).__name__)
 
     def _loss(self, learnt, weights):

@@ -11,7 +11,7 @@ from cnnkit.data.scaling import warn_of_another_scale
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.classifier import CNNClassifier
 from cnnkit.estimators.inputs import check_images
-from cnnkit.estimators.snapshot import OfOneMoment, become, of_one_moment, snapshot
+from cnnkit.estimators.snapshot import OfOneMoment, of_one_moment, set_learned, snapshot
 from cnnkit.network.prediction import check_outputs, inference_network, predict
 from cnnkit.validate.guesses import answering
 from cnnkit.validate.pickles import Checked
@@ -128,7 +128,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         }
         if hasattr(moment, "feature_names_in_"):
             learnt["feature_names_in_"] = moment.feature_names_in_
-        become(self, learnt)
+        set_learned(self, learnt)
         return self
 
     def transform(self, X):

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from cnnkit import models
 
 
-class Like(HasMethods):
+class InstanceWithMethods(HasMethods):
     """A constraint on hyper-parameters: an object with some methods, described in words."""
 
     def __init__(self, methods, words):
@@ -51,11 +51,11 @@ class Model(HasMethods):
 
 
 MODEL = Model()
-SCHEDULE = Like(["bind"], "a schedule such as cnnkit.schedules.Cosine()")
-AUGMENTATION = Like(
+SCHEDULE = InstanceWithMethods(["bind"], "a schedule such as cnnkit.schedules.Cosine()")
+AUGMENTATION = InstanceWithMethods(
     ["check", "apply", "without_mixing"], "an augmentation such as cnnkit.augmentation.Flip()"
 )
-ESTIMATOR = Like(["fit", "predict"], "a fitted estimator")
+ESTIMATOR = InstanceWithMethods(["fit", "predict"], "a fitted estimator")
 
 
 def extends(base):

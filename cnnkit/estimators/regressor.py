@@ -62,7 +62,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     }
     _target_options = {"multi_output": True, "y_numeric": True}  # noqa: RUF012
     _output_word = "target"
-    _longer = 2  # times the epochs of a classifier: numbers are still getting better then
+    _longer = 2  # than a classifier: numbers are still getting better then
     _dropout = 0.0  # it would shift the mean of what the last layer adds up
 
     def __init__(
@@ -119,16 +119,13 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     # Targets
 
     def _check_y(self, y):
-        """Return y as numbers, of shape (n,) or (n, several)."""
         y = np.asarray(y)
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _learn(self, y, classes=None, part=False):
-        """Return what y teaches about the outputs."""
         return {"n_outputs_": 1 if y.ndim == 1 else y.shape[1]}
 
     def _check_learnt(self, learnt):
-        """Raise unless the outputs are those there are."""
         if learnt["n_outputs_"] != self.n_outputs_:
             raise ValueError(
                 f"CNNRegressor: y must have {self.n_outputs_} targets, as before, "
@@ -136,7 +133,6 @@ class CNNRegressor(RegressorMixin, BaseCNN):
             )
 
     def _encode(self, y, learnt, name="y"):
-        """Return y as a loss takes it."""
         y = y[:, None] if y.ndim == 1 else y
         if y.shape[1:] != (learnt["n_outputs_"],):
             raise ValueError(
@@ -145,17 +141,10 @@ class CNNRegressor(RegressorMixin, BaseCNN):
             )
         return y.astype(np.float64)
 
-    def _class_weights(self, y, targets, learnt, weights):
-        return None
-
     def _scales(self, graph):
-        """Return what the network standardises."""
         if self.standardize_targets and gives_any_number(graph):
             return (INPUT, TARGETS)
         return (INPUT,)
-
-    def _check_ending(self, graph):
-        """Take any graph."""
 
     def _loss(self, learnt, weights):
         if self.loss == "huber":

@@ -14,9 +14,11 @@ from cnnkit.graph.graph import Graph, Sequential, infer_shapes, network_specs
 from cnnkit.layers import Dropout
 from cnnkit.network.network import Network
 from cnnkit.network.prediction import PREDICT_BATCH
+from cnnkit.schedules import is_planned
 from cnnkit.training import optimizers
 from cnnkit.training.lbfgs import VECTORS, BatchTraining
 from cnnkit.training.loop import Augmenter, Training
+from cnnkit.training.stopping import Watch
 from cnnkit.validate.arrays import check_range, check_unmasked, real_dtype
 
 
@@ -44,13 +46,25 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
     With `part` it is for one epoch, as `partial_fit` trains.
     """
     owner = type(estimator).__name__
-    graph, batch_size = settings.graph, settings.batch_size
-    full_batch = estimator.solver == "lbfgs"
-    if full_batch:
-        check_full_batch(estimator, graph)
-        batch_size = min(data.count, PREDICT_BATCH)
-    augmentation = estimator._augmentation()
+    if settings.full_batch:
+        check_full_batch(estimator, settings.graph)
     estimator._test_augmentation(data.shape)  # raises where prediction would
+    network = make_network(estimator, data, settings, rngs["dropout"], start, part)
+    if start is not None:
+        network.weights.take(start, owner)
+    else:
+        network.weights.initialise(rngs["weights"])
+        found = data.put_statistics(network.weights, estimator.standardize)
+        warn_of_data(found, data.X.dtype, estimator.standardize, owner)
+        set_initial(network, estimator.initial_weights, owner)
+    data.standardise_targets(network.weights, owner)
+    warn_of_small_batches(settings.graph, network, owner)
+    return make_training(estimator, data, settings, network, rngs)
+
+
+def make_network(estimator, data, settings, rng, start, part):
+    """Return a network for training, its weights zero; `rng` is what its dropout draws from."""
+    owner, graph = type(estimator).__name__, settings.graph
     n_outputs = data.learnt["n_outputs_"]
     dtype = real_dtype(data.X.dtype, "X", owner) if start is None else start.flat.dtype
     data.check_range(dtype, owner)
@@ -58,11 +72,11 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
         graph,
         data.shape,
         n_outputs,
-        batch_size=batch_size,
+        batch_size=min(data.count, PREDICT_BATCH) if settings.full_batch else settings.batch_size,
         dtype=dtype,
         training=True,
         algorithm=estimator.algorithm,
-        rng=rngs["dropout"],
+        rng=rng,
         frozen=frozen_paths(estimator.frozen, graph, owner),
         scales=estimator._scales(graph) if start is None else scaling.kept(start),
         companions=companions(estimator, part),
@@ -72,29 +86,43 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
     estimator._check_ending(graph)
     if network.frozen and not network.weights.trained:
         raise ValueError(f"{owner}: frozen must leave a layer to train, got {estimator.frozen!r}.")
-    if start is not None:
-        network.weights.take(start, owner)
-    else:
-        network.weights.initialise(rngs["weights"])
-        found = data.put_statistics(network.weights, estimator.standardize)
-        warn_of_data(found, data.X.dtype, estimator.standardize, owner)
-        set_initial(network, estimator.initial_weights, owner)
-    data.standardise_targets(network.weights, owner)
-    warn_of_small_batches(graph, network, owner)
+    return network
+
+
+def make_training(estimator, data, settings, network, rngs):
+    """Return a run of a network whose weights and scales are those to start from."""
     loss = estimator._loss(data.learnt, network.weights)
-    if full_batch:
-        order = rngs["order"] if estimator.shuffle else None
+    order = rngs["order"] if estimator.shuffle else None
+    if settings.full_batch:
         return BatchTraining(network, loss, settings.alpha, estimator.tol, order)
-    steps = -(-data.count // batch_size)
+    steps = -(-data.count // network.batch_size)
+    augmentation = estimator._augmentation()
     return Training(
         network,
         loss,
         make_optimizer(estimator, settings, network.weights),
-        rngs["order"] if estimator.shuffle else None,
+        order,
         rates=settings.schedule.bind(settings.learning_rate_init, steps, settings.epochs),
         augment=augmentation and Augmenter(augmentation, loss, rngs["augmentation"]),
         clip_norm=estimator.clip_norm,
         ema_decay=estimator.ema_decay,
+    )
+
+
+def make_watch(estimator, settings, validation, state):
+    """Return the `Watch` of a fit; ``state(run, watch)`` gives what a checkpoint holds."""
+    # L-BFGS has a rule of its own for the training loss, the size of the gradient; and a
+    # rate with an end is not to be cut off at its height
+    runs_on = settings.full_batch or is_planned(settings.schedule)
+    waits = estimator.early_stopping or not runs_on
+    return Watch(
+        tol=estimator.tol,
+        patience=estimator.n_iter_no_change if waits else None,
+        validation=validation,
+        early_stopping=estimator.early_stopping,
+        max_time=estimator.max_time,
+        keep_finite=estimator.on_divergence == "stop",
+        state=state,
     )
 
 

@@ -62,7 +62,7 @@ def train(estimator, run, watch, *, display, epochs, given, fitted):
     callbacks = getattr(estimator, "_skl_callbacks", [])
     ours = display + [callback for callback in callbacks if isinstance(callback, Callback)]
     if ours:
-        watch.listeners.append(Ours(estimator, ours))
+        watch.listeners.append(CallbackListener(estimator, ours))
     if display:
         run = partial(run_alone, estimator, run, display)
     if not callbacks:
@@ -77,7 +77,7 @@ def train(estimator, run, watch, *, display, epochs, given, fitted):
 
         context = CallbackSupportMixin._init_callback_context(estimator, max_subtasks=epochs)
         context.call_on_fit_task_begin(estimator=estimator, **given)
-        watch.listeners.append(Tasks(estimator, context, given, fitted))
+        watch.listeners.append(TaskListener(estimator, context, given, fitted))
         run()
         context.call_on_fit_task_end(estimator=estimator, **given, reconstruction_attributes=fitted)
 
@@ -97,7 +97,7 @@ def run_alone(estimator, run, callbacks):
             callback.teardown(estimator, None)
 
 
-class Ours:
+class CallbackListener:
     """A listener of `Watch` that tells cnnkit's own callbacks."""
 
     def __init__(self, estimator, callbacks):
@@ -105,20 +105,20 @@ class Ours:
         self.callbacks = callbacks
 
     def resume(self, epochs):
-        """Tell all of them of the epochs before a checkpoint."""
+        """Tell all callbacks of the epochs before a checkpoint."""
         for callback in self.callbacks:
             callback.on_resume(self.estimator, epochs)
 
     def begin(self):
-        """Nobody asked."""
+        """Do nothing: cnnkit's callbacks hear of the end of an epoch alone."""
 
     def end(self, epoch):
-        """Tell all of them, and say whether one wants to stop."""
+        """Tell all callbacks, and say whether one wants to stop."""
         told = [callback.on_epoch_end(self.estimator, epoch) for callback in self.callbacks]
         return any(told)
 
 
-class Tasks:
+class TaskListener:
     """A listener of `Watch` that makes every epoch a task of scikit-learn's."""
 
     def __init__(self, estimator, context, given, fitted):
@@ -128,7 +128,7 @@ class Tasks:
         self.fitted = fitted
 
     def resume(self, epochs):
-        """Epochs of another process are no tasks of this one."""
+        """Do nothing: epochs of another process are no tasks of this one."""
 
     def begin(self):
         """Open the task of an epoch."""
@@ -136,7 +136,7 @@ class Tasks:
         self.task.call_on_fit_task_begin(estimator=self.estimator, **self.given)
 
     def end(self, epoch):
-        """Close it, and say whether a callback wants to stop."""
+        """Close the task, and say whether a callback wants to stop."""
         return self.task.call_on_fit_task_end(
             estimator=self.estimator, **self.given, reconstruction_attributes=self.fitted
         )

@@ -20,7 +20,7 @@ def snapshot(estimator):
     return found
 
 
-def become(estimator, learnt):
+def set_learned(estimator, learnt):
     """Put `learnt` in the place of what an estimator had learnt, all at once.
 
     Whoever looks at it meanwhile, a signal's handler or another thread, finds it before or after.
