@@ -8,8 +8,11 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-MODULES = sorted(path.stem for path in Path("src").glob("*.pyx"))
-KERNELS = [f"src/simd/{stem}.c" for stem in ("kernels", "sums", "winograd", "depthwise", "softmax")]
+SRC = Path("src")
+MODULES = sorted(SRC.glob("*/*.pyx"))
+KERNELS = sorted(map(str, SRC.glob("simd/*.c")))  # compiled for each instruction set
+THREADS = sorted(map(str, SRC.glob("threads/*.c")))  # and what chooses and runs them
+HEADERS = sorted(map(str, [*SRC.glob("*/*.h"), *SRC.glob("*/*.pxd")]))
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -46,10 +49,14 @@ CHOSEN = BUILDS[BUILD]
 FLAGS += CHOSEN.get("flags", [])
 DIRECTIVES |= CHOSEN.get("directives", {})
 BUILD_BASE = f"build/{BUILD}" if BUILD else "build"  # no build takes the objects of another
-INSTRUCTION_SETS = {"portable": []}
-if platform.machine().lower() in ("x86_64", "amd64"):
-    INSTRUCTION_SETS["avx2"] = ["-mavx2", "-mfma"]
-    INSTRUCTION_SETS["avx512"] = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"]
+# The flags of every instruction set in src/simd/isa.h, by processor, the best set last
+X86 = {
+    "portable": [],
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"],
+}
+PROCESSORS = {"x86_64": X86, "amd64": X86}
+INSTRUCTION_SETS = PROCESSORS.get(platform.machine().lower(), {"portable": []})
 
 
 class BuildExt(build_ext):
@@ -78,27 +85,29 @@ class BuildExt(build_ext):
                     KERNELS,
                     output_dir=str(Path(self.build_temp) / f"{isa}-{real}"),
                     macros=[("ISA", isa), ("REAL", real)],
-                    depends=["src/simd/kernels.h", "src/simd/vector.h"],
+                    depends=HEADERS,
                     extra_postargs=[*FLAGS, *flags],
                 )
         return objects
 
 
-def extension(stem):
+def extension(path):
+    runtime = path.stem == "runtime"
     return Extension(
-        f"cnnkit._native.{stem}",
-        [f"src/{stem}.pyx"]
-        + (["src/simd/dispatch.c", "src/simd/pool.c"] if stem == "runtime" else []),
-        include_dirs=["src/simd"],
-        define_macros=[("CNNKIT_X86", "1")] if len(INSTRUCTION_SETS) > 1 else [],
-        depends=[str(path) for path in Path("src").rglob("*.[hp]*")],
+        f"cnnkit._native.{path.stem}",
+        [str(path)] + (THREADS if runtime else []),
+        include_dirs=["src/simd", "src/threads"],
+        define_macros=[("CNNKIT_SETS(X)", " ".join(f"X({isa})" for isa in INSTRUCTION_SETS))]
+        if runtime
+        else [],
+        depends=HEADERS,
     )
 
 
 setup(
     ext_modules=cythonize(
-        [extension(stem) for stem in MODULES],
-        include_path=["src"],
+        [extension(path) for path in MODULES],
+        include_path=[str(SRC)],
         build_dir=f"{BUILD_BASE}/cython",
         compiler_directives=DIRECTIVES,
     ),

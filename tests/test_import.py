@@ -144,4 +144,4 @@ class TestWithoutCompiledModules:
         assert "Install cnnkit again: `" in self.error(root)
 
     def test_modules_are_those_of_the_sources(self):
-        assert sorted(_native.MODULES) == sorted(path.stem for path in ROOT.glob("src/*.pyx"))
+        assert sorted(_native.MODULES) == sorted(path.stem for path in ROOT.glob("src/*/*.pyx"))

@@ -15,6 +15,7 @@ MODULES = (
     "pool",
     "resize",
     "runtime",
+    "shared_context",
 )
 
 

@@ -4,7 +4,9 @@ import contextlib
 import functools
 import os
 
-from cnnkit._native.runtime import Held, num_threads, set_num_threads
+from cnnkit._native import runtime
+from cnnkit._native.runtime import num_threads, set_num_threads
+from cnnkit._native.shared_context import SharedContext
 
 __all__ = ["num_threads", "one_blas_thread", "set_num_threads"]
 
@@ -51,7 +53,8 @@ def _blas_libraries():
 _blas_limit = _BlasLimit()
 # two overlapping limits of threadpoolctl would each restore what they found, and the last to end
 # could leave BLAS limited for good: users are counted
-_one_blas_thread = Held(_blas_limit.begin, _blas_limit.end)
+_one_blas_thread = SharedContext(_blas_limit.begin, _blas_limit.end)
+runtime.one_blas_thread = _one_blas_thread
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_one_blas_thread.reset)
 

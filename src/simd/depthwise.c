@@ -9,7 +9,6 @@
  *     | 0  | 1  | 2  | 3  | 4  | 5  |   *   | j  |  ->  | 0  | 1  | 2  | 3  |   acc[p] += x[p + j] w[j]
  *     +----+----+----+----+----+----+       +----+      +----+----+----+----+
  */
-#include "kernels.h"
 #include "vector.h"
 
 #define BLOCK 4
@@ -119,7 +118,7 @@ INLINE void vector_output(const Depthwise *d, const REAL *x, const REAL *w, cons
         }                                                                                        \
     }
 
-static void line(const Depthwise *d, ptrdiff_t count, const void *x_, const void *w_,
+void NAMED(depthwise)(const Depthwise *d, ptrdiff_t count, const void *x_, const void *w_,
                  const void *bias_, int flags, void *y_)
 {
     const REAL *x = x_, *w = w_, *bias = bias_;
@@ -169,7 +168,7 @@ INLINE void weights_block(const int count, const int cols, const int share, cons
     default: WEIGHTS(3, share);                                                                  \
     }
 
-static void weights(const Depthwise *d, ptrdiff_t count, const void *x_, const void *dy_,
+void NAMED(depthwise_weights)(const Depthwise *d, ptrdiff_t count, const void *x_, const void *dy_,
                     void *dw_, void *db_)
 {
     const REAL *x = x_, *dy = dy_;
@@ -212,5 +211,3 @@ static void weights(const Depthwise *d, ptrdiff_t count, const void *x_, const v
             }
     }
 }
-
-const DepthwiseLines JOIN(cnnkit_depthwise, ISA, REAL) = {.forward = line, .weights = weights};

@@ -5,7 +5,6 @@
  * ln 2 is taken off in two parts so that r is exact enough (Cody & Waite, 1980); exp(r) is its
  * Taylor polynomial; 2^k is added to the exponent. t is never above 0; below LEAST the result is 0.
  */
-#include "kernels.h"
 #include "vector.h"
 
 #include <assert.h>
@@ -42,7 +41,7 @@ INLINE vector exponential(vector t)
     return choose(t == t, p, t); /* NaN stays NaN */
 }
 
-static double softmax(ptrdiff_t n, const void *x_, void *y_, double *top)
+double NAMED(softmax)(ptrdiff_t n, const void *x_, void *y_, double *top)
 {
     assert(n >= 1);
     const REAL *x = x_;
@@ -77,5 +76,3 @@ static double softmax(ptrdiff_t n, const void *x_, void *y_, double *top)
     *top = highest;
     return total;
 }
-
-const Softmax JOIN(cnnkit_softmax, ISA, REAL) = softmax;

@@ -4,7 +4,6 @@
  * rounding took from it (Kahan, 1965). However many numbers there are, the error is therefore that
  * of a block: below TERMS / 2 roundings of the sum of magnitudes where these are alike.
  */
-#include "kernels.h"
 #include "vector.h"
 
 INLINE void add_vector(vector x, REAL *sum_, REAL *lost_)
@@ -15,7 +14,7 @@ INLINE void add_vector(vector x, REAL *sum_, REAL *lost_)
     store(lost, lost_);
 }
 
-static void add(ptrdiff_t n, const void *x_, void *total)
+void NAMED(sum_vector)(ptrdiff_t n, const void *x_, void *total)
 {
     const REAL *x = x_;
     REAL *sum = total, *lost = sum + n;
@@ -99,7 +98,7 @@ INLINE void sum_rows(const int kind, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t step
     }
 }
 
-static void values(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t step, const void *mean,
+void NAMED(sum_values)(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t step, const void *mean,
                    void *total)
 {
     if (mean)
@@ -108,7 +107,7 @@ static void values(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t step, c
         sum_rows(VALUES, rows, n, step, x, NULL, NULL, total);
 }
 
-static void moments(ptrdiff_t rows, ptrdiff_t n, const void *x, const void *dy, const void *mean,
+void NAMED(sum_moments)(ptrdiff_t rows, ptrdiff_t n, const void *x, const void *dy, const void *mean,
                     void *total)
 {
     if (dy)
@@ -116,66 +115,3 @@ static void moments(ptrdiff_t rows, ptrdiff_t n, const void *x, const void *dy, 
     else
         sum_rows(SQUARES, rows, n, n, x, NULL, mean, total);
 }
-
-/* ---- windows of an image ----------------------------------------------------------------- */
-
-/* A few vectors of channels, or one channel, of a window of any size. */
-#define WINDOW(name, type, vectors, known, LOAD, STORE)                                          \
-    INLINE void name(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width, REAL share,   \
-                     const REAL *x, REAL *y)                                                     \
-    {                                                                                            \
-        type block[vectors], sum[vectors], lost[vectors];                                        \
-        ptrdiff_t room = TERMS;                                                                  \
-        UNROLL for (int v = 0; v < vectors; v++) block[v] = sum[v] = lost[v] = (type){0};        \
-        if (rows * cols <= TERMS) {                                                              \
-            for (ptrdiff_t i = 0; i < rows; i++)                                                 \
-                for (ptrdiff_t j = 0; j < cols; j++)                                             \
-                    UNROLL for (int v = 0; v < vectors; v++)                                     \
-                        block[v] += LOAD(x + (i * width + j) * C + v * LANES);                   \
-            UNROLL for (int v = 0; v < vectors; v++) STORE(block[v] * share, y + v * LANES);     \
-            return;                                                                              \
-        }                                                                                        \
-        for (ptrdiff_t i = 0; i < rows; i++, x += width * C) {                                   \
-            const REAL *pixel = x;                                                               \
-            for (ptrdiff_t left = cols; left > 0;) {                                             \
-                const ptrdiff_t some = left < room ? left : room;                                \
-                for (ptrdiff_t j = 0; j < some; j++, pixel += C)                                 \
-                    UNROLL for (int v = 0; v < vectors; v++) block[v] += LOAD(pixel + v * LANES);\
-                left -= some;                                                                    \
-                room -= some;                                                                    \
-                if (room == 0) {                                                                 \
-                    UNROLL for (int v = 0; v < vectors; v++) {                                   \
-                        ADD(known, block[v], sum[v], lost[v]);                                    \
-                        block[v] = (type){0};                                                    \
-                    }                                                                            \
-                    room = TERMS;                                                                \
-                }                                                                                \
-            }                                                                                    \
-        }                                                                                        \
-        UNROLL for (int v = 0; v < vectors; v++) {                                               \
-            ADD(known, block[v], sum[v], lost[v]);                                                \
-            STORE(sum[v] * share, y + v * LANES);                                                \
-        }                                                                                        \
-    }
-WINDOW(window_vectors, vector, 4, numbers, load, store)
-WINDOW(window_vector, vector, 1, numbers, load, store)
-WINDOW(window_channel, REAL, 1, number, LOAD_ONE, STORE_ONE)
-
-static void mean_window(ptrdiff_t C, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t width,
-                        double share_, const void *x_, void *y_)
-{
-    const REAL *x = x_, share = (REAL)share_;
-    REAL *y = y_;
-    ptrdiff_t c = 0;
-    for (; c + 4 * LANES <= C; c += 4 * LANES)
-        window_vectors(C, rows, cols, width, share, x + c, y + c);
-    for (; c + LANES <= C; c += LANES) window_vector(C, rows, cols, width, share, x + c, y + c);
-    for (; c < C; c++) window_channel(C, rows, cols, width, share, x + c, y + c);
-}
-
-const Sums JOIN(cnnkit_sums, ISA, REAL) = {
-    .add = add,
-    .values = values,
-    .moments = moments,
-    .mean_window = mean_window,
-};

@@ -1,24 +1,26 @@
-/* The vector every kernel computes with. Compiled with -DREAL=float|double and
- * -DISA=portable|avx2|avx512, GCC and Clang make of it what that instruction set has. */
+/* The vector every kernel computes with, and the names of kernels. Compiled with -DREAL=float or
+ * double and -DISA=the name of a row of isa.h, GCC and Clang make of it what that set has. */
 #ifndef CNNKIT_VECTOR_H
 #define CNNKIT_VECTOR_H
 
-#include <stddef.h>
+#include "isa.h"
+#include "kernels.h"
+
 #include <string.h>
 
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX2__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
-
+#define VECTOR_BYTES ISA_BYTES(ISA)
 #define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(REAL)))
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
-#define JOIN_(a, b, c) a##_##b##_##c
-#define JOIN(a, b, c) JOIN_(a, b, c)
+
+/* cnnkit_name_avx2_float: kernels of all sets and types are linked into one module */
+#define JOIN_(name, isa, real) cnnkit_##name##_##isa##_##real
+#define JOIN(name, isa, real) JOIN_(name, isa, real)
+#define NAMED(name) JOIN(name, ISA, REAL)
+
+#define KERNEL(result, name, ...) result NAMED(name)(__VA_ARGS__);
+#include "kernel_list.h"
+#undef KERNEL
 
 typedef REAL vector
     __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));

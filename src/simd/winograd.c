@@ -17,7 +17,6 @@
  *      -2          0   1/2  -1   -1/2    1    0                  1/15 *  1  -2   4       1 -2  4  -8
  *    infinity      0    1  -3/2   -2    3/2   1                          0   0   1       0  0  0   1
  */
-#include "kernels.h"
 #include "vector.h"
 
 #define THIRD (REAL)(1.0 / 3)
@@ -120,31 +119,22 @@ INLINE void sandwich(const int in, const int out, const line_fn line, const int 
 }
 
 #define TRANSFORM(name, in, out, line, from_kind, to_kind)                                       \
-    static void name(ptrdiff_t n, const void *from, ptrdiff_t from_step, const void *bias_,      \
-                     int flags, void *to, ptrdiff_t to_step)                                     \
+    void NAMED(name)(TRANSFORM_ARGUMENTS)                                                        \
     {                                                                                            \
-        const REAL *bias = bias_;                                                                \
+        const REAL *b = bias;                                                                    \
         const vector zero = {0};                                                                 \
         const int relu = flags & PRODUCT_RELU;                                                   \
         ptrdiff_t c = 0;                                                                         \
         for (; c + LANES <= n; c += LANES)                                                       \
             sandwich(in, out, line, from_kind, from, from_step, to_kind, to, to_step, c, 0,      \
-                     bias ? load(bias + c) : zero, relu);                                        \
+                     b ? load(b + c) : zero, relu);                                              \
         if (c < n)                                                                               \
             sandwich(in, out, line, from_kind, from, from_step, to_kind, to, to_step, c, n - c,  \
-                     bias ? load_part(bias + c, n - c) : zero, relu);                            \
+                     b ? load_part(b + c, n - c) : zero, relu);                                  \
     }
 
-TRANSFORM(input, 6, 6, input_line, TABLE, APART)
-TRANSFORM(weights, 3, 6, weights_line, APART, APART)
-TRANSFORM(output, 6, 4, output_line, APART, TABLE)
-TRANSFORM(gradient, 4, 6, gradient_line, TABLE, APART)
-TRANSFORM(sum, 6, 3, sum_line, APART, APART)
-
-const Winograd JOIN(cnnkit_winograd, ISA, REAL) = {
-    .input = input,
-    .weights = weights,
-    .output = output,
-    .gradient = gradient,
-    .sum = sum,
-};
+TRANSFORM(winograd_input, 6, 6, input_line, TABLE, APART)
+TRANSFORM(winograd_weights, 3, 6, weights_line, APART, APART)
+TRANSFORM(winograd_output, 6, 4, output_line, APART, TABLE)
+TRANSFORM(winograd_gradient, 4, 6, gradient_line, TABLE, APART)
+TRANSFORM(winograd_sum, 6, 3, sum_line, APART, APART)
