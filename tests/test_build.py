@@ -1,4 +1,4 @@
-"""What setup.py is asked for by CNNKIT_BUILD."""
+"""What is built, and by which words: pyproject.toml and setup.py."""
 
 import os
 import subprocess
@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+import cnnkit
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,3 +32,15 @@ def test_an_unknown_build_is_refused_by_name():
     assert done.returncode == 1
     message = "CNNKIT_BUILD must be one of debug, sanitize, coverage, or empty, got 'fast'.\n"
     assert done.stderr.endswith(message)
+
+
+def test_the_version_is_written_once_and_packages_are_found():
+    expand = pytest.importorskip("setuptools.config.expand")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    dynamic = project["tool"]["setuptools"]["dynamic"]["version"]["attr"]
+    assert expand.read_attr(dynamic, root_dir=ROOT) == cnnkit.__version__
+    options = project["tool"]["setuptools"]["packages"]["find"]
+    found = expand.find_packages(root_dir=ROOT, **options)
+    folders = {path.parent.relative_to(ROOT) for path in ROOT.glob("cnnkit/**/__init__.py")}
+    assert set(found) == {".".join(path.parts) for path in folders}
