@@ -37,10 +37,11 @@ def counts():
             path = Path(file["file"])
             if path.is_absolute():
                 continue  # a header of Python or of the system
+            source = str(path).removeprefix("src/")
             origins = written_lines(path) if path.is_relative_to("build") else None
             for line in file["lines"]:
                 number = line["line_number"]
-                where = (path.name, number) if origins is None else origins.get(number)
+                where = (source, number) if origins is None else origins.get(number)
                 if where:
                     found[where[0]][where[1]] += line["count"]
     return found

@@ -35,6 +35,36 @@ cdef inline void copy_run(char* to, const char* x, Py_ssize_t bytes) noexcept no
         memcpy(to, x, 4)
 
 
+cdef inline void copy_padded(char* to, const char* x, Py_ssize_t low, Py_ssize_t high,
+                             Py_ssize_t bytes) noexcept nogil:
+    """Bytes low <= i < high of `to` are those of x, the others zeros."""
+    if low > 0:
+        memset(to, 0, low)
+    if high > low:
+        copy_run(to + low, x, high - low)
+    if high < bytes:
+        memset(to + high, 0, bytes - high)
+
+
+cdef inline void copy_taps(
+    const Windows* g,
+    Py_ssize_t iw,          # the first column, which may be outside the image
+    Py_ssize_t step,        # bytes from one pixel to the next,
+    Py_ssize_t bytes,       # and how many of each
+    const char* x,          # IN   a row of the image
+    char* to,               # OUT  (KW, bytes)
+) noexcept nogil:
+    """The pixels under one kernel row, one by one."""
+    cdef Py_ssize_t _
+    for _ in range(g.KW):
+        if 0 <= iw < g.W:
+            copy_run(to, x + iw * step, bytes)
+        else:
+            memset(to, 0, bytes)
+        iw += g.DW
+        to += bytes
+
+
 cdef inline void im2col_rows(
     const Windows* g,
     Py_ssize_t size,        # bytes of a number
@@ -46,7 +76,7 @@ cdef inline void im2col_rows(
     char* cols,             # OUT  (last - first, KH, KW, cn)
 ) noexcept nogil:
     cdef:
-        Py_ssize_t _, kh, kw, ih, iw, low, high, pixel = cn * size
+        Py_ssize_t _, kh, ih, iw, low, high, pixel = cn * size
         Py_ssize_t n = first // (g.OH * g.OW), oh = first // g.OW % g.OH, ow = first % g.OW
         bint run = g.DW == 1 and cn == g.C     # KW neighbours are one run of numbers
         const char* row
@@ -62,21 +92,11 @@ cdef inline void im2col_rows(
                 continue
             row = x + ((n * g.H + ih) * g.W * g.C + c0) * size
             if run:
-                if low > 0:
-                    memset(cols, 0, low * pixel)
-                if high > low:
-                    copy_run(cols + low * pixel, row + (iw + low) * pixel, (high - low) * pixel)
-                if high < g.KW:
-                    memset(cols + high * pixel, 0, (g.KW - high) * pixel)
-                cols += g.KW * pixel
-                continue
-            for kw in range(g.KW):
-                ih = iw + kw * g.DW
-                if 0 <= ih < g.W:
-                    copy_run(cols, row + ih * g.C * size, pixel)
-                else:
-                    memset(cols, 0, pixel)
-                cols += pixel
+                copy_padded(cols, row + (iw + low) * pixel, low * pixel, high * pixel,
+                            g.KW * pixel)
+            else:
+                copy_taps(g, iw, g.C * size, pixel, row, cols)
+            cols += g.KW * pixel
         ow += 1
         if ow == g.OW:
             ow = 0

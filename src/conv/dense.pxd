@@ -14,12 +14,13 @@ memory, wide, and once.
 from libc.string cimport memcpy, memset
 
 from common.arithmetic cimport ceil_div, clip
+from common.arrays cimport LINE
 from common.simd cimport PRODUCT_ADD, PRODUCT_RELU, RELU, Kernels, Product
 from conv.job cimport ConvJob
 from conv.panels cimport Panel, count_panels, locate_panel, pack_panel
 from conv.slabs cimport copy_pixels
 from conv.sums cimport ADDS, TERMS, add_block, parts_of_block
-from conv.units cimport CHUNK, LINE, Conv
+from conv.units cimport CHUNK, Conv
 from threads.dispatch cimport SHARES
 
 cdef enum:

@@ -27,13 +27,13 @@ from conv.sums cimport TERMS
 from conv.units cimport BLOCK, Conv, Unit
 
 cdef enum:
-    MOST = 512              # rows of a block
+    MOST_ROWS = 512         # of a block
     UNPACKED = 1000000      # multiply-adds up to which OpenBLAS packs nothing, and is fastest
-    ENOUGH = 128            # rows from which that counts for more than a larger block
-    FEWEST = 32             # of one where rows are long: BLAS packs the weights for every block,
-    ROOM = 4 << 20          # unless it has more bytes than this
-    STEP = 16               # rows that BLAS multiplies alike, a block being a multiple of them
-    ALONE = 8               # rows of a product that any BLAS multiplies alike
+    ENOUGH_ROWS = 128       # from which that counts for more than a larger block
+    FEWEST_ROWS = 32        # of a block of long rows: BLAS packs the weights for every block,
+    ROOM_BYTES = 4 << 20    # unless it has more bytes than this
+    ROWS_STEP = 16          # rows that BLAS multiplies alike: a block is a multiple of them
+    ROWS_ALONE = 8          # rows of a product that any BLAS multiplies alike
 
 
 cdef inline bint rows_alike(Py_ssize_t size) noexcept nogil:
@@ -42,24 +42,24 @@ cdef inline bint rows_alike(Py_ssize_t size) noexcept nogil:
     OpenBLAS's sgemm for Haswell and Zen sums every other six of them in another order.
     """
     cdef:
-        double[3 * STEP * TERMS] a      # room for either type
-        double[TERMS * STEP] b
-        double[3 * STEP * STEP] c
-        Py_ssize_t M = 3 * STEP, i
+        double[3 * ROWS_STEP * TERMS] a      # room for either type
+        double[TERMS * ROWS_STEP] b
+        double[3 * ROWS_STEP * ROWS_STEP] c
+        Py_ssize_t M = 3 * ROWS_STEP, i
     for i in range(M * TERMS):
         if size == sizeof(float):
             (<float*> a)[i] = 1.0 / (1 + i % TERMS)
         else:
             a[i] = 1.0 / (1 + i % TERMS)
-    for i in range(TERMS * STEP):
+    for i in range(TERMS * ROWS_STEP):
         if size == sizeof(float):
             (<float*> b)[i] = 1.0 / (3 + i % 101)
         else:
             b[i] = 1.0 / (3 + i % 101)
-    multiply(False, False, M, STEP, TERMS, size, <char*> a, TERMS, <char*> b, STEP, 0, <char*> c,
-             STEP)
+    multiply(False, False, M, ROWS_STEP, TERMS, size, <char*> a, TERMS, <char*> b, ROWS_STEP, 0,
+             <char*> c, ROWS_STEP)
     for i in range(1, M):
-        if memcmp(c, <char*> c + i * STEP * size, STEP * size):
+        if memcmp(c, <char*> c + i * ROWS_STEP * size, ROWS_STEP * size):
             return False
     return True
 
@@ -76,16 +76,19 @@ cdef inline Py_ssize_t row_bytes(const Conv* conv, Py_ssize_t size) noexcept nog
 
 cdef inline bint is_small(const Conv* conv) noexcept nogil:
     """Whether weights are so few that blocks are small enough for BLAS not to pack them."""
-    return UNPACKED // (terms(conv) * (conv.F // conv.groups)) >= ENOUGH
+    return UNPACKED // (terms(conv) * (conv.F // conv.groups)) >= ENOUGH_ROWS
 
 
 cdef inline Py_ssize_t turned_bytes(const Conv* conv, Py_ssize_t size) noexcept nogil:
-    """Of W' for the gradient to x, where weights are few: BLAS turns the others while it packs."""
+    """Bytes of W' for the gradient to x, where weights are few.
+
+    BLAS turns many weights while it packs them.
+    """
     return terms(conv) * conv.F * size if is_small(conv) else 0
 
 
 cdef inline void turn_weights(const ConvJob* job) noexcept nogil:
-    """W' (groups, F / groups, K) into job.panels"""
+    """Fill job.panels with W': (groups, F / groups, K)"""
     cdef:
         Py_ssize_t K = terms(job.conv), F = job.conv.F, size = job.size, k, f
     for f in range(F):
@@ -100,22 +103,22 @@ cdef inline void plan_blocks(Conv* conv, Py_ssize_t size, bint alike) noexcept n
     """
     cdef:
         Py_ssize_t pixels = conv.g.OH * conv.g.OW, row = row_bytes(conv, size)
-        Py_ssize_t rows = clip(BLOCK // row, max(1, min(FEWEST, ROOM // row)), MOST)
+        Py_ssize_t rows = clip(BLOCK // row, max(1, min(FEWEST_ROWS, ROOM_BYTES // row)), MOST_ROWS)
     if is_small(conv):
         rows = min(rows, UNPACKED // (terms(conv) * (conv.F // conv.groups)))
-    conv.alone = not alike and pixels >= ALONE
+    conv.alone = not alike and pixels >= ROWS_ALONE
     if alike:
-        rows = max(1, rows // STEP * STEP)
+        rows = max(1, rows // ROWS_STEP * ROWS_STEP)
     if pixels > rows:
         rows = ceil_div(pixels, ceil_div(pixels, rows))     # of equal parts of an image
     elif conv.alone:
         rows = pixels
     elif not alike:
-        rows = min(rows, ALONE)
+        rows = min(rows, ROWS_ALONE)
     else:
         rows = rows // pixels * pixels                      # of whole images
     if alike and rows > 1:
-        rows = ceil_div(rows, STEP) * STEP
+        rows = ceil_div(rows, ROWS_STEP) * ROWS_STEP
     conv.block = rows
 
 

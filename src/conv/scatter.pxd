@@ -2,7 +2,7 @@
 
 For strides above 1, where windows leave gaps in dx, and for images of few channels, where the
 product of direct.pxd would fill only some lanes of a vector. An image is cut into bands of rows;
-whoever has a band adds up what the windows that reach it send there, in the order of the windows:
+the thread that has a band adds up what the windows above it send there, in their order:
 
      dy                    dcols                      dx
     +-----------+         +-------------------+      +-----------+
@@ -29,7 +29,7 @@ cdef inline Py_ssize_t scatter_columns(const Conv* conv) noexcept nogil:
 
 
 cdef inline Py_ssize_t scatter_panels(const Conv* conv, const Kernels* k) noexcept nogil:
-    """Of one group."""
+    """Panels of W' of one group."""
     return ceil_div(scatter_columns(conv), 2 * k.lanes)
 
 

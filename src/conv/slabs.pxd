@@ -14,8 +14,9 @@ L2.
 
 from libc.string cimport memcpy, memset
 
+from common.arrays cimport LINE
 from common.windows cimport Windows
-from conv.units cimport LINE, Conv, Unit, reach
+from conv.units cimport Conv, Unit, reach
 
 
 cdef inline void load_unit(

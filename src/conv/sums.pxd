@@ -1,6 +1,7 @@
 """How long sums are cut into parts, so that no rounding error grows with the number of terms.
 
-A part is added up in turn; many parts are added up in blocks, and blocks in turn.
+A part is added up from zero, so that parts round apart: the error of one does not depend on the
+others. Parts are added up in turn; where they are many, in blocks, and blocks in turn.
 """
 
 from common.arithmetic cimport ceil_div
@@ -18,9 +19,10 @@ cdef struct Cut:                        # of the sum over a kernel and its chann
 
 
 cdef inline Py_ssize_t parts_of_block(Py_ssize_t parts) noexcept nogil:
-    """How many parts of a sum to add up in turn, in blocks that are added up in turn.
+    """How many parts of a sum make a block.
 
-    All of them where they are few, else about the square root: blocks are as many as their parts.
+    All of them where they are few, else about the square root of their number, so that there are
+    about as many blocks as parts in a block.
     """
     cdef Py_ssize_t some = ADDS
     if parts <= ADDS:

@@ -5,6 +5,7 @@ alone, never on the number of threads.
 """
 
 from common.arithmetic cimport ceil_div
+from common.arrays cimport LINE
 from common.windows cimport Windows
 from conv.sums cimport Cut, cut_sum
 from threads.dispatch cimport SHARES
@@ -15,7 +16,6 @@ cdef enum:
     TALLEST = 14            # rows of the tallest tile of the product
     CHUNK = 16 * TALLEST    # pixels of a unit when every pixel stands alone
     WAY = 4096              # bytes of L1 in one way: pixels so far apart share 8 places in it
-    LINE = 64               # bytes that part them
 
 
 cdef struct Conv:
@@ -25,7 +25,7 @@ cdef struct Conv:
     Py_ssize_t x_pixel      # numbers from one pixel of x, and of y, to the next: C and F, or more
     Py_ssize_t y_pixel      # where x or y is a slice of the channels of a wider array
     bint flat               # 1x1, stride 1, no padding: the batch is one row of lone pixels
-    bint gathers            # 1x1, pixels multiples of WAY apart: copied to lie a LINE further apart
+    bint gathers            # 1x1, pixels multiples of WAY apart: their copies lie a LINE further
     Py_ssize_t rows         # output rows and columns of a unit
     Py_ssize_t cols
     Py_ssize_t slab         # bytes of a unit's padded input

@@ -119,7 +119,7 @@ cdef inline char* partial_db(const WeightsJob* job, Py_ssize_t part) noexcept no
 
 
 cdef inline char* partial_dw(const WeightsJob* job, Py_ssize_t part) noexcept nogil:
-    """Of a partial sum; after those of all, of a block."""
+    """dw of a partial sum; past the last of them, of a block of one."""
     if part == 0:
         return job.dw
     return partial_db(job, job.plan.partials) + (part - 1) * job.plan.numbers * job.size

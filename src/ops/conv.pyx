@@ -42,8 +42,8 @@ NAMES = {DIRECT: "direct", SCATTER: "scatter", IM2COL: "im2col", WINOGRAD: "wino
 cdef class ConvOp:
     """y = conv(x, w) + b, clipped at zero with `relu`; backward fills dx, dw and db.
 
-    Bound once to its arrays, run for the first n images of them. dx may be None where nobody asks
-    for it; dy, dw and db may be None for inference. `scratch_bytes` of memory, any content, must
+    Bound once to its arrays, run for the first n images of them. dx may be None where it is not
+    needed; dy, dw and db may be None for inference. `scratch_bytes` of memory, any content, must
     be attached before the first run; several ops may share it.
     """
 

@@ -40,8 +40,8 @@ typedef struct {
 } Activation;
 
 /* winograd.c: `from` and `to` are the numbers of one tile, line after line, each the first of n
- * channels: `step` numbers apart, or, for pixels, a table of pointers. Zeros stand for what lies
- * outside the image, and what nobody wants goes to a spare place. */
+ * channels: `step` numbers apart, or, for pixels, a table of pointers. Pixels outside
+ * the image are read from zeros and written to a spare place. */
 #define TRANSFORM_ARGUMENTS                                                                      \
     ptrdiff_t n, const void *from, ptrdiff_t from_step, const void *bias, int flags, void *to,   \
         ptrdiff_t to_step

@@ -55,8 +55,8 @@ INLINE void tile(const int rows, const int vectors, const ptrdiff_t a_row, const
 typedef void (*tile_fn)(const Product *, const REAL *, const REAL *, const vector *, int,
                         ptrdiff_t, REAL *);
 
-/* spread: rows of a lie a_row apart (pixels); packed: rows of a are neighbours (weights). Nobody
- * calls a tile of more than ROWS rows, which is empty. */
+/* spread: rows of a lie a_row apart (pixels); packed: rows of a are neighbours (weights).
+ * A tile of more than ROWS rows is empty and never called. */
 #define TILE(name, rows, vectors, a_row)                                                         \
     static void name(const Product *p, const REAL *a, const REAL *b, const vector *start,        \
                      int flags, ptrdiff_t cols, REAL *c)                                         \
@@ -97,7 +97,7 @@ void NAMED(product)(const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void
     }
 }
 
-/* A few rows of w at a time, read from left to right: what is few is x. */
+/* y += x w for a few rows of w at a time, each read from left to right. */
 INLINE void rows_times(const int rows, ptrdiff_t n, const REAL *x, const REAL *w, ptrdiff_t w_row,
                        REAL *y)
 {

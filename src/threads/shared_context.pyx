@@ -28,7 +28,7 @@ cdef class SharedContext:
         self.reset()
 
     def reset(self):
-        """Forget who is in it: in a forked child nobody is."""
+        """Count no users, as in a forked child, which has none of its parent's threads."""
         self.lock = threading.Lock()
         self.users = 0
 
