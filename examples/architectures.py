@@ -19,10 +19,10 @@ from textwrap import fill
 from time import perf_counter
 
 import numpy as np
+from endings import save_picture, timed
 from joblib import Parallel, delayed
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from timed import timed
 
 from cnnkit import CNNClassifier, models, set_num_threads
 
@@ -170,8 +170,7 @@ def draw(rows, images):
     ax.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower left", ncols=2, frameon=False)
     figure.suptitle(f"Small forms on the digits, trained for {SHORT} and for {LONG} epochs")
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=120)
+    return figure
 
 
 def main():
@@ -184,12 +183,7 @@ def main():
     for sentence in conclusions(rows, images):
         print("\n" + fill(sentence, 100))
     print()
-    try:
-        draw(rows, images)
-    except ModuleNotFoundError:
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-    else:
-        print(f"Picture: {PICTURE}")
+    save_picture(PICTURE, draw, rows, images)
 
 
 if __name__ == "__main__":

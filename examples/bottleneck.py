@@ -28,8 +28,8 @@ from textwrap import fill
 from time import perf_counter
 
 import numpy as np
+from endings import save_picture, timed
 from threadpoolctl import threadpool_limits
-from timed import timed
 
 from cnnkit import Conv, Conv1x1, Network, Sequential, set_num_threads
 from cnnkit.functional import conv2d
@@ -239,8 +239,7 @@ def draw(times, costs):
     for ax in (time, weights, work):
         ax.spines[["top", "right"]].set_visible(False)
     figure.suptitle("256 to 256 channels: plain 3x3, or 1x1 to 64 and then 3x3")
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=120)
+    return figure
 
 
 def main():
@@ -258,12 +257,7 @@ def main():
     for sentence in conclusions(times, costs):
         print("\n" + fill(sentence, 100))
     print()
-    try:
-        draw(times, costs)
-    except ModuleNotFoundError:
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-    else:
-        print(f"Picture: {PICTURE}")
+    save_picture(PICTURE, draw, times, costs)
 
 
 if __name__ == "__main__":

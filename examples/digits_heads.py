@@ -24,10 +24,10 @@ from textwrap import fill
 from time import perf_counter
 
 import numpy as np
+from endings import save_picture, timed
 from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from timed import timed
 
 from cnnkit import (
     CNNClassifier,
@@ -184,8 +184,7 @@ def draw(runs):
         "Bars: standard deviation. Dots: seeds, after the last epoch.",
         fontsize=10,
     )
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=120)
+    return figure
 
 
 def plot_curves(ax, head, curves):
@@ -223,12 +222,8 @@ def main():
     print_table(runs)
     for sentence in (accuracy_sentence(runs), cost_sentence(runs)):
         print("\n" + fill(sentence, 100))
-    try:
-        draw(runs)
-    except ModuleNotFoundError:
-        print("\nNo picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-    else:
-        print(f"\nPicture: {PICTURE}")
+    print()
+    save_picture(PICTURE, draw, runs)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ Needs ``pip install 'cnnkit[distributed]'``.
 from time import perf_counter
 
 from dask.distributed import Client, LocalCluster
+from endings import timed
 from joblib import parallel_config
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
-from timed import timed
 
 from cnnkit import CNNClassifier, Conv, MaxPool, ReLU, fc_head, gap_head, num_threads
 

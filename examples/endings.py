@@ -1,10 +1,24 @@
-"""What every example says at its end: how long it took, and on what."""
+"""The end of every example: its picture, how long it took, and on what."""
 
 import platform
 from pathlib import Path
 from time import perf_counter
 
 from cnnkit import num_threads
+
+
+def save_picture(path, draw, *args, dpi=120):
+    """Save the figure that `draw(*args)` returns, or say that matplotlib is missing."""
+    try:
+        figure = draw(*args)
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
+        return
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=dpi)
+    print(f"Picture: {path}")
 
 
 def timed(main):
@@ -18,7 +32,7 @@ def timed(main):
 
 
 def processor():
-    """Return the name of the processor, or of its kind where the system does not tell."""
+    """Return the name of the processor, or its kind where the system does not tell the name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

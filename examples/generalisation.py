@@ -28,12 +28,12 @@ from pathlib import Path
 from textwrap import fill
 
 import numpy as np
+from endings import save_picture, timed
 from joblib import Parallel, delayed
 from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
-from timed import timed
 
 from cnnkit import (
     CNNClassifier,
@@ -185,8 +185,7 @@ def draw(heads, variants):
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
     figure.suptitle("What generalises, on the digits (bars: 95% intervals over seeds)")
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=110)
+    return figure
 
 
 def beside(k):
@@ -251,12 +250,7 @@ def main():
     print_table(variants)
     print_comparisons(variants, ((EXTRA, WITHOUT), (EXTRA, LINEAR)), (POOL,))
     print("", *(fill(sentence, 100) for sentence in relu_conclusions(variants)), "", sep="\n")
-    try:
-        draw(heads, variants)
-    except ModuleNotFoundError:
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-    else:
-        print(f"Picture: {PICTURE}")
+    save_picture(PICTURE, draw, heads, variants, dpi=110)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ from pathlib import Path
 from textwrap import fill
 
 import numpy as np
+from endings import save_picture, timed
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
-from timed import timed
 
 from cnnkit import (
     CNNClassifier,
@@ -207,8 +207,7 @@ def draw(rows):
         f"{len(rows)} candidates on the digits, trained for {SHORT} and for {LONG} epochs\n"
         f"best after {LONG}: {describe(best)} (bars: standard deviation of the folds)"
     )
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=120)
+    return figure
 
 
 def legend():
@@ -233,12 +232,7 @@ def main():
     for sentence in conclusions(rows):
         print("\n" + fill(sentence, 100))
     print()
-    try:
-        draw(rows)
-    except ModuleNotFoundError:
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-    else:
-        print(f"Picture: {PICTURE}")
+    save_picture(PICTURE, draw, rows)
 
 
 if __name__ == "__main__":

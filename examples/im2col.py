@@ -24,8 +24,8 @@ from textwrap import fill
 from time import perf_counter
 
 import numpy as np
+from endings import save_picture, timed
 from threadpoolctl import threadpool_limits
-from timed import timed
 
 from cnnkit import set_num_threads
 from cnnkit.functional import col2im, conv2d, conv2d_backward, im2col
@@ -398,8 +398,7 @@ def draw(seconds, taken):
     parts[1].suptitle("Three channels: one patch marked on its way", weight="bold")
     parts[2].suptitle("Back: patches overlap, so col2im adds up", weight="bold")
     parts[3].suptitle("227x227x3 under 96 filters of 11x11 at stride 4", weight="bold")
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=110)
+    return figure
 
 
 def main():
@@ -408,12 +407,7 @@ def main():
     seconds, taken = measure()
     print_costs(seconds, taken)
     print("", *(fill(text, 95) for text in conclusions(seconds, taken)), "", sep="\n")
-    try:
-        draw(seconds, taken)
-    except ModuleNotFoundError:
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-    else:
-        print(f"Picture: {PICTURE}")
+    save_picture(PICTURE, draw, seconds, taken, dpi=110)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ Every result is compared with the arithmetic written out.
 from pathlib import Path
 
 import numpy as np
+from endings import save_picture, timed
 from sklearn.datasets import load_digits
-from timed import timed
 
 from cnnkit.functional import conv2d, im2col, relu
 
@@ -139,8 +139,7 @@ def draw(four, pixel, bars, maps):
     draw_pixel(parts[1], pixel)
     draw_grey(parts[2], *bars)
     draw_192(parts[3], *maps)
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=110)
+    return figure
 
 
 def numbers(ax, matrix, title, most, form="{:g}"):
@@ -234,12 +233,7 @@ def main():
     x, w = maps_192()
     y = print_192(x, w)
     print()
-    try:
-        draw(four, pixel, bars, (x, w, y))
-    except ModuleNotFoundError:
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-    else:
-        print(f"Picture: {PICTURE}")
+    save_picture(PICTURE, draw, four, pixel, bars, (x, w, y), dpi=110)
 
 
 if __name__ == "__main__":

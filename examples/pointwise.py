@@ -22,7 +22,7 @@ from textwrap import fill
 from time import perf_counter
 
 import numpy as np
-from timed import timed
+from endings import save_picture, timed
 
 from cnnkit import Conv, Network, Sequential, set_num_threads
 
@@ -133,8 +133,7 @@ def draw(times):
     for ax in (weights, time, ratio):
         ax.spines[["top", "right"]].set_visible(False)
     figure.suptitle("The same layer as 1x1 and as 3x3")
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=120)
+    return figure
 
 
 def draw_weights(ax):
@@ -206,12 +205,7 @@ def main():
     for sentence in conclusions(times):
         print("\n" + fill(sentence, 100))
     print()
-    try:
-        draw(times)
-    except ModuleNotFoundError:
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-    else:
-        print(f"Picture: {PICTURE}")
+    save_picture(PICTURE, draw, times)
 
 
 if __name__ == "__main__":

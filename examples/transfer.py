@@ -21,11 +21,11 @@ all three.
 from pathlib import Path
 
 import numpy as np
+from endings import save_picture, timed
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
-from timed import timed
 
 from cnnkit import (
     CNNClassifier,
@@ -190,8 +190,7 @@ def draw(scores):
         "Logistic regression on digits the network has not seen "
         f"(lines: mean of {len(SEEDS)} seeds; small marks: seeds)"
     )
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=120)
+    return figure
 
 
 def main():
@@ -209,12 +208,7 @@ def main():
         )
     print_table(scores)
     print("", *conclusions(scores), "", sep="\n")
-    try:
-        draw(scores)
-    except ModuleNotFoundError:
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-    else:
-        print(f"Picture: {PICTURE}")
+    save_picture(PICTURE, draw, scores)
 
 
 if __name__ == "__main__":

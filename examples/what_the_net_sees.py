@@ -21,9 +21,9 @@ map that saw nothing would give.
 from pathlib import Path
 
 import numpy as np
+from endings import save_picture, timed
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from timed import timed
 
 from cnnkit import CNNClassifier, Conv, Conv1x1, GlobalAvgPool, ReLU
 from cnnkit.display import ClassActivationDisplay, FeatureMapDisplay, FilterDisplay
@@ -149,8 +149,7 @@ def draw(seen):
     draw_filters_and_maps(above, seen.clf, seen.X[i])
     draw_class_maps(middle, seen)
     draw_mistake(below, seen)
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=110)
+    return figure
 
 
 def draw_filters_and_maps(figure, clf, image):
@@ -222,12 +221,7 @@ def main():
     print(f"{clf.summary()}\n")
     print_table(seen)
     print("", *conclusions(seen), "", sep="\n")
-    try:
-        draw(seen)
-    except ModuleNotFoundError:
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-    else:
-        print(f"Picture: {PICTURE}")
+    save_picture(PICTURE, draw, seen, dpi=110)
 
 
 if __name__ == "__main__":

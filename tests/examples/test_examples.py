@@ -98,9 +98,17 @@ def test_examples_run_as_they_are(request, name):
     assert TOOK.search(run.stdout)
 
 
-def test_readme_lists_every_example():
-    readme = (FOLDER.parent / "README.md").read_text()
-    assert [name for name in NAMES if f"(examples/{name}.py)" not in readme] == []
+def test_a_page_lists_every_example():
+    page = (FOLDER.parent / "docs" / "examples.md").read_text()
+    assert [name for name in NAMES if f"(../examples/{name}.py)" not in page] == []
+
+
+def test_without_matplotlib_an_example_says_so(example, tmp_path, monkeypatch, capsys):
+    module = example("one_by_one")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    module.save_picture(tmp_path / "none.png", module.draw, None, None, None, None)
+    assert "pip install cnnkit[plot]" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
 
 
 class TestTextsFollowFigures:
