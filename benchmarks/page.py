@@ -1,4 +1,4 @@
-"""Write the figures of the last `make bench` into README.md and the pages of docs.
+"""Write the figures of the last `make bench` into the pages of docs.
 
 Run::
 
@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PAGES = [HERE.parent / name for name in ("README.md", "docs/performance.md", "docs/defaults.md")]
-OURS = ("cnnkit", "seconds", "numbers")  # entries of a row that are of no other contender
+PAGES = [HERE.parent / "docs" / name for name in ("performance.md", "defaults.md")]
+OURS = ("cnnkit", "seconds", "numbers")  # entries of a row that are no other contender's
 
 
 def table(results):
@@ -50,48 +50,28 @@ def ratio(row):
 
 
 def learnt(results):
-    """Lines of a Markdown table of what is learnt by default: ours, and the best of the others."""
-    yield "| data | cnnkit | best of scikit-learn's | seconds |"
-    yield "|---|---|---|---|"
-    for row, found in results.items():
-        others = {name: mean for name, mean in found.items() if name not in OURS}
-        best = (min if found["numbers"] else max)(others, key=others.get)
-        yield (
-            f"| {row} | {found['cnnkit']:.3f} | {others[best]:.3f} {best} "
-            f"| {found['seconds']:.1f} |"
-        )
-
-
-def learnt_in_full(results):
-    """Lines of a Markdown table of what is learnt by default: all contenders."""
+    """Lines of a Markdown table of what is learnt by default, and in how many seconds."""
     names = list(dict.fromkeys(name for found in results.values() for name in found))
     names = ["cnnkit", *(name for name in names if name not in OURS)]
-    yield "| data | " + " | ".join(names) + " |"
-    yield "|---" * (len(names) + 1) + "|"
+    yield "| data | " + " | ".join(names) + " | seconds, cnnkit |"
+    yield "|---" * (len(names) + 2) + "|"
     for row, found in results.items():
         cells = [f"{found[name]:.3f}" if name in found else "" for name in names]
-        yield f"| {row} | {' | '.join(cells)} |"
-
-
-def tables(stem, results):
-    """Return the tables of a benchmark, by the mark of their place."""
-    if stem == "defaults":
-        return {"defaults": learnt(results), "defaults in full": learnt_in_full(results)}
-    return {stem: table(results)}
+        yield f"| {row} | {' | '.join(cells)} | {found['seconds']:.1f} |"
 
 
 def main():
     texts = {path: path.read_text() for path in PAGES}
     for path in sorted((HERE / "results").glob("*.json")):
-        for mark, lines in tables(path.stem, json.loads(path.read_text())).items():
-            body, places = "\n".join(lines), 0
-            marks = rf"(<!-- {mark} -->\n).*?(<!-- end -->)"
-            for page in texts:
-                texts[page], found = re.subn(
-                    marks, lambda m, body=body: f"{m[1]}{body}\n{m[2]}", texts[page], flags=re.S
-                )
-                places += found
-            print(f"{mark}: {'written' if places else 'no place for it on the pages'}")
+        results = json.loads(path.read_text())
+        body = "\n".join(learnt(results) if path.stem == "defaults" else table(results))
+        marks, places = rf"(<!-- {path.stem} -->\n).*?(<!-- end -->)", 0
+        for page in texts:
+            texts[page], found = re.subn(
+                marks, lambda m, body=body: f"{m[1]}{body}\n{m[2]}", texts[page], flags=re.S
+            )
+            places += found
+        print(f"{path.stem}: {'written' if places else 'no place for it on the pages'}")
     for path, text in texts.items():
         path.write_text(text)
 

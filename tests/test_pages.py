@@ -1,0 +1,56 @@
+"""The Python on README.md and on the pages of docs runs as it is written, and links lead somewhere.
+
+docs/displays.md and docs/keras_listings.md have tests of their own, which also read their text.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+GUIDES = [ROOT / "docs" / f"{name}.md" for name in ("layers", "saving", "training")]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+pytestmark = pytest.mark.skipif(not README.exists(), reason="the pages are not installed")
+
+
+def run(page):
+    """Run the Python of a page, as one program."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+    assert code
+    exec(compile(code, str(page), "exec"), {})
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(page)
+
+
+def test_readme_shows_what_it_prints(tmp_path, monkeypatch, capsys):
+    """The accuracy may differ by rounding, the algorithms of the summary by the processor."""
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    run(README)
+    pytest.importorskip("matplotlib.pyplot").close("all")
+    found = capsys.readouterr().out.splitlines()
+    (shown,) = re.findall(r"```text\n(.*?)```", README.read_text(), re.DOTALL)
+    accuracy, header, *rows = shown.splitlines()
+    assert float(found[0].split()[1]) == pytest.approx(float(accuracy.split()[1]), abs=0.01)
+    assert found[1] == header
+    end = header.index("forward")
+    assert [row[:end].rstrip() for row in found[2:]] == [row[:end].rstrip() for row in rows]
+    assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_readme_leads_to_every_page():
+    text = README.read_text()
+    pages = [str(page.relative_to(ROOT)) for page in PAGES if page != README]
+    assert [page for page in pages if f"({page})" not in text] == []
