@@ -94,7 +94,7 @@ __all__ = [
 ]
 
 
-_HOMES = {  # imported when first asked for: they bring more of scikit-learn
+_HOMES = {  # imported when first used: they import more of scikit-learn
     "CNNClassifier": "estimators",
     "CNNFeatures": "estimators",
     "CNNRegressor": "estimators",
@@ -108,7 +108,7 @@ _MODULES = ("augmentation", "blocks", "callbacks", "display", "io", "models", "s
 
 
 def __getattr__(name):
-    """Import what is not needed by everybody when it is first asked for."""
+    """Import a name of `_HOMES` when it is first used."""
     import importlib
 
     if name in _MODULES:
@@ -121,5 +121,5 @@ def __getattr__(name):
 
 
 def __dir__():
-    """Return all public names, those not yet imported included."""
+    """Return all public names, including those that are not imported yet."""
     return sorted({*globals(), *__all__})

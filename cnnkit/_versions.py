@@ -1,4 +1,4 @@
-"""What a bug report should say."""
+"""Versions and settings for a bug report."""
 
 import importlib.metadata
 import platform
@@ -8,7 +8,7 @@ from cnnkit._native import runtime
 
 
 def show_versions():
-    """Print versions, instruction set and threads: what to paste into a bug report."""
+    """Print versions, instruction set and threads, to be pasted into a bug report."""
     for name, value in versions().items():
         print(f"{name:>22}: {value}")
 
@@ -34,7 +34,7 @@ def _blas():
     try:
         blas = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
         return f"{blas['name']} {blas['version']}"
-    except (AttributeError, KeyError, TypeError):  # what it says is no part of SciPy's promises
+    except (AttributeError, KeyError, TypeError):  # SciPy does not promise the form of this dict
         return "unknown"
 
 

@@ -26,7 +26,7 @@ from cnnkit.validate import shapes
 
 
 def dimension_reduction(channels, factor):
-    """Return a 1x1 convolution to a `factor`-th of the channels.
+    """Return a 1x1 convolution that divides the number of channels by `factor`.
 
     Lin et al. (2013), "Network in network"; Szegedy et al. (2015), "Going deeper with
     convolutions", where it comes before every large kernel.
@@ -52,7 +52,7 @@ def dimension_reduction(channels, factor):
 
 
 def feature_fusion(filters=1):
-    """Return a 1x1 convolution that weighs all channels of a pixel into `filters` new ones.
+    """Return a 1x1 convolution: `filters` weighted sums of the channels of each pixel.
 
     Lin et al. (2013), "Network in network", section 3.1: cross channel parametric pooling.
 
@@ -107,10 +107,10 @@ def mlpconv(filters, kernel_size=1, *, stride=1, padding="same"):
     Parameters
     ----------
     filters : list of int
-        Of the convolution and of every 1x1 convolution after it.
+        Filters of the convolution, and of every 1x1 convolution after it.
     kernel_size, stride, padding :
-        Of the first convolution, as in `Conv`. The kernel size is 1 by default, which leaves the
-        perceptron alone: to be put behind a convolution there is.
+        Those of the first convolution, as in `Conv`. The default kernel size of 1 gives the
+        perceptron alone, to be put after another convolution.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def inception(
     ----------
     filters_1x1 : int
     reduce_3x3, filters_3x3, reduce_5x5, filters_5x5, pool_projection : int, default=None
-        As many as `filters_1x1` when None: ``inception(64)`` has 64 filters everywhere.
+        None means the number `filters_1x1`: ``inception(64)`` has 64 filters everywhere.
 
     Returns
     -------
@@ -206,26 +206,26 @@ def inception(
 def bottleneck(filters, stride=1, projection=None, *, channels=None, bias=False, norm=None):
     """Return ResNet's bottleneck: 1x1 down to `filters`, 3x3, 1x1 up to four times as many.
 
-    Every convolution has a batch normalisation in the place of its bias; a ReLU follows the sum.
-    He et al. (2016), "Deep residual learning for image recognition", figure 5 (right). As there,
-    the stride is that of the first 1x1 convolution.
+    Every convolution has a batch normalisation instead of a bias; a ReLU follows the sum. He et al.
+    (2016), "Deep residual learning for image recognition", figure 5 (right). As in the paper, the
+    first 1x1 convolution has the stride.
 
     Parameters
     ----------
     filters : int
-        Of the 3x3 convolution.
+        Filters of the 3x3 convolution.
     stride : int, default=1
     projection : bool, default=None
-        Put a 1x1 convolution with batch normalisation in the shortcut. It must be there where the
-        sizes of input and output differ, in stride or channels. None is where they are known to:
-        `stride` is not 1, or `channels` not those of the output.
+        Whether the shortcut has a 1x1 convolution with batch normalisation. It needs one if input
+        and output differ in size or channels. None means that it has one if they are known to
+        differ: if `stride` is not 1, or `channels` is not the number of output channels.
     channels : int, default=None
         Channels of the input, such as ``x.shape[-1]`` of a symbol.
     bias : bool, default=False
-        Give the convolutions a bias. A batch normalisation takes it away again; other frameworks
-        have it by default, and so do weights from there.
+        Whether the convolutions have a bias. A batch normalisation cancels it, but weights from
+        other frameworks often have it.
     norm : Layer, default=None
-        What follows every convolution; ``BatchNorm()`` when None. Keras has
+        Layer after every convolution; ``BatchNorm()`` when None. The one of Keras is
         ``BatchNorm(momentum=0.01, eps=1e-3)``.
 
     Returns
@@ -256,9 +256,9 @@ def basic_block(filters, stride=1, projection=None, *, channels=None, bias=False
     Parameters
     ----------
     filters : int
-        Of both convolutions.
+        Filters of each convolution.
     stride : int, default=1
-        Of the first convolution.
+        Stride of the first convolution.
     projection, channels, bias, norm :
         As for `bottleneck`.
 
@@ -279,18 +279,18 @@ def basic_block(filters, stride=1, projection=None, *, channels=None, bias=False
 
 
 def depthwise_separable(filters, stride=1, *, bias=False, norm=None):
-    """Return MobileNet's block: a 3x3 convolution for each channel, then a 1x1 one across them.
+    """Return MobileNet's block: a 3x3 depthwise convolution, then a 1x1 convolution.
 
-    Both have batch normalisation in the place of a bias, and ReLU. Howard et al. (2017),
+    Both have batch normalisation instead of a bias, and ReLU. Howard et al. (2017),
     "MobileNets: efficient convolutional neural networks for mobile vision applications", figure 3
     (right).
 
     Parameters
     ----------
     filters : int
-        Of the 1x1 convolution.
+        Filters of the 1x1 convolution.
     stride : int, default=1
-        Of the depthwise convolution.
+        Stride of the depthwise convolution.
     bias, norm :
         As for `bottleneck`.
 
@@ -318,8 +318,9 @@ def depthwise_separable(filters, stride=1, *, bias=False, norm=None):
 
 
 def channel_attention(channels, ratio=16):
-    """Return squeeze and excitation: every channel times a number in (0, 1) found from them all.
+    """Return squeeze and excitation: each channel is scaled by a weight from 0 to 1.
 
+    Two dense layers compute the weights from the means of all channels.
     Hu et al. (2018), "Squeeze-and-excitation networks", section 3.
 
     Parameters
@@ -353,7 +354,7 @@ def channel_attention(channels, ratio=16):
 
 
 def feature_pyramid(symbols, filters=256):
-    """Return feature maps of several sizes, each with what the smaller ones know.
+    """Return feature maps of several sizes, each combined with the smaller ones.
 
     From the smallest map up: a 1x1 convolution of the map plus the map above, enlarged to twice
     its size; then a 3x3 convolution of every sum. Lin et al. (2017), "Feature pyramid networks for
@@ -392,7 +393,7 @@ def feature_pyramid(symbols, filters=256):
 
 
 def _normed(filters, kernel_size, stride=1, *, bias, norm):
-    """Return a convolution, padded alike on all sides, and its normalisation."""
+    """Return a convolution with equal padding on all sides, and its normalisation."""
     conv = Conv(filters, kernel_size, stride=stride, padding=kernel_size // 2, bias=bias)
     return [conv, BatchNorm() if norm is None else norm]
 
@@ -403,7 +404,7 @@ def _residual(body, shortcut):
 
 
 def _projects(owner, projection, stride, channels, filters):
-    """Say whether a shortcut from `channels`, if they are known, to `filters` is a convolution."""
+    """Say whether a shortcut from `channels` (None: unknown) to `filters` is a convolution."""
     if channels is not None:
         channels = shapes.as_int(channels, "channels", owner)
     if projection is not None:

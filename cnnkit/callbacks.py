@@ -1,7 +1,8 @@
-"""What can listen to training: give them to ``estimator.set_callbacks(...)``.
+"""Callbacks: they listen to training. Set them by ``estimator.set_callbacks(...)``.
 
-Write your own as a subclass of `Callback`. From scikit-learn 1.9 on they stand beside those of
-`sklearn.callback`, such as its nested progress bars, and `clone` hands them on by reference.
+Your own callback is a subclass of `Callback`. From scikit-learn 1.9 on, the callbacks of
+`sklearn.callback` can be used too, such as its nested progress bars, and `clone` passes callbacks
+on by reference.
 """
 
 import csv
@@ -21,7 +22,7 @@ from cnnkit.validate import shapes
 
 
 class Callback:
-    """Base class: the moments of `fit`, each to be overridden or not.
+    """Base class of callbacks; a subclass overrides the methods that it needs.
 
     Examples
     --------
@@ -35,18 +36,18 @@ class Callback:
     """
 
     def on_fit_begin(self, estimator):
-        """Hear that `estimator` begins to train."""
+        """Called when `estimator` begins to train."""
 
     def on_epoch_end(self, estimator, epoch):
-        """Hear of an epoch, a `cnnkit.training.stopping.Epoch`; return True to end training."""
+        """Called after each `cnnkit.training.stopping.Epoch`; return True to end training."""
 
     def on_fit_end(self, estimator):
-        """Hear that training has ended, also by an error."""
+        """Called when training has ended, also by an error."""
 
     def on_resume(self, estimator, epochs):
-        """Hear, after `on_fit_begin`, of the epochs before the checkpoint that `fit` goes on from.
+        """Called after `on_fit_begin` if `fit` goes on from a checkpoint, with the epochs before.
 
-        They are told as they were, but without their weights.
+        The epochs have all their figures, but no weights.
         """
 
     # scikit-learn's protocol (sklearn.callback.FitCallback), in which an epoch is a task
@@ -67,46 +68,46 @@ class Callback:
 
 
 class Checkpoint(Callback):
-    """Write all that training consists of to a file after every epoch, or after every best one.
+    """Write the state of training to a file after every epoch, or after every best epoch.
 
-    That is weights, the optimizer's averages, random numbers and curves: a fit that goes on from
-    the file ends with the same bits as one that was never interrupted. Whatever happens while it
-    is written, the old file or the new one is there, whole.
+    The state is the weights, the optimizer's averages, the state of the random generators and the
+    loss curves. A fit that goes on from the file ends with the same bits as one that was never
+    interrupted. The file is replaced whole or not at all, whatever happens while it is written.
 
     Parameters
     ----------
     path : str or path-like
     monitor : {"loss", "validation_loss", "validation_score"}, default="loss"
-        What decides which epoch is best.
+        The figure that decides which epoch is best.
     best_only : bool, default=False
         Write only when `monitor` is better than in the epoch written last.
     every : int, default=1
-        Epochs from one writing to the next.
+        Number of epochs between two writes.
     resume : bool, default=False
-        Let `fit` go on from the file, where there is one. Not with solver="lbfgs".
+        Whether `fit` goes on from the file, if it exists. Not possible with solver="lbfgs".
 
     Notes
     -----
-    The same bits take the same instruction set and the same versions of cnnkit, NumPy and SciPy. A
-    checkpoint does not hold which: on another machine of a cluster the fit goes on, and ends with
-    other bits than it would have on either. `CNNKIT_INSTRUCTION_SET` in the environment forces one
-    that all machines have.
+    The same bits need the same instruction set and the same versions of cnnkit, NumPy and SciPy. A
+    checkpoint does not record them: on another machine of a cluster the fit goes on, but ends with
+    other bits than on either machine alone. The environment variable `CNNKIT_INSTRUCTION_SET`
+    forces an instruction set that all machines have.
 
-    An epoch that `max_time` cuts short is not written: a fit that goes on trains it from its start.
+    An epoch that `max_time` cuts short is not written: a fit that goes on repeats it.
 
-    The file must be of the same fit: an estimator of the same class, the same data, weights to
-    start from and hyper-parameters but `max_iter` (with ``learning_rate="constant"``), `max_time`,
-    `n_iter_no_change`, `test_time_augmentation` and `verbose`; another fit is a ValueError.
-    Layers, schedules and augmentations of one's own are told apart by class and `get_params`, or
-    where they have none by ``repr``.
+    The file must be of the same fit; otherwise a ValueError is raised. The same are the class of
+    the estimator, the data, the initial weights and all hyper-parameters except `max_iter` (with
+    ``learning_rate="constant"``), `max_time`, `n_iter_no_change`, `test_time_augmentation` and
+    `verbose`. Your own layers, schedules and augmentations are compared by class and `get_params`,
+    or by ``repr`` if they have no `get_params`.
 
-    A fit with `warm_start` that starts from what was learnt before goes on from the file if the fit
-    in it started from that, too: it is the same fit, interrupted. Otherwise it begins anew, and
-    the file of the fit before is overwritten.
+    A fit with `warm_start` goes on from the file only if the fit in the file started from the same
+    learnt weights: then it is the same fit, interrupted. Otherwise it begins anew and overwrites
+    the file.
 
-    `clone` hands callbacks on by reference (scikit-learn 1.9), so that all fits of a grid search or
-    a cross-validation write to one file: with `resume` the second ends with the error that it is
-    another fit.
+    `clone` passes callbacks on by reference (scikit-learn 1.9), so all fits of a grid search or a
+    cross-validation write to one file: with `resume` the second fit raises the error that the file
+    is of another fit.
 
     Examples
     --------
@@ -134,7 +135,7 @@ class Checkpoint(Callback):
         self.resume = resume
 
     def weights(self):
-        """Return what prediction would use: good for `initial_weights`.
+        """Return the weights for prediction, which can be used as `initial_weights`.
 
         Returns
         -------
@@ -144,15 +145,15 @@ class Checkpoint(Callback):
         Raises
         ------
         ModelFormatError
-            If the file is no checkpoint.
+            If the file is not a checkpoint.
         FileNotFoundError
         """
         return checkpoints.read_weights(self.path)
 
     def read(self):
-        """Return the `cnnkit.training.checkpoints.State` in the file, None where there is no file.
+        """Return the `cnnkit.training.checkpoints.State` in the file, or None if there is no file.
 
-        What is wrong with the file is a ModelFormatError.
+        A damaged file raises a ModelFormatError.
         """
         path = Path(atomic.file_name(self.path, "Checkpoint"))
         return checkpoints.read(path) if path.exists() else None
@@ -175,7 +176,7 @@ class Checkpoint(Callback):
             checkpoints.write(self.path, epoch.state())
 
     def _is_due(self, epoch):
-        """Say whether an epoch is one to write, and if so, note how good it is."""
+        """Say whether an epoch is to be written; if so, remember how good it is."""
         found = getattr(epoch, self.monitor) * (1 if self.monitor == "validation_score" else -1)
         if epoch.number % self.every or (self.best_only and not found > self._best):
             return False
@@ -184,7 +185,7 @@ class Checkpoint(Callback):
 
 
 class _Log(Callback):
-    """One line a record in a text file, begun anew by every `fit` unless told to append."""
+    """A text file with one line for each record; every `fit` starts it anew unless `append`."""
 
     def __init__(self, path, *, append=False):
         self.path = path
@@ -200,7 +201,7 @@ class _Log(Callback):
             self.on_epoch_end(estimator, epoch)
 
     def _go_on(self, epochs):
-        """Return how many of the epochs are in the file, and take out what follows them there."""
+        """Return how many of the epochs are in the file, and remove the lines after them."""
         ends, size = {}, 0
         with open(self.path, "rb+") as file:
             for line in file:
@@ -212,21 +213,21 @@ class _Log(Callback):
                 if line in ends:
                     file.truncate(ends[line])
                     return count
-            file.truncate(size)  # half a line
+            file.truncate(size)  # removes an incomplete line
         return 0
 
     def on_epoch_end(self, estimator, epoch):
         text = self._line(epoch.figures(), self._fresh)
         self._fresh = False
-        with open(self.path, "a") as file:  # opened for every line: what is written is safe
+        with open(self.path, "a") as file:  # opened for every line: a line that is written is safe
             file.write(text)
 
 
 class CSVLog(_Log):
     """Write the figures of every epoch as a line of a CSV file.
 
-    Columns: number, loss, learning_rate, seconds, validation_loss, validation_score; empty where
-    there is none.
+    Columns: number, loss, learning_rate, seconds, validation_loss, validation_score. A cell is
+    empty if there is no such figure.
 
     Parameters
     ----------
@@ -271,15 +272,15 @@ class JSONLog(_Log):
 
 
 class Timer(Callback):
-    """Take the time of training.
+    """Measure the time of training.
 
     Attributes
     ----------
     epochs : list of float
-        Seconds of every epoch of the last `fit`, without validation; also of those before a
-        checkpoint that it went on from.
+        Seconds of every epoch of the last `fit`, without validation. If it went on from a
+        checkpoint, the epochs before are included.
     total : float
-        Seconds of that `fit`, with everything.
+        Seconds of the whole `fit`.
 
     Examples
     --------
@@ -302,14 +303,15 @@ class Timer(Callback):
 
 
 class Lines(Callback):
-    """Print what is trained, and a line for every epoch: ``verbose=1``.
+    """Print the estimator, and a line for every epoch: ``verbose=1``.
 
-    In a process or thread of a search, every line begins with its name: lines of several fits mix.
+    In a process or thread of a search, every line begins with the name of the process or thread,
+    since lines of several fits are mixed.
 
     Parameters
     ----------
     settings : Settings, default=None
-        What "auto" stands for in this fit, to be printed first.
+        The values of "auto" in this fit, which are printed first.
     """
 
     def __init__(self, settings=None):
@@ -327,12 +329,12 @@ class Lines(Callback):
 class Bar(Callback):
     """Show a progress bar with the time left: ``verbose=2``.
 
-    A notebook without ipywidgets, with which rich draws there, gets a line for every epoch.
+    In a notebook rich needs ipywidgets; without it, a line is printed for every epoch.
 
     Parameters
     ----------
     epochs : int
-        How many there will be at most.
+        Largest number of epochs.
     """
 
     def __init__(self, epochs):
@@ -388,17 +390,17 @@ def _has_widgets():
 
 
 def title(estimator):
-    """Return an estimator, with what of it is not by default, on one line."""
+    """Return an estimator on one line, with its parameters that are not the default."""
     with config_context(print_changed_only=True):
         return " ".join(repr(estimator).split())
 
 
 def say(text):
-    """Print a line, after the name of the process and thread where they are not the main ones."""
+    """Print a line; the name of the process and thread comes first if it is not the main one."""
     process, thread = multiprocessing.current_process(), threading.current_thread()
     names = [process.name] if process.name != "MainProcess" else []
     names += [thread.name] if thread is not threading.main_thread() else []
-    print(": ".join([*names, text]), flush=True)  # whole: others may print meanwhile
+    print(": ".join([*names, text]), flush=True)  # one call: others may print, too
 
 
 def epoch_line(epoch):
@@ -407,7 +409,7 @@ def epoch_line(epoch):
 
 
 def describe(epoch):
-    """Return the loss, and the validation loss and score where there are, as text."""
+    """Return the loss, and the validation loss and score if there are any, as text."""
     text = f"loss = {epoch.loss:.6f}"
     if epoch.validation_loss is not None:
         text += f", validation loss = {epoch.validation_loss:.6f}"

@@ -20,7 +20,7 @@ MODULES = (
 
 
 def _check(folder):
-    """Raise, with what to do, unless `folder` has all modules, compiled for this Python."""
+    """Raise an error that says what to do, unless `folder` has all modules for this Python."""
     files = {file.name for file in folder.iterdir()}
     ours = [f"{name}{suffix}" for name in MODULES for suffix in EXTENSION_SUFFIXES]
     built = {file.partition(".")[0] for file in files.intersection(ours)}

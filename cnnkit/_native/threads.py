@@ -1,4 +1,4 @@
-"""One thread pool: ours. BLAS is called from inside it and must not start its own."""
+"""Number of threads. BLAS runs inside the thread pool of cnnkit and must not start its own."""
 
 import contextlib
 import functools
@@ -31,8 +31,8 @@ class _BlasLimit:
 def _set_threads(library, threads, found):
     """Set a BLAS library's threads, from whichever Python thread.
 
-    threadpoolctl lets only the thread that set an OpenBLAS limit change it again. The last user to
-    leave need not be the first that came, so ownership is given up around every change.
+    threadpoolctl lets only the thread that set an OpenBLAS limit change it again. The user that
+    leaves last may not be the one that came first, so ownership is given up around every change.
     """
     if threads == found:
         return
@@ -51,8 +51,8 @@ def _blas_libraries():
 
 
 _blas_limit = _BlasLimit()
-# two overlapping limits of threadpoolctl would each restore what they found, and the last to end
-# could leave BLAS limited for good: users are counted
+# Two overlapping limits of threadpoolctl would each restore the number that they found, and the
+# last to end could leave BLAS limited for good. Users are therefore counted.
 _one_blas_thread = SharedContext(_blas_limit.begin, _blas_limit.end)
 runtime.one_blas_thread = _one_blas_thread
 if hasattr(os, "register_at_fork"):

@@ -1,7 +1,7 @@
-"""Augmentation: batches of training images changed at random.
+"""Augmentation: random changes of batches of training images.
 
-An `Augmentation` is plain data like a layer: ``clone``, ``==``, ``repr`` and a grid search know
-what to do with it. Training calls `Augmentation.check` once, with the shape of one image, and
+An `Augmentation` is plain data like a layer: it works with ``clone``, ``==``, ``repr`` and grid
+searches. Training calls `Augmentation.check` once, with the shape of one image, and
 `Augmentation.apply` on every batch.
 """
 

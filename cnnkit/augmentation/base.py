@@ -1,4 +1,4 @@
-"""What an augmentation is."""
+"""The base class of the augmentations."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from cnnkit.validate.pickles import Checked
 class Augmentation(Checked):
     """Base class of the augmentations.
 
-    An augmentation of one's own has `change`, and `check` where it has hyper-parameters.
+    A subclass defines `change`, and `check` if it has hyper-parameters.
 
     Attributes
     ----------
@@ -52,9 +52,10 @@ class Augmentation(Checked):
         ----------
         images : array of shape (n, H, W, C), float32 or float64
         targets : array of shape (n, K), float32 or float64, or None
-            Only what `mixes_targets` needs and changes them: shares of the classes, or numbers.
+            Shares of the classes, or numbers. Only an augmentation with `mixes_targets` needs and
+            changes them.
         rng : numpy.random.Generator
-            The same state of it gives the same changes.
+            The same state gives the same changes.
 
         Raises
         ------
@@ -73,7 +74,7 @@ class Augmentation(Checked):
             self.change(images, targets, rng)
 
     def without_mixing(self):
-        """Return what of it leaves targets alone, for use in prediction; None if that is nothing.
+        """Return the part that does not change targets, for prediction; None if there is none.
 
         Examples
         --------

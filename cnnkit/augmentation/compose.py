@@ -9,8 +9,8 @@ from cnnkit.augmentation.geometry import Affine, compose, sample
 class Augment(Augmentation):
     """Augmentations one after another.
 
-    Neighbours of `Shift`, `Rotate` and `Scale` with the same fill are done in one step: pixels are
-    interpolated once, and what one of them moves out of the image another can move back in.
+    Consecutive `Shift`, `Rotate` and `Scale` with the same fill are done in one step: pixels are
+    interpolated once, and pixels that one of them moves out of the image can come back by another.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from cnnkit.validate import shapes
 from cnnkit.validate.values import as_choice, as_real
 
 FILLS = ("zero", "edge")
-PIXELS = 8192  # of as many images as are sampled at once, so that they stay in cache
+PIXELS = 8192  # in the images that are sampled at once: they stay in the cache
 
 
 class Flip(Augmentation):
@@ -48,7 +48,7 @@ class Flip(Augmentation):
 
 
 class Affine(Augmentation):
-    """Base class of what moves pixels along straight lines; neighbours in `Augment` become one."""
+    """Base class of affine changes; consecutive ones in `Augment` are done in one step."""
 
     def check(self, input_shape):
         super().check(input_shape)
@@ -75,10 +75,10 @@ class Shift(Affine):
     Parameters
     ----------
     pixels : int or pair of ints, default=2
-        Most pixels, up or down and left or right; every number of them up to this is as likely.
-        Below the size of the image.
+        Largest shift up or down, and left or right. All shifts up to this are equally likely.
+        Must be smaller than the image.
     fill : {"zero", "edge"}, default="zero"
-        What moves in: zeros, or the pixels at the edge again.
+        What fills the space that becomes free: zeros, or copies of the pixels at the edge.
 
     Examples
     --------
@@ -135,7 +135,7 @@ class Rotate(Affine):
     Parameters
     ----------
     degrees : float, default=15.0
-        Most, either way; from 0 to 180.
+        Largest angle, in both directions; from 0 to 180.
     fill : {"zero", "edge"}, default="zero"
         What lies outside the image: zeros, or the nearest pixel.
 
@@ -169,7 +169,7 @@ class Rotate(Affine):
 
 
 class Scale(Affine):
-    """Make what is in the images larger or smaller; the images keep their size.
+    """Enlarge or shrink the content of images; the images keep their size.
 
     Parameters
     ----------
@@ -209,12 +209,12 @@ class Scale(Affine):
 
 
 def _moved(by, size):
-    """Return where what stays in the image goes along one side, and where it comes from."""
+    """Return the target and the source slice, along one side, of pixels that stay in the image."""
     return slice(max(by, 0), size + min(by, 0)), slice(max(-by, 0), size - max(by, 0))
 
 
 def compose(first, then):
-    """Return the maps of two changes, one after the other, as one."""
+    """Return the maps of two changes, one after the other, as one map for each image."""
     found = first[:, :, :2] @ then
     found[:, :, 2] += first[:, :, 2]
     return found
@@ -223,8 +223,8 @@ def compose(first, then):
 def sample(images, maps, fill):
     """Take every pixel from where `Affine.maps` says it comes from, by bilinear interpolation.
 
-    A channel of a few images at a time: reading one number at many places is several times faster
-    in NumPy than reading all channels of a pixel at once.
+    It works on one channel of a few images at a time: NumPy reads single numbers at many places
+    several times faster than all channels of a pixel at once.
     """
     n, H, W, C = images.shape
     shift = np.array([(H - 1) / 2, (W - 1) / 2])
@@ -251,10 +251,10 @@ def sample(images, maps, fill):
 
 
 def _places(maps, H, W):
-    """Return where every pixel comes from: indices into padded images, and the way to the next.
+    """Return the source of every pixel: an index into padded images, and the way to the next.
 
-    The border of padded images is one pixel at the top and left and two at the other sides. What
-    lies further out than one pixel is taken from there: all of it is the same.
+    The border of padded images is one pixel at the top and left and two at the other sides. All
+    pixels outside of the image have the same value, so those further out are read from the border.
     """
     rows, columns = np.arange(H, dtype=maps.dtype)[:, None], np.arange(W, dtype=maps.dtype)
     m = maps[:, :, :, None, None]
@@ -275,7 +275,7 @@ def _places(maps, H, W):
 
 def _between(flat, at, right):
     """Return numbers between ``flat[at]`` and its neighbours to the right."""
-    found = flat.take(at, mode="clip")  # the default looks at every index twice
+    found = flat.take(at, mode="clip")  # the default mode checks every index twice
     following = flat[1:].take(at, mode="clip")
     following -= found
     following *= right

@@ -1,10 +1,10 @@
-"""Pixels changed where they are: noise, rectangles cut out, images mixed."""
+"""Changes that leave pixels in their place: noise, cut-out rectangles, mixed images."""
 
 from cnnkit.augmentation.base import Augmentation
 from cnnkit.validate import shapes
 from cnnkit.validate.values import as_real
 
-LARGEST = 1e30  # that is added or set: float32 computes with it
+LARGEST = 1e30  # largest number that may be added or set: float32 can compute with it
 
 
 class Noise(Augmentation):
@@ -13,7 +13,7 @@ class Noise(Augmentation):
     Parameters
     ----------
     std : float, default=0.05
-        Standard deviation, in the unit of the images; uint8 images are scaled to [0, 1] before.
+        Standard deviation, in the unit of the images; uint8 images are scaled to [0, 1] first.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class Cutout(Augmentation):
     """Set a rectangle of every image to one number.
 
     DeVries & Taylor (2017), "Improved regularization of convolutional neural networks with cutout".
-    The middle of the rectangle lies anywhere in the image, so that parts of it may lie outside.
+    The centre of the rectangle lies anywhere in the image, so parts of it may lie outside.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Mixup(Augmentation):
     Parameters
     ----------
     alpha : float, default=0.2
-        Above 0. Below 1 most shares are close to 0 or 1; 1 makes all of them as likely.
+        Above 0. Below 1 most shares are close to 0 or 1; with 1 all shares are equally likely.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """The command line: ``python -m cnnkit train | predict | summary | bench | versions``.
 
-Exit codes: 0 all went well, 1 something failed (the last line on stderr says what), 2 the command
-was not understood, 130 interrupted.
+Exit codes: 0 success, 1 failure (the last line on stderr gives the reason), 2 the command was not
+understood, 130 interrupted.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main(argv=None):
     Parameters
     ----------
     argv : list of str, default=None
-        Words of the command line; those of the process when None.
+        Words of the command line; None means those of the process.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def main(argv=None):
             options.run(options)
         sys.stdout.flush()
     except (OSError, ValueError, TypeError, ImportError, MemoryError) as error:
-        if isinstance(error, BrokenPipeError):  # who reads has enough: as `head` after ten lines
+        if isinstance(error, BrokenPipeError):  # as `head` closes it after ten lines
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         print(f"cnnkit: error: {error or type(error).__name__}", file=sys.stderr)
@@ -56,7 +56,7 @@ def main(argv=None):
 
 
 def _warn(message, *where, **more):
-    """Show a warning as errors are shown, without the line of code that it came from."""
+    """Show a warning in the form of the errors, without its line of code."""
     messages.warn(message)
 
 

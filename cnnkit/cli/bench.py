@@ -16,7 +16,7 @@ another number of threads, or another instruction set:
 
 It does not compare with other libraries; benchmarks/ in the source does."""
 
-SECONDS = 1.0  # of every row, about
+SECONDS = 1.0  # approximate time for every row
 
 
 def add_to(commands):
@@ -53,7 +53,7 @@ def run(options):
 
 
 def _rows(quick):
-    """Yield names and what to time."""
+    """Yield names and functions to time."""
     from sklearn.datasets import load_digits
 
     from cnnkit import CNNClassifier, models

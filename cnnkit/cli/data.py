@@ -1,4 +1,4 @@
-"""Images and labels from where a user of the command line has them."""
+"""Images and labels from the sources that the command line accepts."""
 
 import unicodedata
 from collections import Counter
@@ -12,7 +12,7 @@ from cnnkit.cli.messages import shown, warn
 
 
 class Samples(NamedTuple):
-    """What ``predict`` is given: `y` is None where unknown, `left_out` counts unreadable files."""
+    """The input of ``predict``: `y` is None if unknown, `left_out` counts unreadable files."""
 
     names: list
     X: np.ndarray
@@ -21,7 +21,7 @@ class Samples(NamedTuple):
 
 
 def check_source(source):
-    """Raise unless `source` is there and of a kind that ``train`` reads."""
+    """Raise unless `source` exists and ``train`` can read its kind."""
     path, rule = Path(source), "must be 'digits', an .npz file or a folder"
     if source == "digits" or path.is_dir():
         return
@@ -32,14 +32,14 @@ def check_source(source):
 
 
 def labelled(source, size=None):
-    """Return X and y of what ``train`` is given.
+    """Return X and y from the source given to ``train``.
 
     Parameters
     ----------
     source : str
         ``digits``, an ``.npz`` file or a folder of folders.
     size : pair of ints, default=None
-        Height and width that image files are brought to.
+        Height and width to which image files are resized.
 
     Returns
     -------
@@ -59,9 +59,9 @@ def labelled(source, size=None):
 
 
 def unlabelled(sources, input_shape):
-    """Return the `Samples` that ``predict`` is given.
+    """Return the `Samples` from the sources given to ``predict``.
 
-    Image files are brought to the size and channels of `input_shape`, (H, W, C).
+    Image files are converted to the size and channels of `input_shape`, (H, W, C).
     """
     if sources == ["digits"]:
         X, y = _digits()
@@ -104,7 +104,7 @@ def _npz(path):
             with np.load(file, allow_pickle=False) as arrays:
                 names = sorted(arrays)
                 found = {name: arrays[name] for name in ("X", "y") if name in names}
-        except Exception as error:  # what reads a damaged archive raises whatever comes to pass
+        except Exception as error:  # a damaged archive can lead to any error
             reason = str(error) or type(error).__name__
             raise ValueError(
                 f"{shown(path)} cannot be read as .npz without pickle: {reason}"
@@ -138,9 +138,9 @@ def _folder(path, size):
 
 
 def _check_classes(path, files, others):
-    """Raise or warn where the folders in `path` cannot be, or may not be, the classes meant.
+    """Raise if the folders in `path` cannot be classes; warn if they may not be.
 
-    `files` has the images of every class, `others` is what lies beside their folders.
+    `files` has the images of every class, `others` has the other entries of `path`.
     """
     loose = [p for p in others if p.suffix.lower() in photos.SUFFIXES]
     lost = [p for p in others if p not in loose and not p.exists()]
@@ -154,7 +154,7 @@ def _check_classes(path, files, others):
             + (f"none in {', '.join(empty)}." if empty else f"{len(files)} folders{beside}.")
         )
     for name in files:
-        if any("\ud800" <= letter <= "\udfff" for letter in name):  # bytes that are no letters
+        if any("\ud800" <= letter <= "\udfff" for letter in name):  # bytes that are not valid text
             raise ValueError(f"{shown(path)} must hold folders named in UTF-8, got {shown(name)}.")
     if loose:
         warn(f"{len(loose)} images in {shown(path)} itself are of no class and left out.")

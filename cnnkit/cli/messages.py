@@ -1,14 +1,14 @@
-"""What is said on stderr, beside the result."""
+"""Messages on stderr, beside the result on stdout."""
 
 import sys
 
 
 def warn(text):
-    """Say what is amiss where the command goes on."""
+    """Print a warning on stderr; the command goes on."""
     print(f"cnnkit: warning: {text}", file=sys.stderr)
 
 
 def shown(name):
-    """Return a file's name as one line of text: quoted where a character of it cannot be seen."""
+    """Return a file's name as one line of text, quoted if it has invisible characters."""
     name = str(name)
     return name if name.isprintable() else ascii(name)

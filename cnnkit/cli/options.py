@@ -1,8 +1,8 @@
-"""What the commands' options have in common."""
+"""Types of options that several commands have."""
 
 import argparse
 
-Formatter = argparse.RawDescriptionHelpFormatter  # keeps the lines of the examples
+Formatter = argparse.RawDescriptionHelpFormatter  # keeps the line breaks of the examples
 
 DATA = """DATA is one of
   digits       scikit-learn's 1,797 handwritten digits, 8x8
@@ -39,7 +39,7 @@ def side_sizes(text):
 
 
 def positive(kind, *, auto=False):
-    """Return a type of option: positive numbers of `kind`, or with `auto` that word."""
+    """Return a type of option: a positive number of `kind`, or the word "auto" if `auto`."""
     rule = f"{'auto or ' if auto else ''}a positive {kind.__name__}"
 
     def convert(text):

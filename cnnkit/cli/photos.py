@@ -1,4 +1,4 @@
-"""Image files: where they are, and their pixels."""
+"""Image files: finding and reading them."""
 
 import os
 import warnings
@@ -12,19 +12,19 @@ SUFFIXES = {
     *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png"),
     *(".ppm", ".tif", ".tiff", ".webp"),
 }
-STILLS = ("MPO",)  # the format of phones' photos whose further frames are previews
+STILLS = ("MPO",)  # a format of photos from phones: the other frames are previews
 
 
 def is_hidden(name):
-    """Say whether a file or folder is the system's and not the user's."""
+    """Say whether a file or folder belongs to the system, not to the user."""
     return name.startswith(".") or name == "__MACOSX"
 
 
 def image_files(folder):
-    """Return the image files of a folder and the folders in it, sorted, but for hidden ones.
+    """Return the image files of a folder and its subfolders, sorted, without hidden ones.
 
-    A link that leads nowhere is among them: to be named when it is read. A folder that must not be
-    read is an OSError.
+    A broken link is included, so that reading it names it. A folder without permission to read is
+    an OSError.
     """
 
     def refuse(error):
@@ -39,17 +39,17 @@ def image_files(folder):
 
 
 def read(files, size=None, channels=None):
-    """Return image files as an array, and which of `files` it holds.
+    """Return image files as an array, and the indices of those that it holds.
 
-    One that cannot be read is left out, with a warning that names it.
+    A file that cannot be read is left out, with a warning that names it.
 
     Parameters
     ----------
     files : list of Path
     size : pair of ints, default=None
-        Height and width that all are brought to.
+        Height and width to which all images are resized.
     channels : {1, 3}, default=None
-        Without it 1 where all images are grey and else 3.
+        None means 1 if all images are grey, else 3.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def read(files, size=None, channels=None):
     for k, file in enumerate(files):
         try:
             pixels, is_grey = _pixels(file, size)
-        except Exception as error:  # decoders of damaged files raise whatever comes to pass
+        except Exception as error:  # a damaged file can lead to any error in a decoder
             warn(f"{shown(file)} is left out: {_reason(error)}")
             continue
         found.append(pixels)
@@ -91,7 +91,7 @@ def read(files, size=None, channels=None):
 
 
 def _pixels(file, size):
-    """Return an image as it is looked at, (H, W, 3), and whether it is grey."""
+    """Return the upright pixels of an image, (H, W, 3), and whether it is grey."""
     from PIL import Image, ImageOps
 
     with warnings.catch_warnings(record=True) as told:
@@ -115,7 +115,7 @@ def _pixels(file, size):
 
 
 def _reason(error):
-    """Return why a file cannot be read, without its name."""
+    """Return the reason why a file cannot be read, without its name."""
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):

@@ -53,7 +53,7 @@ def run(options):
     names, X, y, left_out = unlabelled(options.data, model.input_shape_)
     header, rows, found = _table(model, X, options.proba)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are not UTF-8
+        sys.stdout.reconfigure(errors="surrogateescape")  # for file names that are not UTF-8
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["name", *header])
     table.writerows([name, *row] for name, row in zip(names, rows, strict=True))
@@ -65,7 +65,7 @@ def run(options):
 
 
 def _table(model, X, every_class):
-    """Return the names of columns, their rows, and the predictions."""
+    """Return the names of the columns, the rows, and the predictions."""
     if not hasattr(model, "predict_proba"):
         found = model.predict(X)
         columns = found.reshape(len(found), -1)
@@ -86,7 +86,7 @@ def _table(model, X, every_class):
 
 
 def _score(model, y, found):
-    """Return a line about how right predictions are."""
+    """Return a line with the score of the predictions."""
     if not hasattr(model, "predict_proba"):
         from sklearn.metrics import r2_score
 

@@ -1,4 +1,4 @@
-"""One line that is written over on a terminal; a line for every step elsewhere."""
+"""Progress: one line that is overwritten on a terminal, a line for every step elsewhere."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ class Progress:
     ----------
     total : int
     noun : str
-        What a step is: ``epoch``.
+        Name of a step, such as ``epoch``.
     stream : text file, default=sys.stdout
     """
 
@@ -28,7 +28,7 @@ class Progress:
         self.width = 0
 
     def step(self, done, text):
-        """Say that `done` steps are done, and what came of the last."""
+        """Show that `done` steps are done, and `text` about the last one."""
         if not self.on_terminal:
             print(f"{self.noun} {done}/{self.total}  {text}", file=self.stream, flush=True)
             return
@@ -52,7 +52,7 @@ class EpochProgress(Callback):
     Parameters
     ----------
     epochs : int
-        Most there can be.
+        Largest number of epochs.
     """
 
     def __init__(self, epochs):

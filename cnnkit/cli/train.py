@@ -33,7 +33,7 @@ examples:
   python -m cnnkit train data.npz --image-shape 28x28x1 --solver sgd --learning-rate 0.05
   python -m cnnkit train digits --epochs 100 --early-stopping --force"""
 
-SCHEDULES = {"cosine": "Cosine", "one-cycle": "OneCycle"}  # of cnnkit.schedules
+SCHEDULES = {"cosine": "Cosine", "one-cycle": "OneCycle"}  # classes of cnnkit.schedules
 FROM_DATA = "default: auto, from the images and the network"
 
 
@@ -99,7 +99,7 @@ def add_to(commands):
 
 
 def run(options):
-    """Train, write the model and say how it went."""
+    """Train, write the model and print the result."""
     from cnnkit import CNNClassifier, io
     from cnnkit.data import images
     from cnnkit.estimators.defaults import resolve
@@ -149,7 +149,7 @@ def _refuse_what_would_be_ignored(options):
 
 
 def _check_output(options):
-    """Raise where the model could not be written, or would take another's place."""
+    """Raise if the model could not be written, or would replace an existing file."""
     path = Path(options.output)
     folder = path.resolve().parent
     if not folder.is_dir():
@@ -162,7 +162,7 @@ def _check_output(options):
 
 
 def _layers(options, shape):
-    """Return the network of ``--model``, None for the estimator's own."""
+    """Return the network of ``--model``, or None for the default of the estimator."""
     if options.model == "default" and options.width is None:
         return None
     from cnnkit import models
@@ -199,5 +199,5 @@ def _split(X, y, options):
     _, others = train_test_split(
         free, test_size=kept, stratify=y if even else None, random_state=options.seed
     )
-    rows = np.setdiff1d(np.arange(len(X)), others)  # of every class at least one
+    rows = np.setdiff1d(np.arange(len(X)), others)  # every class keeps at least one image
     return X[rows], y[rows], X[others], y[others]

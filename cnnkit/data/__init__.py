@@ -1,1 +1,1 @@
-"""Images as users hold them, and what they are scaled by."""
+"""Images of users: shapes, batches and scaling."""

@@ -1,6 +1,6 @@
-"""Images as users hold them, and how batches of them reach a network.
+"""Shapes of the images that users give, and batches of them for a network.
 
-The images stay as they are, in their dtype and memory; only a batch is ever converted.
+The images keep their dtype and memory; only one batch at a time is converted.
 """
 
 from math import prod
@@ -13,8 +13,8 @@ from cnnkit.validate import shapes
 def input_shape(X, image_shape, owner):
     """Return ``(H, W, C)`` of the images in `X`.
 
-    `X` is (n, H, W, C), (n, H, W), or (n, features): flat rows of `image_shape`, and without it
-    pixels of as many channels, (1, 1, features).
+    `X` is (n, H, W, C), (n, H, W), or (n, features). The latter are flat rows of `image_shape`;
+    without `image_shape` a row is one pixel, (1, 1, features).
     """
     if X.ndim not in (2, 3, 4):
         raise ValueError(
@@ -37,7 +37,7 @@ def input_shape(X, image_shape, owner):
 
 
 def check_image_shape(image_shape, wanted, owner):
-    """Raise unless `image_shape` is None or names images of the shape `wanted`."""
+    """Raise unless `image_shape` is None or means images of the shape `wanted`."""
     if image_shape is not None and shapes.image_shape(image_shape, owner) != tuple(wanted):
         raise ValueError(f"{owner}: image_shape must be {wanted} as X is, got {image_shape!r}.")
 
@@ -60,7 +60,7 @@ def check_input_shape(X, wanted, owner, name="X", reason="as in fit"):
 
 
 def check_axis(shape, wanted, owner, name="X", reason="as in fit"):
-    """Raise if `shape` is that of one image of the shape `wanted`, without an axis for samples."""
+    """Raise if `shape` is that of one image `wanted`, without an axis for the samples."""
     flat_rows = shape[1:] == (prod(wanted),)
     if shape == wanted or (wanted[2:] == (1,) and shape == wanted[:2] and not flat_rows):
         raise ValueError(
@@ -77,14 +77,14 @@ def _add_an_axis(name):
 
 
 def unit(dtype):
-    """Return what images of a dtype are divided by as they are loaded."""
+    """Return the number by which images of a dtype are divided as they are loaded."""
     return 255 if dtype == np.uint8 else 1
 
 
 def load_batch(X, rows, out):
     """Copy `X[rows]` to the first images of `out` and return how many there are.
 
-    uint8 is scaled to [0, 1]; any other dtype is converted as it is.
+    uint8 is scaled to [0, 1]; the numbers of any other dtype are kept.
     """
     batch = X[rows]
     n = len(batch)

@@ -1,7 +1,7 @@
-"""Standardisation of what comes in and of targets: statistics of the training set, kept as weights.
+"""Standardisation of images and targets: statistics of the training set, kept as weights.
 
-They lie beside a network's other weights, not trained, so that whatever holds a network (a file, a
-pickle, a checkpoint, the start of another fit) holds them too::
+The statistics lie beside a network's other weights and are not trained. So a file, a pickle, a
+checkpoint or the start of another fit holds them too::
 
     input/mean, input/scale      (C,)          x = (X - mean) / scale, channel by channel
     input/range                  (2,)          the least and the greatest number of X
@@ -17,20 +17,22 @@ from cnnkit.exceptions import overflow_allowed
 from cnnkit.layers.base import WeightSpec
 
 INPUT, TARGETS = "input", "targets"
-SETS = ([], [INPUT], [INPUT, TARGETS])  # of what a network may scale
+SETS = ([], [INPUT], [INPUT, TARGETS])  # sets of arrays that a network may scale
 RANGE = "input/range"
-LEAST = float(np.finfo(np.float32).tiny)  # of what is divided by
-MOST_NUMBERS = 1 << 26  # that statistics are taken of; of more, from samples at equal distances
-BLOCK = 1 << 18  # numbers that are looked at together
-ALIKE = 10  # largest deviation by the least of channels of one unit
-LOOKED_AT = 256  # samples whose range is compared with that of training
-BEYOND = 1.0  # ranges of training outside of which numbers are of another scale,
-SHARE = 0.01  # where they are not a few alone
-WITHIN, SEVERAL = (50, 12), 8  # times smaller than it, one image or several, they are as well
+LEAST = float(np.finfo(np.float32).tiny)  # smallest divisor
+MOST_NUMBERS = 1 << 26  # numbers for statistics; of more, samples at equal distances are used
+BLOCK = 1 << 18  # numbers that are processed at once
+ALIKE = 10  # largest ratio of the deviations of channels that share a unit
+LOOKED_AT = 256  # samples whose range is compared with the range in training
+# X has another scale if more than SHARE of its numbers lie outside of the range of training by more
+# than BEYOND times its width, or if its own range is smaller by a factor of WITHIN: the first
+# factor is for fewer than SEVERAL images, the second for more
+BEYOND, SHARE = 1.0, 0.01
+WITHIN, SEVERAL = (50, 12), 8
 
 
 def specs(scales, channels, n_outputs):
-    """Return the weights that hold the statistics `scales` names, as `WeightSpec` by path."""
+    """Return a `WeightSpec` by path for each statistic that `scales` names."""
     found = {}
     sizes = {INPUT: channels, TARGETS: n_outputs}
     for name in scales:
@@ -43,12 +45,12 @@ def specs(scales, channels, n_outputs):
 
 
 def kept(paths):
-    """Return what is scaled where weights of these paths are there."""
+    """Return which arrays are scaled, given the paths of the weights."""
     return tuple(name for name in (INPUT, TARGETS) if f"{name}/scale" in paths)
 
 
 def standardise(images, weights, unit):
-    """Standardise images in place, which were divided by `unit` before."""
+    """Standardise, in place, images that were divided by `unit` before."""
     mean, scale = _rows(images, weights, unit)
     flat = images.reshape(len(images), -1)
     with overflow_allowed():
@@ -57,23 +59,23 @@ def standardise(images, weights, unit):
 
 
 def load_standardised(batch, weights, out):
-    """Write images as users hold them to `out`, standardised."""
+    """Write a batch of a user's images to `out`, standardised."""
     mean, scale = _rows(out, weights, 1)
     flat = out.reshape(len(out), -1)
     with overflow_allowed():
-        # of integers too long for the network's floats, the difference may not be
+        # Integers may be too long for the network's floats, but the difference is not.
         np.subtract(batch.reshape(flat.shape), mean, out=flat, casting="unsafe")
         flat *= scale
 
 
 def _rows(images, weights, unit):
-    """Return what is subtracted from, and multiplied with, the numbers of one image."""
+    """Return the numbers to subtract from one image, and those to multiply it with."""
     mean, scale = weights["input/mean"], weights["input/scale"]
     if unit != 1:
         mean, scale = mean / mean.dtype.type(unit), scale / scale.dtype.type(unit)
     with overflow_allowed():
         scale = 1 / scale
-    if len(mean) > 1:  # one long loop is quicker than many over a few channels
+    if len(mean) > 1:  # one long loop is faster than many short loops over channels
         pixels = prod(images.shape[1:-1])
         mean, scale = np.tile(mean, pixels), np.tile(scale, pixels)
     return mean, scale
@@ -87,23 +89,23 @@ class Statistics:
     X : array of shape (n, ...)
     channels : int
     rows : array of indices, default=None
-        Of the samples to look at; all, when None.
+        Samples to use; None means all.
     weights : array of shape (n,), default=None
-        Of the samples.
+        Weights of the samples.
 
     Attributes
     ----------
     mean, scale : arrays of shape (channels,)
-        `scale` is the standard deviation, 1 for a channel that is constant; where the largest is
-        at most 10 times the least, the channels are taken to be of one unit, and it is the root
-        of their mean variance for all of them.
+        `scale` is the standard deviation, or 1 for a constant channel. If the largest deviation is
+        at most 10 times the smallest, the channels are assumed to share a unit, and all have the
+        square root of their mean variance.
     constant : array of bool, shape (channels,)
     low, high : float
-        The least and the greatest number.
+        The smallest and the largest number.
     pixels : int
-        Of one sample.
+        Number of pixels of one sample.
     blank : float
-        Share of the samples whose numbers are all the same.
+        Share of the samples whose numbers are all equal.
     """
 
     def __init__(self, X, channels, rows=None, weights=None):
@@ -132,7 +134,7 @@ class Statistics:
             self._settle()
 
     def _add(self, images, weights):
-        """Add images to the sums of what differs from `_shift`, a first guess at the mean."""
+        """Add images to the sums of differences from `_shift`, a first estimate of the mean."""
         pixels = images.shape[1] // len(self._sums)
         if self._shift is None:
             self._shift = self._by_channel(images.mean(axis=0)) / pixels
@@ -150,24 +152,24 @@ class Statistics:
         distance = self._sums / self._mass
         variance = np.maximum(self._squares / self._mass - distance**2, 0)
         self.mean = self._shift + distance
-        # what rounding leaves of a constant is no deviation
+        # a deviation that is due to rounding counts as zero
         deviation = np.sqrt(variance)
         self.constant = deviation <= 1e-7 * np.abs(self.mean)
         varying = ~self.constant
         self.scale = np.where(varying, deviation, 1.0)
         if varying.any() and self.scale[varying].max() <= ALIKE * self.scale[varying].min():
             self.scale[:] = np.sqrt(variance[varying].mean())
-        if not np.isfinite(self.scale).all():  # numbers whose squares float64 does not hold
+        if not np.isfinite(self.scale).all():  # squares of numbers may be too large for float64
             self.scale = np.full(len(self.scale), max(-self.low, self.high))
             self.mean = np.zeros(len(self.scale))
 
     def put(self, weights, standardize, dtype):
-        """Put them into the weights of a network, for images of a dtype."""
+        """Put the statistics into the weights of a network, for images of a dtype."""
         numbers = np.finfo(weights.flat.dtype)
         if standardize:
             weights["input/mean"] = np.clip(self.mean, numbers.min, numbers.max)
             weights["input/scale"] = np.clip(self.scale, LEAST, numbers.max)
-        else:  # as images are loaded without
+        else:  # the scale of images that are not standardised
             weights["input/mean"] = 0
             weights["input/scale"] = 255 if dtype == np.uint8 else 1
         weights[RANGE] = np.clip((self.low, self.high), numbers.min, numbers.max)
@@ -178,7 +180,7 @@ def put_targets(weights, targets, rows, sample_weights):
     targets = targets if rows is None else targets[rows]
     if sample_weights is not None:
         sample_weights = sample_weights if rows is None else sample_weights[rows]
-    size = np.maximum(np.abs(targets).max(axis=0), LEAST)  # squares of these are finite
+    size = np.maximum(np.abs(targets).max(axis=0), LEAST)  # squares of quotients are finite
     shares = targets / size
     mean = np.average(shares, axis=0, weights=sample_weights)
     scale = np.sqrt(np.average((shares - mean) ** 2, axis=0, weights=sample_weights))
@@ -190,7 +192,7 @@ def put_targets(weights, targets, rows, sample_weights):
 
 
 def to_standard(targets, weights):
-    """Return targets as the network is trained on, where their scale is kept."""
+    """Return targets in the scale in which the network is trained."""
     if TARGETS not in kept(weights):
         return targets
     mean, scale = (weights[f"targets/{name}"].astype(np.float64) for name in ("mean", "scale"))
@@ -198,7 +200,7 @@ def to_standard(targets, weights):
 
 
 def from_standard(outputs, weights):
-    """Return a network's outputs in the units of the targets; may change `outputs`."""
+    """Return a network's outputs in the units of the targets; it may change `outputs`."""
     if TARGETS in kept(weights):
         outputs *= weights["targets/scale"]
         outputs += weights["targets/mean"]
@@ -206,7 +208,7 @@ def from_standard(outputs, weights):
 
 
 def warn_of_another_scale(X, weights, owner, stacklevel):
-    """Warn where images to be predicted are of another scale than those of training."""
+    """Warn if images for prediction have another scale than those of training."""
     if INPUT not in kept(weights) or not len(X):
         return
     first = X[:LOOKED_AT]

@@ -1,8 +1,8 @@
-"""Networks, filters, maps, mistakes and curves drawn.
+"""Drawings of networks, filters, feature maps, mistakes and curves.
 
-The displays follow scikit-learn's convention: what is drawn is held by the object, `from_estimator`
-computes it and draws, `plot` draws (again, on other axes), and what matplotlib made is kept in
-`ax_` and `figure_`. matplotlib is imported when something is drawn.
+The displays follow scikit-learn's convention: the object holds the data, `from_estimator` computes
+them and draws, `plot` draws them (again, or on other axes), and `ax_` and `figure_` hold the
+objects of matplotlib. matplotlib is imported when something is drawn.
 """
 
 from cnnkit.display.architecture import ArchitectureDisplay, plot_graph

@@ -8,7 +8,7 @@ from cnnkit.display.picture import Picture
 class ArchitectureDisplay:
     """Drawing of a network: every layer a box, from top to bottom.
 
-    What is higher than a screen is set in several columns, from left to right.
+    A drawing higher than a screen is set in several columns, from left to right.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ class ArchitectureDisplay:
     input_shape : tuple, default=None
         ``(H, W, C)`` of one image; with it every box has its output shape.
     n_outputs : int, default=None
-        What ``filters=None`` and ``units=None`` stand for.
+        Number that ``filters=None`` and ``units=None`` stand for.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class ArchitectureDisplay:
         ----------
         estimator : CNNClassifier or another of cnnkit's, fitted
         ax : matplotlib.axes.Axes, default=None
-            What to draw on; a new figure, as large as the graph needs, when None.
+            Axes to draw on; None makes a new figure, as large as the graph needs.
 
         Returns
         -------
@@ -67,9 +67,9 @@ class ArchitectureDisplay:
 def plot_graph(graph, input_shape=None, *, n_outputs=None, ax=None):
     """Draw a graph with matplotlib, from top to bottom.
 
-    Every layer is a box with what it is, its name and, given `input_shape`, the shape of its
-    output; nested graphs and branches are shaded, outputs have a bold frame. What is higher than a
-    screen is set in several columns, from left to right.
+    Every layer is a box with its class and settings, its name and, given `input_shape`, the shape
+    of its output. Nested graphs and branches are shaded, outputs have a bold frame. A drawing
+    higher than a screen is set in several columns, from left to right.
 
     Parameters
     ----------
@@ -77,10 +77,10 @@ def plot_graph(graph, input_shape=None, *, n_outputs=None, ax=None):
     input_shape : tuple, default=None
         ``(H, W, C)`` of one sample.
     n_outputs : int, default=None
-        What ``filters=None`` and ``units=None`` stand for.
+        Number that ``filters=None`` and ``units=None`` stand for.
     ax : matplotlib.axes.Axes, default=None
-        What to draw on; a new figure, as large as the graph needs, when None. On axes that are
-        smaller, text gets smaller, with as many columns as leave it largest.
+        Axes to draw on; None makes a new figure, as large as the graph needs. On smaller axes the
+        text is smaller, in as many columns as keep it largest.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a graph's drawing says about each of its layers."""
+"""Labels and groups of the boxes of a graph's drawing."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from cnnkit.graph.graph import Graph, Sequential, infer_shapes
 from cnnkit.graph.summary import describe
 from cnnkit.graph.wiring import INPUT
 
-FILLS = {  # by the family of a layer: the file it is in
+FILLS = {  # colours by the family of a layer, which is the name of its file
     "conv": "#cfe2f7",
     "dense": "#cfe2f7",
     "activation": "#d8efd3",
@@ -49,6 +49,6 @@ def boxes_of(graph, input_shape, n_outputs):
 
 
 def groups_of(path):
-    """Return the paths of all groups a box is in, outermost first."""
+    """Return the paths of all groups that hold a box, outermost first."""
     levels = path.split("/")
     return ["/".join(levels[:i]) for i in range(1, len(levels))]

@@ -1,4 +1,4 @@
-"""Where in an image the evidence for a class lies."""
+"""Class activation maps: where in an image the evidence for a class lies."""
 
 import warnings
 
@@ -22,7 +22,7 @@ from cnnkit.network.network import Network
 from cnnkit.validate import shapes
 
 WHOLE = "\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}"
-FEW = 4  # pixels of a map's side that tell too little of an image
+FEW = 4  # maps with fewer pixels a side say too little about an image
 
 
 class ClassActivationDisplay:
@@ -32,13 +32,14 @@ class ClassActivationDisplay:
     ----------
     images : array of shape (n, H, W, C)
     maps : array of shape (n, H', W')
-        See `class_activation_maps`. Drawn over the images, stretched to their size; the title of
-        the axes says how large they are.
+        See `class_activation_maps`. They are drawn over the images, stretched to their size; the
+        title of the axes gives the size of the maps.
     titles : list of str, default=None
-        Of the maps, one for every image.
+        Titles of the maps, one for every image.
     image_titles : list of str, default=None
+        Titles of the images.
     node : str, default=None
-        Name of the layer that the maps are of, for the title of the axes.
+        Name of the layer whose maps are weighed, for the title of the axes.
 
     Attributes
     ----------
@@ -71,19 +72,19 @@ class ClassActivationDisplay:
         ----------
         estimator : CNNClassifier, fitted
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
-            A few images: every one takes a backward pass of its own.
+            A few images: each one needs its own backward pass.
         y : array of shape (n,), default=None
             True classes, for the titles of the images.
         classes : array of shape (n,), default=None
-            The class that each map is of; the predicted one when None.
+            The class that each map shows evidence for; None means the predicted class.
         node : str, default=None
-            Name of the layer whose maps are weighed, as ``estimator.summary()`` shows it; the last
-            one that gives maps of more than one pixel when None. Maps of fewer than 4 pixels a side
-            are drawn with a warning that names a layer with larger ones.
+            Name of the layer whose maps are weighed, as ``estimator.summary()`` shows it; None
+            means the last layer whose maps have more than one pixel. Maps of fewer than 4 pixels a
+            side are drawn with a warning that names a layer with larger maps.
         ax : matplotlib.axes.Axes, default=None
-            What to draw on; a new figure when None.
+            Axes to draw on; None makes a new figure.
         **kwargs :
-            Of `plot`.
+            Arguments of `plot`.
 
         Returns
         -------
@@ -125,7 +126,7 @@ class ClassActivationDisplay:
         cmap : str or Colormap, default="PuOr"
             Purple speaks for the class, orange against it.
         alpha : float, default=0.8
-            Of the maps over the images where they are strongest; where they are zero the image is
+            Opacity of the maps where they are strongest; where they are zero, only the image is
             seen.
         colorbar : bool, default=True
         """
@@ -157,7 +158,7 @@ class ClassActivationDisplay:
             drawn = visible(np.asarray(image, float))
             title = self.image_titles[k] if self.image_titles else ""
             self.images_.append(tiles.draw(ax, above, drawn, title, cmap="gray"))
-            # light enough for the colours of the maps to stay clear
+            # light images keep the colours of the maps clear
             pale = 0.6 + 0.4 * drawn.reshape(*image.shape[:2], -1).mean(-1)
             tiles.draw(ax, below, pale, **faded)
             part = found / (abs(found).max() or 1.0)
@@ -169,7 +170,7 @@ class ClassActivationDisplay:
         return self
 
     def _title(self, tiles):
-        """Return what the maps are of, and how large they are, in lines as wide as the tiles."""
+        """Return the layer and the size of the maps as text, in lines as wide as the tiles."""
         name = f"{self.node}: " if self.node else ""
         maps, image = np.shape(self.maps)[1:], self.images[0].shape[:2]
         sizes = [WHOLE.join(map(str, size)) for size in (maps, image)]
@@ -179,12 +180,12 @@ class ClassActivationDisplay:
 
 
 def class_activation_maps(network, X, targets, node=None):
-    """Return maps of where the evidence for an output lies.
+    """Return maps that show where in each image the evidence for an output lies.
 
-    Grad-CAM (Selvaraju et al., 2017) without its ReLU: the maps of a layer, weighed by the mean
-    gradient of the output with respect to each. Where only global average pooling and layers
-    without an activation follow, it is the class activation map of Zhou et al. (2016), and its sum
-    is the output before softmax, but for biases.
+    This is Grad-CAM (Selvaraju et al., 2017) without its ReLU: a sum of the maps of a layer, each
+    weighed by the mean gradient of the output with respect to it. If only global average pooling
+    and layers without an activation follow, it is the class activation map of Zhou et al. (2016),
+    and its sum is the output before softmax, except for biases.
 
     Parameters
     ----------
@@ -192,9 +193,9 @@ def class_activation_maps(network, X, targets, node=None):
         Trained.
     X : array of shape (n, H, W, C), or of flat rows
     targets : array of int of shape (n,)
-        Which output each map is of.
+        Index of the output that each map shows evidence for.
     node : str, default=None
-        Name of the layer; the last one whose maps have more than one pixel when None.
+        Name of the layer; None means the last layer whose maps have more than one pixel.
 
     Returns
     -------
@@ -203,8 +204,8 @@ def class_activation_maps(network, X, targets, node=None):
     Raises
     ------
     ValueError
-        Without maps of more than one pixel, or where the output also depends on layers before
-        `node` by another way.
+        If there are no maps of more than one pixel, or if the output also depends on layers before
+        `node` by a way around it.
 
     Examples
     --------
@@ -225,7 +226,7 @@ def class_activation_maps(network, X, targets, node=None):
     check_node(network, node, ClassActivationDisplay)
     maps = network.activations(X, [node])[node]
     rest, gate = _rest(network, node, maps.shape[1:])
-    targets, n = np.array(targets), rest.output.shape[1]  # a copy, that is checked and used
+    targets, n = np.array(targets), rest.output.shape[1]  # a copy: what is checked is what is used
     whole = targets.dtype.kind in "iu" and targets.shape == (len(maps),)
     if not whole or not ((targets >= 0) & (targets < n)).all():
         raise ValueError(
@@ -239,7 +240,7 @@ def class_activation_maps(network, X, targets, node=None):
         rest.doutput[...] = 0
         rest.doutput[0, target] = 1
         rest.backward(1)
-        # a bias is added at every pixel: its gradient is the sum of those of its map
+        # A bias is added at every pixel: its gradient is the sum of the gradients of its map.
         out[...] = image @ rest.grads[gate + "/b"] / (image.shape[0] * image.shape[1])
     return found
 
@@ -257,7 +258,7 @@ def _last_node(network):
 
 
 def _warn_of_few_pixels(network, node, size):
-    """Warn where maps tell apart only a few parts of an image."""
+    """Warn if maps are so small that they distinguish only a few parts of an image."""
     image = network.input_shape[:2]
 
     def enough(size):
@@ -281,10 +282,11 @@ def _warn_of_few_pixels(network, node, size):
 
 
 def _rest(network, node, shape):
-    """Return a network of what follows `node`, for training, and the layer it starts with.
+    """Return a network of the layers after `node`, for training, and the layer it starts with.
 
-    That layer multiplies every map by 1 and adds 0: its weights' gradients are those of the maps.
-    Layers do what they do at prediction: batch norm is such a layer, too, and dropout is left out.
+    That layer multiplies every map by 1 and adds 0: the gradients of its weights are those of the
+    maps. All layers work as in prediction: batch norm uses running statistics, and dropout is left
+    out.
     """
     gate = "gate"
     nodes, names = [(gate, DepthwiseConv(1), ("input",))], {node: gate}

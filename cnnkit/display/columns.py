@@ -1,12 +1,12 @@
-"""Rows of boxes set in columns, so that a long drawing fits a screen."""
+"""Columns: the rows of a long drawing, arranged to fit a screen."""
 
 from itertools import pairwise
 
-MOST = 12  # columns
-SPARES = 1.0, 1.12, 1.25  # heights of columns to try, as parts of an even share
-MOST_EMPTY = 0.4  # of a column, that its end may leave
+MOST = 12  # largest number of columns
+SPARES = 1.0, 1.12, 1.25  # heights of columns to try, relative to an even distribution
+MOST_EMPTY = 0.4  # largest empty part at the end of a column
 GUTTER = 0.3  # inches between columns
-LANE = 0.1  # inches between lines that lead from one column to the next
+LANE = 0.1  # inches between the lines from one column to the next
 LEAD = 0.16  # inches of such a line above and below its boxes
 
 
@@ -20,14 +20,14 @@ class Columns:
     starts : sequence of int
         The first row of every column.
     lanes : list of lists
-        See `lanes`.
+        Result of the function `lanes`.
 
     Attributes
     ----------
     frames : list of (path, (left, right, top, bottom))
-        One for each column that a group is in, outer ones last.
+        One for each column that holds a part of a group, outer ones last.
     sides : tuple
-        Left, right, top and bottom of it all.
+        Left, right, top and bottom of the whole drawing.
     """
 
     def __init__(self, picture, starts, lanes):
@@ -64,7 +64,7 @@ class Columns:
         )
 
     def _frames(self, start, end):
-        """Return the frames of groups in the rows of a column, as if it were the only one."""
+        """Return the frames of the groups in the rows of one column."""
         picture, found = self.picture, []
         for path, group in picture.groups.items():
             if group.bottom < start or group.top >= end:
@@ -81,14 +81,14 @@ class Columns:
         return found
 
     def at(self, name):
-        """Return the horizontal centre, top and bottom of a box, or of where an edge passes."""
+        """Return centre, top and bottom of a box, or of the place where an edge passes."""
         row = self.picture.layout.row[name]
         dx, dy = self._shifts[self._column[row]]
         x = self.picture.layout.x[name] + dx
         return x, self.picture.tops[row] + dy, self.picture.bottoms[row] + dy
 
     def between(self, a, b):
-        """Return the corners of the line from `a` to `b` in the next column; none in the same."""
+        """Return the corners of the line from `a` to `b` in the next column; none in one column."""
         c = self._column[self.picture.layout.row[a]]
         if self._column[self.picture.layout.row[b]] == c:
             return []
@@ -102,7 +102,7 @@ class Columns:
 
 
 def lanes(picture):
-    """Return for every row what edges lead to it from, one line each, from right to left."""
+    """Return for every row the boxes from which lines lead to it, from right to left."""
     layout = picture.layout
     found = [set() for _ in layout.rows]
     for route in layout.routes:
@@ -112,7 +112,7 @@ def lanes(picture):
 
 
 def fitting(picture, width, height):
-    """Return the `Columns` that are largest in so many inches; as few as do."""
+    """Return the fewest `Columns` that are drawn largest in `width` x `height` inches."""
     lines, groups = lanes(picture), picture.groups.values()
     costs = [
         len(names) + 2 * sum(g.top < row <= g.bottom for g in groups)
@@ -136,7 +136,7 @@ def fitting(picture, width, height):
 def starts_of(picture, height, costs):
     """Return the first rows of columns of at most about a height.
 
-    A column ends where little has to be joined again, and little of it is empty.
+    A column ends where few edges are cut and little space is left empty.
     """
     starts = [0]
     while starts[-1] + 1 < len(costs) and picture.bottoms[-1] - picture.tops[starts[-1]] > height:

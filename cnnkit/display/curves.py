@@ -11,14 +11,14 @@ TRAINING, VALIDATION, SCORE = "#0072b2", "#d55e00", "#009e73"  # colour-blind sa
 
 
 class LossCurveDisplay:
-    """Loss of every epoch; validation loss and score where there are any.
+    """Loss of every epoch, and validation loss and score if there are any.
 
     Parameters
     ----------
     loss_curve : array of shape (n_epochs,)
     validation_loss_curve : array of shape (n_epochs,), default=None
     validation_scores : array of shape (n_epochs,), default=None
-        On an axis of their own, at the right.
+        Drawn on their own axis, at the right.
     score_name : str, default="validation score"
     estimator_name : str, default=None
         The title.
@@ -29,7 +29,7 @@ class LossCurveDisplay:
     score_ax_ : matplotlib.axes.Axes or None
         The axis of the scores.
     lines_ : list of matplotlib.lines.Line2D
-        Loss, validation loss and score, those there are.
+        Loss, and validation loss and score if drawn.
     figure_ : matplotlib.figure.Figure
 
     Examples
@@ -62,17 +62,17 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : CNNClassifier or another that has `loss_curve_`
-            `validation_loss_curve_` and `validation_scores_` are drawn where it has them.
+            `validation_loss_curve_` and `validation_scores_` are drawn if it has them.
         ax : matplotlib.axes.Axes, default=None
-            What to draw on; a new figure when None.
+            Axes to draw on; None makes a new figure.
         **kwargs :
-            Of matplotlib's ``plot``, for all lines.
+            Arguments of matplotlib's ``plot``, for all lines.
 
         Returns
         -------
         display : LossCurveDisplay
         """
-        if isinstance(estimator, BaseCNN):  # which another thread may fit meanwhile
+        if isinstance(estimator, BaseCNN):  # another thread may fit it at the same time
             estimator = snapshot(estimator)
         loss_curve = getattr(estimator, "loss_curve_", None)
         if loss_curve is None:
@@ -117,23 +117,23 @@ class LossCurveDisplay:
 
 
 class LearningRateDisplay:
-    """Loss at rising learning rates, and the rate that it suggests.
+    """Loss at rising learning rates, and the suggested rate.
 
     Smith (2017), "Cyclical learning rates for training neural networks".
 
     Parameters
     ----------
     learning_rates : array of shape (n_steps,)
-        Rising.
+        In rising order.
     losses : array of shape (n_steps,)
     suggestion : float, default=None
-        The rate to mark; none when None.
+        The rate to mark; None marks none.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
     line_, suggestion_line_ : matplotlib.lines.Line2D
-        The latter None without a suggestion.
+        `suggestion_line_` is None without a suggestion.
     figure_ : matplotlib.figure.Figure
 
     Examples
@@ -172,11 +172,11 @@ class LearningRateDisplay:
         Parameters
         ----------
         estimator, X, y, low, high, steps, sample_weight :
-            As for `cnnkit.lr_find`; the estimator stays as it is.
+            As for `cnnkit.lr_find`; the estimator is not changed.
         ax : matplotlib.axes.Axes, default=None
-            What to draw on; a new figure when None.
+            Axes to draw on; None makes a new figure.
         **kwargs :
-            Of matplotlib's ``plot``.
+            Arguments of matplotlib's ``plot``.
 
         Returns
         -------
@@ -195,9 +195,9 @@ class LearningRateDisplay:
         ----------
         found : cnnkit.estimators.lr_find.RateRange
         ax : matplotlib.axes.Axes, default=None
-            What to draw on; a new figure when None.
+            Axes to draw on; None makes a new figure.
         **kwargs :
-            Of matplotlib's ``plot``.
+            Arguments of matplotlib's ``plot``.
 
         Returns
         -------
@@ -214,7 +214,7 @@ class LearningRateDisplay:
         style = {"color": TRAINING, **kwargs}
         (self.line_,) = ax.plot(self.learning_rates, losses, **style)
         finite = losses[np.isfinite(losses)]
-        if len(finite):  # what comes after it diverged would flatten the rest
+        if len(finite):  # losses after divergence would flatten the curve
             low, high = finite.min(), max(finite[0], np.median(finite))
             room = max(high - low, 1e-3 * max(abs(high), 1e-12))
             ax.set_ylim(low - 0.1 * room, high + 0.4 * room)

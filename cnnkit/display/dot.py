@@ -14,7 +14,7 @@ def to_dot(graph, input_shape=None, n_outputs=None):
     input_shape : tuple, default=None
         ``(H, W, C)`` of one sample; with it every box has its output shape.
     n_outputs : int, default=None
-        What ``filters=None`` and ``units=None`` stand for.
+        Number that ``filters=None`` and ``units=None`` stand for.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def to_dot(graph, input_shape=None, n_outputs=None):
 
 
 def grouped(boxes):
-    """Return `boxes` so that those of a group come one after another, in all levels."""
+    """Return `boxes` so that the boxes of each group are consecutive, at all levels."""
     first = {}
     for i, box in enumerate(boxes):
         for group in groups_of(box.path):
@@ -72,7 +72,7 @@ def grouped(boxes):
 
 
 def common(a, b):
-    """Yield what `a` and `b` both start with."""
+    """Yield the elements with which both `a` and `b` start."""
     for x, y in zip(a, b, strict=False):
         if x != y:
             return

@@ -1,4 +1,4 @@
-"""What the displays share: matplotlib, axes, and images side by side on one of them."""
+"""Helpers of the displays: matplotlib, axes, and images side by side on one pair of axes."""
 
 import re
 from functools import cache
@@ -9,18 +9,18 @@ import numpy as np
 from cnnkit.data import images as image_arrays
 from cnnkit.estimators.snapshot import snapshot
 
-INCH = 0.95  # of the longer side of an image
-BETWEEN = 0.1  # images, as a part of their longer side
+INCH = 0.95  # length of the longer side of an image
+BETWEEN = 0.1  # distance of images, as a part of their longer side
 TITLE = 0.24  # inches that the first line of a title takes
 LINE = 0.14  # inches that each further line takes
-FONT = 8  # points
-WIDER = 1.08  # letters on the grid of pixels than `text_width`, at most about
-WORD = 2.0  # inches of a word that titles are not broken in, at most
+FONT = 8  # size of text in points
+WIDER = 1.08  # letters on the grid of pixels are up to so much wider than `text_width`
+WORD = 2.0  # inches: words up to this width are not broken in titles
 SIGNED = "PuOr"  # orange is negative, purple positive; it reads the same to the colour-blind
 
 
 def import_matplotlib(owner):
-    """Return pyplot, or say which extra brings it."""
+    """Return pyplot, or raise an error that names the extra which installs matplotlib."""
     try:
         from matplotlib import pyplot
     except ImportError as error:
@@ -56,7 +56,7 @@ def fitted_network(estimator, display):
 
 
 def fitted_classifier(estimator, display):
-    """Return a fitted classifier of cnnkit as it is now: what others change does not change it."""
+    """Return a fitted classifier of cnnkit as it is now, safe from changes by other threads."""
     fitted_network(estimator, display)
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(f"{display.__name__}: estimator must be a classifier, got {estimator!r}.")
@@ -81,8 +81,8 @@ def as_images(X, input_shape, owner):
 def visible(image):
     """Return an image (H, W, C) as matplotlib draws it: (H, W) in grey, or (H, W, 3) from 0 to 1.
 
-    Colours that are not from 0 to 1 are stretched to it; other numbers of channels than one and
-    three are their mean.
+    Colours outside of 0 to 1 are rescaled to it. Other numbers of channels than one and three are
+    replaced by their mean.
     """
     if image.shape[-1] != 3:
         return image.mean(axis=-1)
@@ -110,12 +110,12 @@ def text_width(text, size):
 
 
 def words_of(text):
-    """Return the parts of a line that stay whole: they end with blanks, hyphens and the like."""
+    """Return the unbreakable parts of a line: they end with blanks, hyphens and the like."""
     return re.findall("[^ _/.-]*[ _/.-]*", text)[:-1]
 
 
 def wrapped(text, width, size=FONT):
-    """Return a text in lines of at most so many inches, broken within words where it must be."""
+    """Return a text in lines of at most `width` inches; words are broken only if necessary."""
     lines = []
     for line in text.split("\n"):
         found = [""]
@@ -139,13 +139,14 @@ class Tiles:
     height, width : int
         Pixels of one image.
     columns : int
-        At most; fewer where that fills the last row better.
+        Largest number of columns; fewer are used if that fills the last row better.
     titles : list of str, default=()
-        Of all images; there is room for the one of most lines above each, and for the longest word.
+        Titles of all images. Each image has room for the title with most lines and for the longest
+        word.
     lines : float, default=1
-        Of the titles, at least.
+        Least number of lines of a title.
     inch : float, default=INCH
-        Of the longer side of an image, in a figure made for it.
+        Length of the longer side of an image, in a figure made for it.
     """
 
     def __init__(self, count, height, width, columns, *, titles=(), lines=1, inch=INCH):
@@ -164,12 +165,12 @@ class Tiles:
         self.step_y = self.height + self.above + BETWEEN
 
     def figsize(self, *, right=0.0, top=0.35):
-        """Return the size in inches of a figure with these images and some room."""
+        """Return the size in inches of a figure for these images, with some space around them."""
         width = self.columns * self.step_x * self.inch + 0.25 + right
         return max(width, 2.2), self.rows * self.step_y * self.inch + 0.15 + top
 
     def axes(self, ax, owner, **room):
-        """Return `ax`, or new ones, laid out for these images."""
+        """Return `ax`, or new axes, laid out for these images."""
         width, height = self.columns * self.step_x * self.inch, self.rows * self.step_y * self.inch
         if ax is not None:
             check_axes(ax, owner)

@@ -1,4 +1,4 @@
-"""Filters, and the feature maps they give."""
+"""Filters of convolutions, and feature maps."""
 
 import numpy as np
 
@@ -28,7 +28,8 @@ class FilterDisplay:
     node : str, default=None
         Name of the convolution, for the title.
     max_filters : int, default=64
-        Of one or three channels; 16, and 16 channels, of any other number.
+        Largest number of filters of one or three channels. Of other filters at most 16 are drawn,
+        and of each at most 16 channels.
 
     Attributes
     ----------
@@ -58,13 +59,13 @@ class FilterDisplay:
         ----------
         estimator : CNNClassifier or another of cnnkit's, fitted
         node : str, default=None
-            Name of a convolution as ``estimator.summary()`` shows it; the first whose kernel is
-            larger than one pixel when None.
+            Name of a convolution as ``estimator.summary()`` shows it; None means the first whose
+            kernel is larger than one pixel.
         max_filters : int, default=64
         ax : matplotlib.axes.Axes, default=None
-            What to draw on; a new figure when None.
+            Axes to draw on; None makes a new figure.
         **kwargs :
-            Of `plot`.
+            Arguments of `plot`.
 
         Returns
         -------
@@ -88,9 +89,9 @@ class FilterDisplay:
         ----------
         ax : matplotlib.axes.Axes, default=None
         columns : int, default=8
-            Of filters of one or three channels.
+            Number of columns for filters of one or three channels.
         cmap : str or Colormap, default="PuOr"
-            From the most negative weight to as large a positive one.
+            Colours, symmetric about zero.
         colorbar : bool, default=True
         """
         columns = shapes.as_int(columns, "columns", "FilterDisplay")
@@ -122,25 +123,25 @@ class FilterDisplay:
 
 
 class FeatureMapDisplay:
-    """Feature maps that a layer gives for one image.
+    """Feature maps: the output of a layer for one image.
 
     Parameters
     ----------
     maps : array of shape (H, W, K)
     image : array of shape (H, W, C), default=None
-        What the maps are of; drawn first.
+        The image, which is drawn first.
     node : str, default=None
         Name of the layer, for the title.
     max_maps : int, default=16
-        The strongest of them are drawn, in their order.
+        Only the strongest maps are drawn, in their order.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
     images_ : list of matplotlib.image.AxesImage
-        Of the maps, and before them of the image where it is drawn.
+        The image if it is drawn, and then the maps.
     shown_ : array of int
-        Which maps are drawn.
+        Indices of the maps that are drawn.
     figure_ : matplotlib.figure.Figure
 
     Examples
@@ -160,7 +161,7 @@ class FeatureMapDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, image, *, node=None, max_maps=16, ax=None, **kwargs):
-        """Draw what a fitted estimator's layer gives for an image.
+        """Draw the output of a fitted estimator's layer for an image.
 
         Parameters
         ----------
@@ -168,13 +169,13 @@ class FeatureMapDisplay:
         image : array of shape (H, W, C), (H, W) or (features,)
             One image, in the form of a sample of X.
         node : str, default=None
-            Name of a layer as ``estimator.summary()`` shows it; when None the first convolution,
-            or what follows it at the same size, such as its ReLU.
+            Name of a layer as ``estimator.summary()`` shows it. None means the first convolution,
+            or the last layer of the same size after it, such as its ReLU.
         max_maps : int, default=16
         ax : matplotlib.axes.Axes, default=None
-            What to draw on; a new figure when None.
+            Axes to draw on; None makes a new figure.
         **kwargs :
-            Of `plot`.
+            Arguments of `plot`.
 
         Returns
         -------
@@ -197,7 +198,7 @@ class FeatureMapDisplay:
         ax : matplotlib.axes.Axes, default=None
         columns : int, default=8
         cmap : str or Colormap, default="viridis"
-            Where maps have negative numbers, "PuOr", symmetric about zero, takes its place.
+            If maps have negative numbers, "PuOr", symmetric about zero, is used instead.
         colorbar : bool, default=True
         """
         columns = shapes.as_int(columns, "columns", "FeatureMapDisplay")
@@ -231,12 +232,12 @@ class FeatureMapDisplay:
 
 
 def _pixels(weights, node):
-    """Return how many weights a convolution would have with a kernel of one pixel."""
+    """Return the number of weights that a convolution would have with a kernel of one pixel."""
     return weights[node + "/w"][0, 0].size
 
 
 def _planes(filters, max_filters, columns):
-    """Return single channels of filters, how many in a row, and their titles."""
+    """Return single channels of filters, the number in a row, and their titles."""
     channels = filters.shape[2]
     if channels == 1:
         shown = np.moveaxis(filters[:, :, 0, :max_filters], -1, 0)
@@ -248,7 +249,7 @@ def _planes(filters, max_filters, columns):
 
 
 def _first_maps(network):
-    """Return the path of the first convolution, or of what follows it at the same size."""
+    """Return the path of the first convolution, or of the last layer of its size after it."""
     nodes = network.graph.flattened(network.n_outputs)
     shapes = {row.name: row.output_shape for row in network.summary().rows}
     for name, layer, _ in nodes:

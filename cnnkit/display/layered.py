@@ -1,8 +1,8 @@
-"""Where the boxes of a directed acyclic graph go, in rows from top to bottom.
+"""Layout of a directed acyclic graph: boxes in rows from top to bottom.
 
 The steps of Sugiyama et al. (1981), "Methods for visual understanding of hierarchical system
-structures": a row for every box, an order in every row that crosses few edges, and places that
-keep edges straight. An edge that passes a row has an unseen box there, so none runs through a box.
+structures": a row for every box, an order in every row with few crossings, and places that keep
+edges straight. An edge that passes a row has an invisible box there, so none runs through a box.
 """
 
 from itertools import pairwise
@@ -11,9 +11,9 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-SWEEPS = 16  # over all rows, for an order
-GAP = 0.3  # least space between boxes of a row
-PASSING = 0.1  # width an edge takes in a row it passes
+SWEEPS = 16  # passes over all rows to find an order
+GAP = 0.3  # smallest distance of boxes in a row
+PASSING = 0.1  # width of an edge in a row that it passes
 
 
 class Layered:
@@ -22,19 +22,19 @@ class Layered:
     Parameters
     ----------
     inputs : dict
-        Names of what a box reads, by the box's name; every box after those it reads.
+        Names of the boxes that a box reads, by its name; every box comes after those it reads.
     widths : dict
         Widths of the boxes by name.
 
     Attributes
     ----------
     rows : list of lists
-        Names from left to right, in rows from top to bottom; ``(from, to, row)`` where an edge
-        passes.
+        Names from left to right, in rows from top to bottom; ``(from, to, row)`` stands for an
+        edge that passes.
     row, x : dict
-        Row and horizontal centre of all of them.
+        Row and horizontal centre by name.
     routes : list of lists
-        Every edge as the names it leads through.
+        Every edge as the names on its way.
     """
 
     def __init__(self, inputs, widths):
@@ -63,7 +63,7 @@ class Layered:
         self._place({name: widths.get(name, PASSING) for name in self.row})
 
     def _order(self):
-        """Sort every row by the mean place of its neighbours, and keep the best of all sweeps."""
+        """Sort every row by the mean place of its neighbours; keep the best order of all sweeps."""
         above, below = self._above, self._below
         best, fewest = self.rows, self._crossings(self.rows)
         rows = self.rows
@@ -100,13 +100,13 @@ class Layered:
         )
 
     def _place(self, widths):
-        """Choose x by a linear programme: the least sum of sideways steps.
+        """Choose x by a linear programme: the smallest sum of sideways steps.
 
-        Where that leaves a choice, a box goes midway between the outermost it is joined to.
+        If there is a choice, a box is placed midway between its outermost neighbours.
         """
         index = {name: i for i, name in enumerate(self.row)}
         n, m = len(index), len(self._steps)
-        costs = np.zeros(3 * n + m)  # x, the largest step up and down of a box, all steps
+        costs = np.zeros(3 * n + m)  # of x, of the largest step of a box up and down, of steps
         costs[n : 3 * n] = 0.05
         entries, bounds = [], []
 
@@ -134,7 +134,7 @@ class Layered:
         self.x = {name: float(x[i]) for name, i in index.items()}
 
     def _cost(self, a, b):
-        """Return what a sideways step costs: most within one edge, then along a chain."""
+        """Return the cost of a sideways step: highest within one edge, then along a chain."""
         passing = (not isinstance(a, str)) + (not isinstance(b, str))
         if passing:
             return (0.9, 4.0)[passing - 1]

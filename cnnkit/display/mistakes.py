@@ -1,4 +1,4 @@
-"""Images that were taken for another class."""
+"""Misclassified images."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from cnnkit.validate import shapes
 
 
 class MisclassifiedDisplay:
-    """Images predicted wrong, the surest mistake first.
+    """Misclassified images, those with the highest confidence first.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ class MisclassifiedDisplay:
     confidence : array of shape (n_wrong,), default=None
         Probability of the predicted class.
     n_samples : int, default=None
-        How many were predicted, for the title.
+        Number of predicted images, for the title.
     max_images : int, default=24
 
     Attributes
@@ -45,7 +45,7 @@ class MisclassifiedDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, max_images=24, ax=None, **kwargs):
-        """Predict and draw what a fitted classifier gets wrong.
+        """Predict, and draw the images that a fitted classifier gets wrong.
 
         Parameters
         ----------
@@ -55,9 +55,9 @@ class MisclassifiedDisplay:
             True classes.
         max_images : int, default=24
         ax : matplotlib.axes.Axes, default=None
-            What to draw on; a new figure when None.
+            Axes to draw on; None makes a new figure.
         **kwargs :
-            Of `plot`.
+            Arguments of `plot`.
 
         Returns
         -------
@@ -89,21 +89,21 @@ class MisclassifiedDisplay:
         ax=None,
         **kwargs,
     ):
-        """Draw the images of which two labels differ.
+        """Draw the images whose true and predicted labels differ.
 
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
         y_true, y_pred : arrays of shape (n,)
         confidence : array of shape (n,), default=None
-            Probability of the predicted class; with it the surest mistake comes first.
+            Probability of the predicted class; if given, the highest comes first.
         image_shape : tuple (H, W, C), default=None
             Needed for flat rows.
         max_images : int, default=24
         ax : matplotlib.axes.Axes, default=None
-            What to draw on; a new figure when None.
+            Axes to draw on; None makes a new figure.
         **kwargs :
-            Of `plot`.
+            Arguments of `plot`.
 
         Returns
         -------
@@ -143,7 +143,7 @@ class MisclassifiedDisplay:
         ax : matplotlib.axes.Axes, default=None
         columns : int, default=8
         cmap : str or Colormap, default="gray"
-            Of images that are not in colour.
+            Colours of images that have one channel.
         """
         columns = shapes.as_int(columns, "columns", "MisclassifiedDisplay")
         most = shapes.as_int(self.max_images, "max_images", "MisclassifiedDisplay", 0)

@@ -10,18 +10,19 @@ from cnnkit.graph.wiring import INPUT
 
 EDGE, FAINT = "#555555", "#666666"
 
-SCREEN = 16, 9.5  # inches, of a figure of its own where it needs more than one column
-SIZE, SMALL = 9, 7  # points, of the two lines of a box
-HEIGHT = 0.42  # inches, of a box
+SCREEN = 16, 9.5  # inches: size of a new figure that needs more than one column
+SIZE, SMALL = 9, 7  # font sizes in points of the two lines of a box
+HEIGHT = 0.42  # inches: height of a box
 MARGIN = 0.12  # inches around the drawing
-BETWEEN = 0.2  # inches between rows, at least
+BETWEEN = 0.2  # inches: smallest distance of rows
 PAD = 0.08  # inches around the boxes of a group
-TITLE = 0.13  # inches, height of a group's name
+TITLE = 0.13  # inches: height of a group's name
 
 
 class Group(NamedTuple):
-    """The frame around the boxes of a nested graph; `above`, `below` and `aside` are levels of
-    frames, its own included, on these sides of its boxes."""
+    """The frame around the boxes of a nested graph.
+
+    `above`, `below` and `aside` count the frames, its own included, on these sides of its boxes."""
 
     path: str
     members: list
@@ -33,7 +34,7 @@ class Group(NamedTuple):
 
 
 class Picture:
-    """A drawing of boxes in inches, x to the right and y down: a column, and then several.
+    """A drawing of boxes in one column, which `Columns` may divide; inches, y points down.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class Picture:
         self._rows()
 
     def _labels(self, shown):
-        """Name every box within the innermost of the groups that are shown, and measure it."""
+        """Label every box with its name in the innermost group that is shown, and measure it."""
         self.label, self.width = {}, {}
         for path, box in self.boxes.items():
             inside = [g for g in groups_of(path) if shown is None or g in shown]
@@ -71,7 +72,7 @@ class Picture:
         self.layout = Layered(inputs, self.width)
 
     def _groups(self, shown):
-        """Return the groups in whose frame nothing else lies, by path, inner ones first."""
+        """Return the groups whose frames hold no foreign boxes, by path, inner ones first."""
         members = {}
         for name in self.layout.row:
             for group in groups_of(name if isinstance(name, str) else name[1]):
@@ -110,7 +111,7 @@ class Picture:
         return self.width.get(name, 0) / 2
 
     def sides(self, names):
-        """Return left and right of boxes."""
+        """Return the left and right ends of boxes."""
         x = self.layout.x
         left = min(x[name] - self._half(name) for name in names)
         return left, max(x[name] + self._half(name) for name in names)
@@ -185,7 +186,7 @@ def _inches(ax):
 
 
 class Pen:
-    """Shapes drawn on axes, whose texts and lines are `scale` times their size."""
+    """Pen for shapes on axes; texts and lines are drawn `scale` times their size."""
 
     def __init__(self, ax, scale):
         self.ax = ax
@@ -224,7 +225,7 @@ class Pen:
     def arrow(self, stops, corners):
         """Draw an edge from the bottom of the first of (x, top, bottom) to the top of the last.
 
-        `corners` has for every step those of straight lines, or none for a curve.
+        `corners` has, for every step, the corners of straight lines, or none for a curve.
         """
         from matplotlib.patches import FancyArrowPatch
         from matplotlib.path import Path

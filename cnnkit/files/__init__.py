@@ -1,1 +1,1 @@
-"""Formats of files, and how files are written."""
+"""File formats, and the writing of files."""

@@ -1,4 +1,4 @@
-"""Files that are there whole: the old one or the new one, whatever happens in between."""
+"""Atomic replacement of files: at any time the old file or the new one is there, whole."""
 
 import contextlib
 import errno
@@ -9,30 +9,30 @@ import stat
 import zlib
 from pathlib import Path
 
-LOCKLESS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of file systems that know no locks
+LOCKLESS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # errors of file systems without locks
 
 
 def replace(path, write, owner):
-    """Call `write` with a new file, which takes the place of `path` when all is well.
+    """Call `write` with a new file, which replaces `path` if `write` succeeds.
 
-    The file lies beside the target, is flushed to the disk and renamed, and the folder flushed. On
-    an error it is removed. What a process killed in the middle left behind goes when the same
-    target is written next: whoever writes a file holds a lock on it, and the lock ends with the
-    process. Where the file system has no locks, it stays.
+    The file lies beside the target. It is flushed to the disk and renamed, and the folder is
+    flushed. On an error it is removed. A file that a killed process left behind is removed when the
+    same target is written next: a writer holds a lock on its file, and the lock ends with the
+    process. If the file system has no locks, the file stays.
 
     Parameters
     ----------
     path : str, bytes or path-like
-        A link is followed. What it names must be a regular file, or nothing yet.
+        A link is followed. The target must be a regular file, or not exist yet.
     write : callable
-        Given the binary file, open for writing.
+        Called with the binary file, open for writing.
     owner : str
-        What errors about `path` start with.
+        Start of errors about `path`.
 
     Raises
     ------
     TypeError, ValueError
-        If `path` is no name of a file.
+        If `path` cannot be the name of a file.
     OSError
         If the folder or the file cannot be written; the old file stays.
     """
@@ -47,13 +47,13 @@ def replace(path, write, owner):
 
 
 def check(path, owner):
-    """Raise what `replace` would, as far as it is known before there is something to write."""
+    """Raise the errors of `replace` that are known before there is something to write."""
     with _beside(path, owner):
         pass
 
 
 def file_name(path, owner):
-    """Return `path` as text; raise unless it can be the name of a file."""
+    """Return `path` as text; raise an error unless it can be the name of a file."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise TypeError(f"{owner}: path must be a str, bytes or path-like, got {path!r}.")
     name = os.fsdecode(path)
@@ -66,10 +66,10 @@ def file_name(path, owner):
 
 @contextlib.contextmanager
 def _beside(path, owner):
-    """Make a file beside the target of `path`, and remove it where it is not renamed.
+    """Make a file beside the target of `path`, and remove it unless it was renamed.
 
-    Given are its name, its descriptor, the name of the target and the descriptor of the folder.
-    What goes wrong with any of them is an error of `path`, the one name the caller knows.
+    The context gives its name, its descriptor, the name of the target and the descriptor of the
+    folder. Errors of all of them name `path`, the only name that the caller knows.
     """
     name = file_name(path, owner)
     target = os.path.realpath(name)
@@ -88,7 +88,7 @@ def _beside(path, owner):
                 stack.callback(Path(beside).unlink, missing_ok=True)
                 _lock(descriptor, fcntl.LOCK_EX)
                 if _is_at(descriptor, beside):
-                    break  # else another writer took it for one left behind
+                    break  # else another writer has removed it as left behind
             yield beside, descriptor, target, folder
         except OSError as error:
             if error.errno is None or error.filename not in names:
@@ -97,7 +97,7 @@ def _beside(path, owner):
 
 
 def _check_kind(target, owner):
-    """Raise if there is something else than a regular file at `target`."""
+    """Raise if `target` exists and is not a regular file."""
     try:
         mode = os.stat(target).st_mode
     except FileNotFoundError:
@@ -110,13 +110,13 @@ def _check_kind(target, owner):
 
 
 def _start(target):
-    """Return what names of files beside `target` start with, short whatever its own name is."""
+    """Return the start of the names of files beside `target`, short even if its name is long."""
     folder, name = os.path.split(target)
     return os.path.join(folder, f".cnnkit-{zlib.crc32(os.fsencode(name)):08x}-")
 
 
 def _lock(descriptor, how):
-    """Lock a file, where its file system has locks."""
+    """Lock a file if its file system has locks."""
     try:
         fcntl.flock(descriptor, how)
     except OSError as error:
@@ -125,7 +125,7 @@ def _lock(descriptor, how):
 
 
 def _is_at(descriptor, name):
-    """Say whether an open file is still the one of that name."""
+    """Say whether an open file still has that name."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(name))
     except FileNotFoundError:
@@ -133,7 +133,7 @@ def _is_at(descriptor, name):
 
 
 def _remove_left_behind(target):
-    """Remove files beside `target` that nobody holds a lock on."""
+    """Remove files beside `target` on which nobody holds a lock."""
     start = Path(_start(target))
     for found in start.parent.glob(f"{start.name}????????.tmp"):
         with contextlib.suppress(OSError):

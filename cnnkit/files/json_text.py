@@ -1,8 +1,8 @@
-"""Layers and graphs as plain data: to JSON and back.
+"""Layers and graphs as JSON text.
 
-A layer is ``{"layer": name, hyper-parameter: value, ...}``, a tuple ``{"tuple": [...]}``; numbers,
-text, true, false, null and lists are themselves. Names are those of a closed list: reading a text
-imports and runs nothing.
+A layer is ``{"layer": name, hyper-parameter: value, ...}``, a tuple is ``{"tuple": [...]}``;
+numbers, text, true, false, null and lists stand for themselves. Only names of a closed list are
+accepted: reading a text imports and runs nothing.
 """
 
 import json
@@ -20,10 +20,10 @@ from cnnkit.validate.nesting import MAX_DEPTH
 from cnnkit.validate.values import short
 
 FORMAT = "cnnkit graph 1"
-MAX_CHARACTERS = 2 << 20  # of a JSON text
+MAX_CHARACTERS = 2 << 20  # in a JSON text
 MAX_MARKS = 200_000  # commas and brackets in it: each may stand for a Python object
-MAX_VALUES = 20_000  # in what is decoded: ResNet-50 has 616
-MAX_NAME = 1_000  # characters of one string
+MAX_VALUES = 20_000  # values in a text: ResNet-50 has 616
+MAX_NAME = 1_000  # characters in one string
 
 LAYERS = {
     name: kind
@@ -31,8 +31,8 @@ LAYERS = {
     if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer
 }
 LAYERS |= {"Graph": Graph, "Sequential": Sequential, "Residual": Residual}
-GRAPHS = {"layer": LAYERS}  # what a graph is made of: classes by the key that names them
-PARAMETERS = GRAPHS | {  # what hyper-parameters of estimators are made of
+GRAPHS = {"layer": LAYERS}  # the classes in a graph, by the key that names them in JSON
+PARAMETERS = GRAPHS | {  # the classes in hyper-parameters of estimators
     "schedule": {
         name: kind
         for name, kind in vars(schedules).items()
@@ -51,7 +51,7 @@ def to_json(layer, indent=None):
     Parameters
     ----------
     layer : Layer
-        Of cnnkit's own classes, as are all layers in it.
+        It and all layers in it must be of cnnkit's own classes.
     indent : int, default=None
         Spaces for each level; one line when None.
 
@@ -71,9 +71,9 @@ def to_json(layer, indent=None):
 def from_json(text):
     """Return the layer or graph of a text that `to_json` wrote.
 
-    The text may come from anywhere: whatever is wrong with it, names of layers and
-    hyper-parameters included, raises a ValueError. How its layers are wired is checked, too;
-    their shapes are once an input shape is known.
+    The text may come from anywhere: anything wrong with it raises a ValueError, names of layers
+    and hyper-parameters included. The wiring of the layers is checked, too; their shapes are
+    checked later, when an input shape is known.
     """
     if not isinstance(text, str):
         raise TypeError(f"from_json: text must be a str, got {type(text).__name__}.")
@@ -96,7 +96,7 @@ def from_json(text):
 
 
 def parse(text, owner, most=MAX_CHARACTERS):
-    """Return what a JSON text holds, within limits; anything wrong is a ValueError."""
+    """Return the value of a JSON text, within limits; anything wrong is a ValueError."""
     check_size(text, owner, most)
 
     def unique(pairs):
@@ -119,7 +119,7 @@ def parse(text, owner, most=MAX_CHARACTERS):
 
 
 def check_size(text, owner, most=MAX_CHARACTERS):
-    """Raise a ValueError if a JSON text is so long, or of so much, that it takes much memory."""
+    """Raise a ValueError if a JSON text is so long, or so complex, that it takes much memory."""
     if len(text) > most:
         raise ValueError(f"{owner}: text must have at most {most} characters, got {len(text)}.")
     marks = sum(map(text.count, ",[{"))
@@ -130,21 +130,21 @@ def check_size(text, owner, most=MAX_CHARACTERS):
 
 
 def encode(value, where, owner, kinds=GRAPHS):
-    """Return `value`, a hyper-parameter called `where`, as what JSON can hold.
+    """Return `value`, a hyper-parameter called `where`, in a form that JSON can hold.
 
-    `owner` is what errors start with; `kinds` has the classes there may be, by name, under the key
-    that names them in the JSON; with a key "dict" there may be dicts.
+    `owner` is the start of errors. `kinds` has the allowed classes by name, under the key that
+    names them in the JSON; with a key "dict", dicts are allowed.
     """
     return _plain(value, where, 0, (count(1), owner, kinds))
 
 
 def decode(data, where, owner, kinds=GRAPHS):
-    """Return what `encode` was given; anything wrong is a ValueError."""
+    """Return the value from which `encode` made `data`; anything wrong is a ValueError."""
     return _value(data, where, 0, (count(1), owner, kinds))
 
 
 def _plain(value, where, depth, context):
-    """Return `value`, found at `where`, as what JSON can hold."""
+    """Return `value`, found at `where`, in a form that JSON can hold."""
     counter, owner, kinds = context
     _check_limits(where, depth, counter, owner)
     if isinstance(value, BaseEstimator):
@@ -177,7 +177,7 @@ def _plain(value, where, depth, context):
 
 
 def _value(data, where, depth, context):
-    """Return what `data`, found at `where` of a JSON text, stands for."""
+    """Return the value that `data`, found at `where` of a JSON text, stands for."""
     counter, owner, kinds = context
     _check_limits(where, depth, counter, owner)
     if isinstance(data, list):
@@ -215,7 +215,7 @@ def _value(data, where, depth, context):
 
 
 def _dict(pairs, where, owner):
-    """Return the dict of a list of pairs."""
+    """Return a dict from a list of pairs."""
     keys = (str, int, float, bool)
     if not isinstance(pairs, list) or not all(
         isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], keys) for pair in pairs
@@ -238,7 +238,7 @@ def _check_limits(where, depth, counter, owner):
 
 
 def _checked(value, where, owner):
-    """Return `value` if it is None, bool, finite number or text of a sane size."""
+    """Return `value` if it is None, a bool, a finite number or a text within limits."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int) and abs(value) < 1 << 63:

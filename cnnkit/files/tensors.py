@@ -1,15 +1,16 @@
-"""A safetensors file with a JSON text in its metadata: the form of everything cnnkit writes.
+"""Safetensors files with a JSON text in the metadata: the format of all files of cnnkit.
 
-Eight bytes say how long the header is; the header is JSON that says of every tensor what it is and
-where; the numbers follow, without gaps. Tensors are read into the arrays they are for and written
-from those they are in, one after the other: the safetensors package, which the tests hold this
-against, has a copy of all of them both ways, and maps the file, so that a process ends if the file
-shrinks meanwhile.
+The first eight bytes are the length of the header. The header is JSON with dtype, shape and place
+of every tensor; the numbers follow, without gaps. Tensors are read into the arrays that need them
+and written from the arrays that have them, one after the other. The safetensors package, with which
+the tests compare, makes a copy of all tensors in both directions, and maps the file, so that the
+process ends if the file is cut off meanwhile.
 
-What a file holds is checked by whoever reads it; here it is made sure that there is a header of a
-sane size, that tensors fill the file, that the text is JSON of the expected format, and that no bit
-has changed since it was written: the metadata hold a checksum of all bytes of the file behind the
-first eight, its own taken as zeros. A file without one, which other tools wrote, is not checked.
+This module checks that there is a header of a limited size, that tensors fill the file, that the
+text is JSON of the expected format, and that no bit has changed since it was written: the metadata
+hold a checksum of all bytes of the file after the first eight, computed with zeros in the place of
+the checksum. A file of another tool, without a checksum, is not checked for changed bits. The
+content of the JSON and of the tensors is checked by the caller.
 """
 
 import hashlib
@@ -29,11 +30,11 @@ from cnnkit.files.atomic import file_name, replace
 from cnnkit.validate.pickles import FAULTS
 from cnnkit.validate.values import short
 
-KEY = "cnnkit"  # of the metadata
+KEY = "cnnkit"  # key in the metadata
 CHECKSUM = "checksum"
-NO_SUM = b"0" * 32  # in its place while it is taken
-CHUNK = 1 << 20  # bytes that are summed at a time
-MAX_HEADER = 4 << 20  # bytes of names, shapes and metadata
+NO_SUM = b"0" * 32  # in the place of the checksum while it is computed
+CHUNK = 1 << 20  # bytes that are added to the checksum at a time
+MAX_HEADER = 4 << 20  # bytes: names, shapes and metadata
 MAX_DIMENSIONS = 32
 KINDS = {
     "BOOL": "?",
@@ -46,22 +47,22 @@ NAMES = {dtype: kind for kind, dtype in DTYPES.items()}
 
 
 def write(path, tensors, data, form, owner):
-    """Write a file that takes the place of the one there is when it is whole and on the disk.
+    """Write a file, which replaces an existing one when it is whole and on the disk.
 
     Parameters
     ----------
     path : str or path-like
     tensors : dict of arrays by name
     data : dict
-        What JSON can hold.
+        Values that JSON can hold.
     form : str
-        Name and version of what the file is.
+        Name and version of the format.
     owner : str
-        What errors start with.
+        Start of errors.
     """
     data = {"format": form, "version": _version()} | data
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    # the largest numbers first: so every array lies at a multiple of their size
+    # Arrays of the widest type come first, so that every array is aligned to its type.
     names = sorted(tensors, key=lambda name: -tensors[name].itemsize)
     header, end = {"__metadata__": {CHECKSUM: NO_SUM.decode(), KEY: text}}, 0
     for name in names:
@@ -97,10 +98,10 @@ def write(path, tensors, data, form, owner):
 
 @contextmanager
 def reading(path, form, keys, owner):
-    """Give the data and the `Tensors` of a file; the data have the `keys`.
+    """Return a context with the data and the `Tensors` of a file; the data have the `keys`.
 
-    Anything wrong is a ModelFormatError that names the file, also where the body of the ``with``
-    finds it.
+    Anything wrong is a ModelFormatError that names the file, also if the body of the ``with``
+    raises it.
     """
     name = file_name(path, owner)
     with open(name, "rb", opener=_at_once) as file:
@@ -118,17 +119,17 @@ def reading(path, form, keys, owner):
 
 
 class Tensors:
-    """The tensors of an open file: what they are, and their numbers when they are asked for.
+    """The tensors of an open file; their numbers are read when they are needed.
 
     Parameters
     ----------
     file : binary file
     header : dict of dict
-        By name, as in the file.
+        Entries by name, as in the file.
     start : int
-        Where the first tensor starts.
+        Position of the first tensor.
     owner : str
-        What errors start with.
+        Start of errors.
 
     Attributes
     ----------
@@ -156,7 +157,7 @@ class Tensors:
             )
 
     def _place(self, name, entry):
-        """Take note of one tensor; raise unless its place is as long as its numbers."""
+        """Record one tensor; raise unless its place is as long as its numbers."""
         if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
             raise ModelFormatError(
                 f"{self.owner}: a tensor must have dtype, shape and data_offsets, got "
@@ -204,7 +205,7 @@ class Tensors:
 
 
 def _at_once(name, flags):
-    """Open a file; a pipe that nobody writes to is not waited for."""
+    """Open a file without waiting: a pipe may have no writer."""
     return os.open(name, flags | os.O_NONBLOCK)
 
 
@@ -220,7 +221,7 @@ def _version():
 
 
 def _header(file, owner):
-    """Return what the header holds, and its bytes."""
+    """Return the content of the header, and its bytes."""
     found = os.fstat(file.fileno())
     if not stat.S_ISREG(found.st_mode):
         raise ModelFormatError(f"{owner}: it must be a regular file, got a device or a pipe.")
@@ -231,7 +232,7 @@ def _header(file, owner):
             f"{MAX_HEADER} bytes, got {size} bytes that name a header of {length}."
         )
     content = file.read(length)
-    if not content.isascii():  # `write` escapes the rest, which would take four bytes a letter
+    if not content.isascii():  # `write` escapes other letters, which would take four bytes each
         raise ModelFormatError(f"{owner}: the header must be ASCII, got other bytes.")
     header = json_text.parse(content.decode(), owner, MAX_HEADER)
     if not isinstance(header, dict):
@@ -240,12 +241,12 @@ def _header(file, owner):
 
 
 def _sum(content):
-    """Return a sum of the bytes of a header, to be updated with those of tensors."""
+    """Return a checksum of the bytes of a header, to be updated with those of the tensors."""
     return hashlib.blake2b(content, digest_size=len(NO_SUM) // 2)
 
 
 def _check_sum(file, content, wanted, owner):
-    """Raise unless the bytes of a file, of which the header was read, are those written."""
+    """Raise unless the bytes of a file, whose header was read, match its checksum."""
     sound = isinstance(wanted, str) and content.count(wanted.encode()) == 1
     if sound:
         found = _sum(content.replace(wanted.encode(), NO_SUM))
@@ -260,7 +261,7 @@ def _check_sum(file, content, wanted, owner):
 
 
 def _data(metadata, form, keys, owner):
-    """Return what the metadata hold; raise if it is not of the format."""
+    """Return the data in the metadata; raise if they do not have the format."""
     text = metadata.get(KEY) if isinstance(metadata, dict) else None
     if not isinstance(text, str) or not metadata.keys() <= {KEY, CHECKSUM}:
         raise ModelFormatError(

@@ -1,9 +1,9 @@
 """Stateless functions on arrays: every operation of the layers, forward and backward.
 
-Images are (N, H, W, C); `data_format="channels_first"` takes and gives (N, C, H, W), and
-convolution weights (F, C / groups, KH, KW) for (KH, KW, C / groups, F), and the columns of im2col
-in the order of such weights. float64 stays float64;
-float32 and every other real dtype is computed in float32. Sizes are ints or pairs
+Images are (N, H, W, C). With `data_format="channels_first"` images are (N, C, H, W), weights of
+convolutions are (F, C / groups, KH, KW) instead of (KH, KW, C / groups, F), and the columns of
+im2col have the order of such weights. float64 is computed in float64, and every other real dtype in
+float32. Sizes are ints or pairs
 ``(vertical, horizontal)``; padding is an int, a pair, ``((top, bottom), (left, right))``, "valid"
 or "same" (TensorFlow's, which is ONNX's SAME_UPPER).
 """

@@ -9,7 +9,7 @@ from cnnkit.validate.arrays import as_reals
 
 
 def relu(x):
-    """Return max(x, 0), number by number; NaN stays NaN.
+    """Return max(x, 0) for every number; NaN stays NaN.
 
     Examples
     --------

@@ -28,18 +28,18 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, data_format="chan
     kernel_size, stride, dilation : int or pair of ints
     padding : int, pair, pair of pairs, "valid" or "same"
     data_format : {"channels_last", "channels_first"}, default="channels_last"
-        How `x` is laid out, and with it the order of the columns.
+        Order of the axes of `x`, and of the columns.
 
     Returns
     -------
     cols : array of shape (N * OH * OW, KH * KW * C)
-        Columns in the order of weights of the same format: (kh, kw, c), with channels first
-        (c, kh, kw). Zeros where a window reaches outside the image.
+        Columns in the order of the weights: (kh, kw, c), or with channels first (c, kh, kw).
+        Numbers outside of the image are zero.
 
     Raises
     ------
     ValueError, TypeError
-        For a size that does not fit, naming the argument and its value.
+        If a size does not fit; the error names the argument and its value.
 
     Examples
     --------
@@ -65,10 +65,10 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, data_format="chan
 def col2im(
     cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *, data_format="channels_last"
 ):
-    """Add every row of an im2col matrix back to the pixels it was taken from.
+    """Add every row of an im2col matrix to the pixels from which it was taken.
 
-    The exact adjoint of `im2col`: ``(im2col(x) * cols).sum() == (x * col2im(cols)).sum()``. Where
-    windows overlap their values are summed.
+    It is the exact adjoint of `im2col`: ``(im2col(x) * cols).sum() == (x * col2im(cols)).sum()``.
+    Values of overlapping windows are summed.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def conv2d(
     out=None,
     data_format="channels_last",
 ):
-    """Convolve a batch of images (cross-correlation, as all deep-learning libraries have it).
+    """Convolve a batch of images (cross-correlation, as in all deep-learning libraries).
 
     ``y[n, i, j, f] = b[f] + sum over kh, kw, c of
     x[n, i * stride + kh * dilation - pad, j * stride + kw * dilation - pad, c] * w[kh, kw, c, f]``
@@ -130,16 +130,16 @@ def conv2d(
     stride, dilation : int or pair of ints, default=1
     padding : int, pair, pair of pairs, "valid" or "same", default=0
     groups : int, default=1
-        Filters and channels are cut into this many groups that do not see one another.
+        Filters and channels are divided into so many groups; a filter reads only its own group.
     algorithm : {"auto", "exact", "direct", "im2col", "winograd"}, default="auto"
-        "direct" reads the pixels in place; "im2col" multiplies blocks of the im2col matrix by
-        BLAS; "winograd" computes 3x3 kernels with stride 1, without dilation or groups, by
-        Winograd's algorithm, and anything else as "direct". "auto" takes the fastest of them for
-        the shape of an image and "exact" the fastest but Winograd's: as a rule "winograd" for 3x3
-        kernels of 16 channels and filters or more and "direct" for others, with the portable
-        instruction set "im2col". Notes say how far each may be off.
+        "direct" reads the pixels in place. "im2col" multiplies blocks of the im2col matrix by
+        BLAS. "winograd" computes 3x3 kernels with stride 1, without dilation or groups, by
+        Winograd's algorithm, and all others as "direct". "auto" chooses the fastest for the shape
+        of an image: as a rule "winograd" for 3x3 kernels with at least 16 channels and filters,
+        "direct" for others, and "im2col" with the portable instruction set. "exact" chooses the
+        fastest without Winograd's algorithm. The notes give the error of each.
     out : array of shape (N, OH, OW, F), default=None
-        Where to write the result, of its dtype and C-contiguous in the given layout.
+        Array for the result, with its dtype, C-contiguous in the given layout.
     data_format : {"channels_last", "channels_first"}, default="channels_last"
 
     Returns
@@ -149,21 +149,21 @@ def conv2d(
     Raises
     ------
     ValueError, TypeError
-        For shapes and sizes that do not fit together, naming the argument and its value.
+        If shapes and sizes do not fit together; the error names the argument and its value.
 
     Notes
     -----
-    In float32 the error of every number is below 1e-5 of the sum of the magnitudes of its terms;
-    where signs are drawn and all data are of one scale, below 1e-5 of the root mean square of the
+    In float32 the error of every number is below 1e-5 of the sum of the magnitudes of its terms. If
+    signs are random and all data have one scale, it is below 1e-5 of the root mean square of the
     result.
 
-    With Winograd's algorithm it is below 2e-5 of the sum of magnitudes that there would be with
-    every pixel as large as the largest of its channel in the 6x6 pixels that a tile of 4x4 outputs
-    is computed from; for the gradient to w, with every number of `dy` as large as the largest of
-    its tile, too. For data of one scale that is below 5e-5 of the root mean square of the result,
-    and 2e-4 for the gradient to w. But a pixel much larger than those around it costs digits of
-    outputs that do not see it, and a NaN or infinity spreads over its tiles: choose "exact" where
-    single pixels or channels are thousands of times larger than others.
+    Winograd's algorithm computes tiles of 4x4 outputs from 6x6 pixels. Its error is below 2e-5 of
+    the sum of magnitudes that would result if every pixel were as large as the largest pixel of its
+    channel in the tile (for the gradient to w, also if every number of `dy` were as large as the
+    largest in its tile). For data of one scale this is below 5e-5 of the root mean square of the
+    result, and 2e-4 for the gradient to w. A pixel that is much larger than its neighbours makes
+    all outputs of its tiles less exact, and a NaN or infinity spreads over its tiles: choose
+    "exact" if single pixels or channels are thousands of times larger than others.
 
     Examples
     --------
@@ -210,7 +210,7 @@ def conv2d_backward(
     algorithm="auto",
     data_format="channels_last",
 ):
-    """Return the gradients of a sum over `conv2d`'s output weighted by `dy`.
+    """Return the gradients of the sum of `conv2d`'s output, weighted by `dy`.
 
     Parameters
     ----------
@@ -291,7 +291,7 @@ def _check_out(out, like, owner):
 def dense(x, w, b=None):
     """Return ``x @ w + b``: x (N, K), w (K, F), b (F,) or None.
 
-    A dense layer is a 1x1 convolution of images of one pixel, and is computed as one.
+    A dense layer is computed as a 1x1 convolution of images of one pixel.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""channels_last and channels_first: converted at the door, both ways."""
+"""Conversion between channels_last and channels_first."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def _check_format(data_format, owner):
 
 
 def channels_last(x, name, data_format, owner):
-    """Return 4-D `x`, given as `data_format`, as (N, H, W, C)."""
+    """Return `x`, a 4-D array in `data_format`, as (N, H, W, C)."""
     _check_format(data_format, owner)
     if x.ndim != 4:
         raise ValueError(f"{owner}: {name} must have 4 dimensions, got shape {x.shape}.")
@@ -24,21 +24,21 @@ def channels_last(x, name, data_format, owner):
 
 
 def as_given(y, data_format):
-    """Return `y` (N, H, W, C) as `data_format`."""
+    """Return `y` (N, H, W, C) in `data_format`."""
     if data_format == "channels_last":
         return y
     return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
 
 
 def columns_as_given(cols, channels, data_format):
-    """Return an im2col matrix, its columns (kh, kw, c), in the order of weights of a format."""
+    """Return an im2col matrix, whose columns are (kh, kw, c), with columns in `data_format`."""
     if data_format == "channels_last":
         return cols
     return _swapped(cols, cols.shape[1] // max(1, channels), channels)
 
 
 def columns_last(cols, channels, data_format):
-    """Return an im2col matrix, its columns in the order of `data_format`, in (kh, kw, c)."""
+    """Return an im2col matrix, whose columns are in `data_format`, with columns (kh, kw, c)."""
     if data_format == "channels_last":
         return cols
     return _swapped(cols, channels, cols.shape[1] // max(1, channels))
@@ -51,7 +51,7 @@ def _swapped(cols, outer, inner):
 
 
 def gradient_like(dy, shape, data_format, owner):
-    """Return `dy`, given as `data_format`, as (N, H, W, C), which must be `shape`."""
+    """Return `dy`, in `data_format`, as (N, H, W, C), which must be `shape`."""
     if data_format == "channels_first":
         shape = (shape[0], shape[3], shape[1], shape[2])
     shapes.check_shape(dy, shape, "dy", owner)
@@ -59,7 +59,7 @@ def gradient_like(dy, shape, data_format, owner):
 
 
 def last_shape(input_shape, data_format, owner):
-    """Return the shape of images given as `data_format` as (N, H, W, C)."""
+    """Return the shape of images in `data_format` as (N, H, W, C)."""
     _check_format(data_format, owner)
     sizes = shapes.once(input_shape)
     if not isinstance(sizes, tuple) or len(sizes) != 4:

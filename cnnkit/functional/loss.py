@@ -48,7 +48,7 @@ def _cross_entropy(logits, targets, sample_weight, owner, gradient):
     n, k = logits.shape
     targets = np.asarray(targets)
     if targets.ndim == 1:
-        targets = targets.copy()  # nobody else's: what is checked is what is used
+        targets = targets.copy()  # a copy: what is checked is what is used
     if targets.ndim == 1 and targets.dtype.kind not in "iu":
         raise TypeError(f"{owner}: targets must be class indices, got dtype {targets.dtype}.")
     shapes.check_shape(targets, (n,) if targets.ndim == 1 else (n, k), "targets", owner)
@@ -75,9 +75,9 @@ def _cross_entropy(logits, targets, sample_weight, owner, gradient):
         (targets,) = as_reals(owner, targets=targets)
         rows = np.ones(n) if sample_weight is None else sample_weight
         log_probabilities = log_softmax(logits, axis=1)
-        # 0 * -inf is 0 here: an impossible class nobody asked for costs nothing
+        # 0 * -inf is 0 here: an impossible class with target 0 adds nothing to the loss
         costs = np.where(targets == 0, 0, targets * log_probabilities)
-        # not rows @ costs: BLAS may sum in another order on another number of threads
+        # Not rows @ costs: the order of BLAS's sums may depend on the number of threads.
         loss = -(rows * costs.sum(axis=1)).sum()
         if gradient:
             mass = targets.sum(axis=1, keepdims=True)

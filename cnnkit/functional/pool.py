@@ -11,7 +11,9 @@ from cnnkit.validate.arrays import as_reals
 def max_pool2d(
     x, pool_size, stride=None, padding=0, ceil_mode=False, *, data_format="channels_last"
 ):
-    """Take the largest pixel of every window, channel by channel; NaN wins, padding never does.
+    """Return the largest pixel of every window in each channel.
+
+    NaN counts as the largest; padding is never taken.
 
     Parameters
     ----------
@@ -22,8 +24,8 @@ def max_pool2d(
     padding : int, pair, pair of pairs, "valid" or "same", default=0
         Smaller than `pool_size`.
     ceil_mode : bool, default=False
-        Round the number of windows up: the last may reach past the image, but starts inside it or
-        its leading padding.
+        Whether the number of windows is rounded up: the last window may reach past the image, but
+        starts inside it or its leading padding.
     data_format : {"channels_last", "channels_first"}, default="channels_last"
 
     Returns
@@ -50,7 +52,7 @@ def max_pool2d(
 def max_pool2d_backward(
     dy, x, pool_size, stride=None, padding=0, ceil_mode=False, *, data_format="channels_last"
 ):
-    """Return `max_pool2d`'s gradient: each number of `dy` goes to its window's first maximum.
+    """Return the gradient of `max_pool2d`: each number of `dy` goes to its window's first maximum.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def avg_pool2d(
     *,
     data_format="channels_last",
 ):
-    """Take the mean of every window, channel by channel.
+    """Return the mean of every window in each channel.
 
     Parameters
     ----------
@@ -93,8 +95,8 @@ def avg_pool2d(
     pool_size, stride, padding, ceil_mode, data_format :
         As for `max_pool2d`.
     count_include_pad : bool, default=False
-        Divide by all pixels of a window (PyTorch's default) rather than by those in the image
-        (TensorFlow's and ONNX's).
+        Whether a sum is divided by all pixels of the window, as by default in PyTorch, or by those
+        inside the image, as in TensorFlow and ONNX.
 
     Returns
     -------
@@ -129,7 +131,7 @@ def avg_pool2d_backward(
     *,
     data_format="channels_last",
 ):
-    """Return `avg_pool2d`'s gradient: each number of `dy` is shared out evenly over its window.
+    """Return the gradient of `avg_pool2d`: each number of `dy` is divided evenly over its window.
 
     Parameters
     ----------
@@ -160,7 +162,7 @@ def _check_bool(value, name, owner):
 
 
 def global_avg_pool2d(x, *, data_format="channels_last"):
-    """Take the mean of every channel over the whole image: (N, H, W, C) -> (N, C).
+    """Return the mean of every channel over the whole image: (N, H, W, C) -> (N, C).
 
     Lin et al. (2013), "Network in network".
 
@@ -181,7 +183,7 @@ def global_avg_pool2d(x, *, data_format="channels_last"):
 
 
 def global_avg_pool2d_backward(dy, input_shape, *, data_format="channels_last"):
-    """Share each number of `dy` (N, C) out evenly over its channel of images `input_shape`."""
+    """Divide each number of `dy` (N, C) evenly over its channel in images `input_shape`."""
     owner = "global_avg_pool2d_backward"
     (dy,) = as_reals(owner, dy=dy)
     input_shape = last_shape(input_shape, data_format, owner)
