@@ -1,9 +1,12 @@
 """cnnkit: convolutional networks for scikit-learn users."""
 
+from importlib import import_module as _import_module
+
 from cnnkit import functional
 from cnnkit._native.threads import num_threads, set_num_threads
 from cnnkit._versions import show_versions
 from cnnkit.graph import Graph, Input, Residual, Sequential
+from cnnkit.graph.conversions import CONVERSIONS as _CONVERSIONS
 from cnnkit.layers import (
     Add,
     AvgPool,
@@ -109,15 +112,30 @@ _MODULES = ("augmentation", "blocks", "callbacks", "display", "io", "models", "s
 
 def __getattr__(name):
     """Import a name of `_HOMES` when it is first used."""
-    import importlib
-
     if name in _MODULES:
-        return importlib.import_module(f"cnnkit.{name}")
+        return _import_module(f"cnnkit.{name}")
     if name in _HOMES:
-        found = getattr(importlib.import_module(f"cnnkit.{_HOMES[name]}"), name)
+        found = getattr(_import_module(f"cnnkit.{_HOMES[name]}"), name)
         globals()[name] = found
         return found
     raise AttributeError(f"module 'cnnkit' has no attribute {name!r}")
+
+
+def _imported_when_called(home, name):
+    """Return a function that imports the one of this name from its home and calls it."""
+
+    def call(*args):
+        return getattr(_import_module(f"cnnkit.{home}"), name)(*args)
+
+    return call
+
+
+for _name, _home in (
+    ("to_json", "files.json_text"),
+    ("from_json", "files.json_text"),
+    ("to_dot", "display"),
+):
+    _CONVERSIONS[_name] = _imported_when_called(_home, _name)
 
 
 def __dir__():

@@ -19,7 +19,7 @@ from cnnkit.estimators.setup import check_params
 from cnnkit.estimators.snapshot import snapshot
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.files import json_text, tensors
-from cnnkit.graph.graph import Graph, infer_shapes, network_specs
+from cnnkit.graph.graph import Graph
 from cnnkit.network.network import Network, are_paths
 from cnnkit.validate.values import short
 
@@ -115,7 +115,7 @@ def save(estimator, path):
         trained = snapshot(trained)
     network = trained.network_
     learned_attributes.check_one_input(network)
-    _check_layers(len(network.graph.flattened()), "save")
+    _check_layers(len(network.resolved.nodes), "save")
     arrays = {WEIGHT + name: array for name, array in network.weights.items()}
     model = {
         "estimator": type(trained).__name__,
@@ -304,7 +304,7 @@ def _check_fitted(estimators, network, owner):
 
 def _at_node(features, trained, node):
     """Return a `CNNFeatures` as fitted to a node of the network of `trained`."""
-    names = [entry.name for entry in trained.network_.graph.flattened(trained.n_outputs_)]
+    names = [entry.name for entry in trained.network_.resolved.nodes]
     if node not in names:
         raise ModelFormatError(f"load: node must be one of {names}, got {short(node)}.")
     return features._adopt(trained, node)
@@ -327,9 +327,9 @@ def _network(model, file, unused):
             raise ModelFormatError(
                 f"load: {name} must be one of {allowed}, got {short(model[name])}."
             )
-    nodes, outputs = graph.leaves(model["n_outputs"])
-    _check_layers(len(nodes), "load")
-    frozen, paths = model["frozen"], [node.name for node in nodes]
+    resolved = graph.resolve(shape, model["n_outputs"])
+    _check_layers(len(resolved.nodes), "load")
+    frozen, paths = model["frozen"], [node.name for node in resolved.nodes]
     if not isinstance(frozen, list) or not are_paths(frozen, paths):
         raise ModelFormatError(
             f"load: frozen must be names of layers {paths}, got {short(frozen)}."
@@ -337,9 +337,7 @@ def _network(model, file, unused):
     scales = model["scales"]
     if scales not in scaling.SETS:
         raise ModelFormatError(f"load: scales must be one of {scaling.SETS}, got {short(scales)}.")
-    output_shapes = infer_shapes(nodes, shape)
-    specs = network_specs(nodes, output_shapes)
-    specs |= scaling.specs(scales, shape[-1], model["n_outputs"])
+    specs = resolved.weight_specs | scaling.specs(scales, shape[-1], model["n_outputs"])
     for name, spec in specs.items():
         tensor = WEIGHT + name
         if tensor not in unused:
@@ -351,15 +349,13 @@ def _network(model, file, unused):
                 f"load: {name} must be of {model['dtype']} and shape {tuple(spec.shape)}, "
                 f"got {dtype} and {found}."
             )
-    output = [tuple(output_shapes[path]) for path in outputs]
-    if output != [(model["n_outputs"],)]:
+    outputs = list(resolved.output_shapes)
+    if outputs != [(model["n_outputs"],)]:
         raise ModelFormatError(
-            f"load: graph must end in {model['n_outputs']} numbers, got outputs of {output}."
+            f"load: graph must end in {model['n_outputs']} numbers, got outputs of {outputs}."
         )
     return Network(
-        graph,
-        tuple(shape),
-        model["n_outputs"],
+        resolved,
         dtype=np.dtype(model["dtype"]),
         algorithm=model["algorithm"],
         frozen=tuple(frozen),

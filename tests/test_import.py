@@ -4,7 +4,6 @@ import ast
 import shutil
 import subprocess
 import sys
-from graphlib import TopologicalSorter
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -68,22 +67,120 @@ def test_dir_has_all_before_it_is_used():
     assert int(count) > len(cnnkit.__all__)
 
 
-def test_imports_point_one_way():
-    """Modules, and packages taken as one, import one another without a circle."""
-    root = Path(cnnkit.__file__).parent
-    graph = {}
-    for path in root.rglob("*.py"):
-        first = path.relative_to(root).with_suffix("").parts[0]
-        if first == "__init__":
-            continue
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cnnkit"):
-                parts = node.module.split(".")[1:2] or [alias.name for alias in node.names]
-                graph.setdefault(first, set()).update(part for part in parts if part != first)
-    order = list(TopologicalSorter(graph).static_order())
-    levels = ["validate", "layers", "graph", "network", "training", "estimators", "io"]
-    assert [part for part in order if part in levels] == levels
-    assert "losses" in order[: order.index("estimators")]
+# what stands below imports nothing of what stands above it; docs/architecture.md says why
+ORDER = [
+    *("exceptions", "validate", "_native", "_versions", "functional", "schedules", "augmentation"),
+    *("layers", "graph", "blocks", "heads", "models", "files", "data", "network", "losses"),
+    *("training", "callbacks", "estimators", "io", "display", "cli", "__main__"),
+]
+
+
+def imports(root):
+    """Return what every module below `root` but its ``__init__`` imports of cnnkit, by name.
+
+    Imports within functions count, too; a module is named as it is written, ``cnnkit.io``.
+    """
+    names = {
+        ".".join((root.name, *path.relative_to(root).with_suffix("").parts)): path
+        for path in root.rglob("*.py")
+    }
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    found = {}
+    for module, path in names.items():
+        read = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                read |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{module}: an import must be absolute."
+                whole = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+                read |= {part if part in names else node.module for part in whole.values()}
+        found[module] = {name for name in read if name.partition(".")[0] == root.name} - {module}
+    del found[root.name]  # which may import anything
+    return found
+
+
+def part_of(module):
+    return [*module.split("."), "cnnkit"][1]
+
+
+def upward(found, order):
+    """Return the imports that run up, as ``a -> b``; cnnkit itself is above all parts."""
+    rank = {part: i for i, part in enumerate([*order, "cnnkit"])}
+    return [
+        f"{module} -> {read}"
+        for module, names in sorted(found.items())
+        for read in sorted(names)
+        if rank[part_of(read)] > rank[part_of(module)]
+    ]
+
+
+def circles(found):
+    """Return the sets of modules each of which imports, over others, all the others."""
+    reach = {module: set(names) for module, names in found.items()}
+    for by in found:
+        for names in reach.values():
+            if by in names:
+                names |= reach[by]
+    whole = {
+        frozenset(b for b in reach[a] if a in reach.get(b, ())) for a in found if a in reach[a]
+    }
+    return [sorted(circle) for circle in whole]
+
+
+class TestImports:
+    """Which modules import which."""
+
+    found = imports(Path(cnnkit.__file__).parent)
+
+    def test_all_parts_have_a_place(self):
+        assert sorted(ORDER) == sorted({part_of(module) for module in self.found})
+
+    def test_they_point_one_way(self):
+        assert upward(self.found, ORDER) == []
+
+    def test_no_circle_is_larger_than_a_pair(self):
+        assert [circle for circle in circles(self.found) if len(circle) > 2] == []
+
+    def test_wrong_ones_are_found(self, tmp_path):
+        root = tmp_path / "cnnkit"
+        texts = {
+            "__init__": "from cnnkit import high",
+            "low/__init__": "",
+            "low/a": "def f():\n    from cnnkit.high import x",
+            "low/b": "from cnnkit.low.c import x",
+            "low/c": "import cnnkit.low.d\nfrom os import path",
+            "low/d": "class A:\n    def f(self):\n        from cnnkit.low import b",
+            "high": "from cnnkit import f\nfrom cnnkit.low import a",
+        }
+        for name, text in texts.items():
+            path = root / f"{name}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        found = imports(root)
+        assert upward(found, ["low", "high"]) == [
+            "cnnkit.high -> cnnkit",
+            "cnnkit.low.a -> cnnkit.high",
+        ]
+        assert sorted(circles(found)) == [
+            ["cnnkit.high", "cnnkit.low.a"],
+            ["cnnkit.low.b", "cnnkit.low.c", "cnnkit.low.d"],
+        ]
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ("Graph.from_json(net.to_json()).output_shape((4, 4, 1))", "(4, 4, 1)"),
+        ("net.to_dot((4, 4, 1))[:9]", "digraph {"),
+    ],
+)
+def test_forms_of_a_graph_need_no_other_import(code, wanted):
+    done = python(
+        "from cnnkit.graph import Graph; from cnnkit.layers import ReLU; "
+        f"net = Graph([('a', ReLU(), 'input')]); print({code})"
+    )
+    assert done.stdout == f"{wanted}\n"
 
 
 class TestWithoutCompiledModules:

@@ -77,6 +77,6 @@ def parser():
 
 
 def _versions(options):
-    from cnnkit import show_versions
+    from cnnkit._versions import show_versions
 
     show_versions()

@@ -37,8 +37,8 @@ def add_to(commands):
 
 def run(options):
     """Print a table."""
-    from cnnkit import num_threads, set_num_threads
     from cnnkit._native import runtime
+    from cnnkit._native.threads import num_threads, set_num_threads
 
     before = num_threads()
     if options.threads:
@@ -56,7 +56,8 @@ def _rows(quick):
     """Yield names and functions to time."""
     from sklearn.datasets import load_digits
 
-    from cnnkit import CNNClassifier, models
+    from cnnkit import models
+    from cnnkit.estimators import CNNClassifier
 
     found = load_digits()
     X, y = (found.images / 16).astype(np.float32), found.target
@@ -71,7 +72,7 @@ def _rows(quick):
 
 
 def _inference(graph):
-    from cnnkit import Network
+    from cnnkit.network import Network
 
     network = Network(graph, (224, 224, 3), 1000)
     network.weights.initialise(np.random.default_rng(0))

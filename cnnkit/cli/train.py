@@ -100,10 +100,10 @@ def add_to(commands):
 
 def run(options):
     """Train, write the model and print the result."""
-    from cnnkit import CNNClassifier, io
+    from cnnkit import io
     from cnnkit.data import images
-    from cnnkit.estimators.defaults import resolve
-    from cnnkit.estimators.setup import make_graph
+    from cnnkit.estimators import CNNClassifier
+    from cnnkit.estimators.setup import choose
 
     check_source(options.data)
     _refuse_what_would_be_ignored(options)
@@ -125,7 +125,7 @@ def run(options):
     size = "x".join(map(str, shape))
     classes = len(np.unique(y))
     print(f"{len(X)} images of {size} in {classes} classes, {len(X_val)} more to validate")
-    settings = resolve(clf, make_graph(clf, shape), shape, classes, len(X))
+    settings = choose(clf, shape, classes, len(X))
     print(settings)
     start = time.monotonic()
     validation = {"X_val": X_val, "y_val": y_val} if len(X_val) else {}

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from cnnkit.graph.graph import Graph, Sequential, infer_shapes
+from cnnkit.graph.graph import Graph, Sequential
 from cnnkit.graph.summary import describe
-from cnnkit.graph.wiring import INPUT
+from cnnkit.layers.nodes import INPUT
 
 FILLS = {  # colours by the family of a layer, which is the name of its file
     "conv": "#cfe2f7",
@@ -33,10 +33,12 @@ def boxes_of(graph, input_shape, n_outputs):
     """Return the `Box` of every input and of every leaf of `graph`."""
     if not isinstance(graph, Graph):
         graph = Sequential(list(graph) if isinstance(graph, (list, tuple)) else [graph])
-    nodes = graph.flattened(n_outputs)
-    found = {} if input_shape is None else infer_shapes(nodes, input_shape)
+    if input_shape is None:
+        (nodes, outputs), found = graph.leaves(n_outputs), {}
+    else:
+        resolved = graph.resolve(input_shape, n_outputs)
+        nodes, outputs, found = resolved.nodes, resolved.outputs, resolved.shapes
     shapes = {name: " x ".join(map(str, shape)) for name, shape in found.items()}
-    outputs = graph.output_paths()
     boxes = [
         Box(name, "Input", shapes.get(name, ""), FILLS[INPUT], (), False)
         for name in graph.inputs_read()

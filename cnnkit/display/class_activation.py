@@ -291,7 +291,7 @@ def _rest(network, node, shape):
     gate = "gate"
     nodes, names = [(gate, DepthwiseConv(1), ("input",))], {node: gate}
     weights = {f"{gate}/w": 1.0}
-    for path, layer, inputs in network.graph.flattened(network.n_outputs):
+    for path, layer, inputs in network.resolved.nodes:
         if path == node or not any(entry in names for entry in inputs):
             continue
         if not all(entry in names for entry in inputs):
@@ -311,13 +311,13 @@ def _rest(network, node, shape):
             layer = DepthwiseConv(1)
         nodes.append((name, layer, reads))
         weights |= {f"{name}/{key}": value for key, value in arrays.items()}
-    outputs = network.graph.output_paths()
-    if outputs[0] not in names:
+    output = network.resolved.outputs[0]
+    if output not in names:
         raise ValueError(
             f"ClassActivationDisplay: the output must depend on node, got {node!r}, "
-            f"which {outputs[0]!r} does not."
+            f"which {output!r} does not."
         )
-    graph = Graph(nodes, outputs=names[outputs[0]])
+    graph = Graph(nodes, outputs=names[output])
     rest = Network(graph, shape, network.n_outputs, dtype=network.dtype, training=True)
     for path, value in weights.items():
         rest.weights[path] = (

@@ -2,7 +2,7 @@
 
 from cnnkit.display.boxes import boxes_of, groups_of
 from cnnkit.display.picture import EDGE, FAINT
-from cnnkit.graph.wiring import INPUT
+from cnnkit.layers.nodes import INPUT
 
 
 def to_dot(graph, input_shape=None, n_outputs=None):

@@ -65,7 +65,8 @@ def fitted_classifier(estimator, display):
 
 def check_node(network, path, display):
     """Raise unless `path` is a node of the network whose output is images."""
-    found = [row.name for row in network.summary().rows if len(row.output_shape) == 3]
+    shapes = network.resolved.shapes
+    found = [node.name for node in network.resolved.nodes if len(shapes[node.name]) == 3]
     if path not in found:
         raise ValueError(f"{display.__name__}: node must be one of {found}, got {path!r}.")
 

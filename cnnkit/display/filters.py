@@ -250,8 +250,7 @@ def _planes(filters, max_filters, columns):
 
 def _first_maps(network):
     """Return the path of the first convolution, or of the last layer of its size after it."""
-    nodes = network.graph.flattened(network.n_outputs)
-    shapes = {row.name: row.output_shape for row in network.summary().rows}
+    nodes, shapes = network.resolved.nodes, network.resolved.shapes
     for name, layer, _ in nodes:
         if isinstance(layer, Conv):
             for reader, following, inputs in nodes:
@@ -259,4 +258,4 @@ def _first_maps(network):
                 if inputs == (name,) and kind in ("activation", "norm"):
                     name = reader
             return name
-    return next((name for name, shape in shapes.items() if len(shape) == 3), None)
+    return next((node.name for node in nodes if len(shapes[node.name]) == 3), None)

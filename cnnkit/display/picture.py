@@ -6,7 +6,7 @@ from typing import NamedTuple
 from cnnkit.display.boxes import groups_of
 from cnnkit.display.columns import fitting
 from cnnkit.display.layered import Layered
-from cnnkit.graph.wiring import INPUT
+from cnnkit.layers.nodes import INPUT
 
 EDGE, FAINT = "#555555", "#666666"
 

@@ -301,7 +301,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         rngs = generators(seed)
         validation = data.validation(moment, X_val, y_val, rngs["split"])
         start = moment.network_.weights if again else None
-        settings = choose(moment, data)
+        settings = choose(moment, data.shape, data.learnt["n_outputs_"], data.count)
         run = begin(moment, data, settings, rngs, start)
         if again:
             run.loss_curve += moment.loss_curve_
@@ -355,7 +355,9 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
             with training_of(self, moment) as run:  # nobody else sees it while it trains
                 if run is None:
                     rngs = generators(draw_seed(moment.random_state))
-                    settings = choose(moment, data, part=True)
+                    settings = choose(
+                        moment, data.shape, data.learnt["n_outputs_"], data.count, part=True
+                    )
                     run = begin(moment, data, settings, rngs, start, part=True)
                     run.loss_curve += getattr(moment, "loss_curve_", [])
                 else:

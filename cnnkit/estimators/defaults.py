@@ -6,8 +6,8 @@ docs/defaults.md says how they were chosen, and on which data.
 from dataclasses import dataclass
 from math import ceil
 
-from cnnkit.graph.graph import Graph, infer_shapes
 from cnnkit.layers import BatchNorm
+from cnnkit.layers.composite import Resolved
 from cnnkit.schedules import Constant, OneCycle, Schedule, is_planned
 
 FEW = 64  # samples: fewer train as long as these
@@ -32,8 +32,8 @@ class Settings:
 
     Attributes
     ----------
-    graph : Graph
-        The estimator's own.
+    graph : Resolved
+        The estimator's own graph, for the images and the outputs there are.
     batch_size, epochs : int
     learning_rate_init, alpha : float
     schedule : Schedule
@@ -41,7 +41,7 @@ class Settings:
         Whether a step is over all samples, and the learning rate means nothing.
     """
 
-    graph: Graph
+    graph: Resolved
     batch_size: int
     epochs: int
     learning_rate_init: float
@@ -59,22 +59,20 @@ class Settings:
         )
 
 
-def resolve(estimator, graph, shape, n_outputs, count, *, part=False):
+def settle(estimator, graph, count, *, part=False):
     """Return the `Settings` of a fit, or of a `part` of a stream.
 
     Parameters
     ----------
     estimator : CNNClassifier or CNNRegressor
         What it sets stays as it is.
-    graph : Graph
-    shape : tuple (H, W, C)
-    n_outputs : int
+    graph : Resolved
     count : int
         Samples that training uses.
     part : bool, default=False
         Whether it is `partial_fit` that trains, which does not know how many there will be.
     """
-    table = tuple(shape[:2]) == (1, 1)
+    table = graph.input_shape[:2] == (1, 1)
     rules = {
         "batch_size": lambda: STREAM_BATCH if part else batch_size(count, table),
         "max_iter": lambda: (
@@ -83,7 +81,7 @@ def resolve(estimator, graph, shape, n_outputs, count, *, part=False):
             else epochs(count, table) * (1 if table else estimator._longer)
         ),
         "alpha": lambda: decay(count, table) if estimator.solver == "adamw" else 1e-4,
-        "learning_rate_init": lambda: rate(graph, shape, n_outputs, estimator.solver, part),
+        "learning_rate_init": lambda: rate(graph, estimator.solver, part),
         "learning_rate": lambda: Constant() if part else OneCycle(),
     }
     found = {
@@ -134,23 +132,21 @@ def decay(count, table=False):
     return min(max(100 / count, least), most) if table else least
 
 
-def rate(graph, shape, n_outputs, solver, part=False):
-    """Return `learning_rate_init`, from 1e-4 to 1e-2: as large as every layer bears.
+def rate(graph, solver, part=False):
+    """Return `learning_rate_init`, from 1e-4 to 1e-2: as large as every layer of a graph bears.
 
     A step of Adam changes every weight by about the rate, and so the output of a layer by about
     rate times fan-in: 1 / fan-in is the bound, and 5 / fan-in where a batch norm follows, which
     takes away what is too much. With batch norms SGD's rate is 5 times as large; that of a stream,
     which stays as it is, 0.3 times.
     """
-    nodes = graph.flattened(n_outputs)
-    shapes = infer_shapes(nodes, shape)
     normalised = {
-        path for node in nodes if isinstance(node.layer, BatchNorm) for path in node.inputs
+        path for node in graph.nodes if isinstance(node.layer, BatchNorm) for path in node.inputs
     }
     bounds = [
-        (NORMALISED_FACTOR if name in normalised else 1) / spec.fan_in
-        for name, layer, inputs in nodes
-        for spec in layer.weight_specs(*map(shapes.get, inputs)).values()
+        (NORMALISED_FACTOR if path in normalised else 1) / spec.fan_in
+        for path, specs in graph.specs.items()
+        for spec in specs.values()
         if spec.fan_in
     ]
     least, most = RATES

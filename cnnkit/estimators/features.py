@@ -176,7 +176,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         return self.estimator_.input_shape_
 
     def _find_node(self, network):
-        nodes = network.graph.flattened(network.n_outputs)
+        nodes = network.resolved.nodes
         names = [node.name for node in nodes]
         if self.node is not None:
             if self.node not in names:

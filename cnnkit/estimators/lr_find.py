@@ -86,7 +86,8 @@ def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=Non
         raise ValueError("lr_find: solver must be one with a learning rate, got 'lbfgs'.")
     data = prepare(estimator, X, y, sample_weight)
     rngs = generators(draw_seed(estimator.random_state))
-    run = begin(estimator, data, choose(estimator, data), rngs)
+    settings = choose(estimator, data.shape, data.learnt["n_outputs_"], data.count)
+    run = begin(estimator, data, settings, rngs)
     run.rates = None
     rates, losses = np.geomspace(low, high, steps), []
     smooth = 0.0

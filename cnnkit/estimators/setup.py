@@ -8,9 +8,9 @@ from sklearn.utils import check_random_state
 
 from cnnkit import models
 from cnnkit.data import images, scaling
-from cnnkit.estimators.defaults import resolve
+from cnnkit.estimators.defaults import settle
 from cnnkit.estimators.warnings import warn_of_data, warn_of_small_batches
-from cnnkit.graph.graph import Graph, Sequential, infer_shapes, network_specs
+from cnnkit.graph.graph import Graph, Sequential
 from cnnkit.layers import Dropout
 from cnnkit.network.network import Network
 from cnnkit.network.prediction import PREDICT_BATCH
@@ -33,11 +33,13 @@ def generators(seed):
     return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
 
 
-def choose(estimator, data, *, part=False):
-    """Return the `Settings` of a fit, with a graph of its own, or of a `part` of a stream."""
-    n_outputs = data.learnt["n_outputs_"]
-    graph = make_graph(estimator, data.shape)
-    return resolve(estimator, graph, data.shape, n_outputs, data.count, part=part)
+def choose(estimator, shape, n_outputs, count, *, part=False):
+    """Return the `Settings` of a fit, with a graph of its own, or of a `part` of a stream.
+
+    `shape` is that of one image, `count` the samples that training uses.
+    """
+    graph = make_graph(estimator, shape).resolve(shape, n_outputs)
+    return settle(estimator, graph, count, part=part)
 
 
 def begin(estimator, data, settings, rngs, start=None, *, part=False):
@@ -58,20 +60,17 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
         warn_of_data(found, data.X.dtype, estimator.standardize, owner)
         set_initial(network, estimator.initial_weights, owner)
     data.standardise_targets(network.weights, owner)
-    warn_of_small_batches(settings.graph, network, owner)
+    warn_of_small_batches(network, owner)
     return make_training(estimator, data, settings, network, rngs)
 
 
 def make_network(estimator, data, settings, rng, start, part):
     """Return a network for training, its weights zero; `rng` is what its dropout draws from."""
     owner, graph = type(estimator).__name__, settings.graph
-    n_outputs = data.learnt["n_outputs_"]
     dtype = real_dtype(data.X.dtype, "X", owner) if start is None else start.flat.dtype
     data.check_range(dtype, owner)
     network = Network(
         graph,
-        data.shape,
-        n_outputs,
         batch_size=min(data.count, PREDICT_BATCH) if settings.full_batch else settings.batch_size,
         dtype=dtype,
         training=True,
@@ -82,8 +81,7 @@ def make_network(estimator, data, settings, rng, start, part):
         companions=companions(estimator, part),
         predicts=not part and (estimator.on_divergence == "stop" or data.validated),
     )
-    check_outputs(estimator, [output.shape[1:] for output in network.outputs], n_outputs)
-    estimator._check_ending(graph)
+    check_ending(estimator, graph)
     if network.frozen and not network.weights.trained:
         raise ValueError(f"{owner}: frozen must leave a layer to train, got {estimator.frozen!r}.")
     return network
@@ -131,23 +129,18 @@ def check_params(estimator, shape, n_outputs):
     owner = type(estimator).__name__
     estimator._validate_params()
     images.check_image_shape(estimator.image_shape, shape, owner)
-    graph = make_graph(estimator, shape)
+    settings = choose(estimator, shape, n_outputs, 1)
     if estimator.solver == "lbfgs":
-        check_full_batch(estimator, graph)
-    settings = resolve(estimator, graph, shape, n_outputs, 1)
+        check_full_batch(estimator, settings.graph)
     settings.schedule.bind(settings.learning_rate_init, 1, settings.epochs)
     estimator._test_augmentation(shape)
-    nodes, outputs = graph.leaves(n_outputs)
-    found = infer_shapes(nodes, shape)
-    network_specs(nodes, found)
-    check_outputs(estimator, [found[path] for path in outputs], n_outputs)
-    estimator._check_ending(graph)
-    frozen_paths(estimator.frozen, graph, owner)
+    check_ending(estimator, settings.graph)
+    frozen_paths(estimator.frozen, settings.graph, owner)
 
 
-def check_outputs(estimator, shapes, n_outputs):
-    """Raise unless the outputs of a network are one, of one number for each wanted."""
-    found = [tuple(shape) for shape in shapes]
+def check_ending(estimator, graph):
+    """Raise unless a graph has one output, of one number for each wanted, that the loss can use."""
+    found, n_outputs = list(graph.output_shapes), graph.n_outputs
     if len(found) > 1:
         raise ValueError(
             f"{type(estimator).__name__}: layers must have one output, {n_outputs} numbers, one "
@@ -159,6 +152,7 @@ def check_outputs(estimator, shapes, n_outputs):
             f"{type(estimator).__name__}: layers must end in {n_outputs} numbers, one per "
             f"{estimator._output_word}, got an output of shape {found[0]}."
         )
+    estimator._check_ending(graph)
 
 
 def companions(estimator, part):
@@ -191,7 +185,7 @@ def make_graph(estimator, shape):
     if model is not None:
         layers = model(None, shape)
     graph = layers if isinstance(layers, Graph) else Sequential(layers)
-    graph.flattened()  # what is not a layer is refused before scikit-learn tries to clone it
+    graph.leaves()  # what is not a layer is refused before scikit-learn tries to clone it
     if len(graph.inputs_read()) > 1:
         raise ValueError(
             f"{type(estimator).__name__}: layers must read one input, got {graph.inputs_read()}: "
@@ -210,7 +204,7 @@ def check_full_batch(estimator, graph):
             raise ValueError(
                 f"{owner}: {name} must be {allowed[-1]!r} with solver='lbfgs', got {value!r}."
             )
-    dropping = [name for name, layer, _ in graph.flattened() if isinstance(layer, Dropout)]
+    dropping = [node.name for node in graph.nodes if isinstance(node.layer, Dropout)]
     if dropping:
         raise ValueError(
             f"{owner}: layers must hold no Dropout with solver='lbfgs', got {dropping}."
@@ -219,7 +213,7 @@ def check_full_batch(estimator, graph):
 
 def frozen_paths(frozen, graph, owner):
     """Return the paths of the layers that `frozen` names, directly or by a graph they are in."""
-    paths = [node.name for node in graph.flattened()]
+    paths = [node.name for node in graph.nodes]
     known = {"/".join(path.split("/")[:i]) for path in paths for i in range(1, path.count("/") + 2)}
     strange = [name for name in frozen or () if name not in known]
     if strange:

@@ -9,7 +9,6 @@ from math import isqrt, prod
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from cnnkit.graph.graph import infer_shapes
 from cnnkit.layers import BatchNorm, Sigmoid, Softmax
 
 SMALLEST_SIDE = 8  # of images that flat rows are taken for
@@ -94,14 +93,12 @@ def warn_of_data(found, dtype, standardize, owner):
         )
 
 
-def warn_of_small_batches(graph, network, owner):
+def warn_of_small_batches(network, owner):
     """Warn where a batch norm has too few pixels in a batch for a mean and a deviation."""
-    nodes = graph.flattened(network.n_outputs)
-    shapes = infer_shapes(nodes, network.input_shape)
-    for node in nodes:
+    for node in network.resolved.nodes:
         if not isinstance(node.layer, BatchNorm) or node.name in network.frozen:
             continue
-        pixels = network.batch_size * prod(shapes[node.name][:-1])
+        pixels = network.batch_size * prod(network.resolved.shapes[node.name][:-1])
         if pixels < FEW_PIXELS:
             _warn(
                 f"{owner}: {node.name!r} takes mean and deviation of {pixels} numbers a channel, "
@@ -127,10 +124,12 @@ def warn_of_no_progress(estimator, losses):
 
 
 def last_layer(graph):
-    """Return the layer that says which numbers a graph can give: its last that changes them."""
-    leaves, outputs = graph.leaves()
-    nodes = {node.name: node for node in leaves}
-    node = nodes[outputs[0]]
+    """Return the layer that says which numbers a graph can give: its last that changes them.
+
+    `graph` is a `Resolved`, or its `Leaves`.
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    node = nodes[graph.outputs[0]]
     while node.layer.keeps_bounds and node.inputs[0] in nodes:
         node = nodes[node.inputs[0]]
     return node.layer

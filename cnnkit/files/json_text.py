@@ -89,7 +89,7 @@ def from_json(text):
         raise ValueError(f"from_json: graph must be a layer, got {short(data['graph'])}.")
     try:
         if layer.composite:
-            (layer if isinstance(layer, Graph) else Sequential([layer])).flattened()
+            layer.leaves()
     except (TypeError, ValueError) as error:
         raise ValueError(f"from_json: graph must be wired right, got: {error}") from None
     return layer

@@ -1,22 +1,15 @@
 """Layers wired together: a graph is plain data, and itself a layer."""
 
-from cnnkit.graph.summary import Row, Summary, settings
-from cnnkit.graph.wiring import (
-    INPUT,
-    Node,
-    as_names,
-    check_input_names,
-    check_nodes,
-    is_named,
-    name_layers,
-)
-from cnnkit.layers.base import Layer, count_weights
+from cnnkit.graph.conversions import CONVERSIONS
+from cnnkit.graph.summary import table
+from cnnkit.graph.symbols import collect
+from cnnkit.layers.composite import Composite, chain_nodes
 from cnnkit.layers.merge import Add
+from cnnkit.layers.nodes import INPUT, Node, as_names, check_input_names, check_nodes
 from cnnkit.validate import nesting
-from cnnkit.validate.shapes import sample_shape
 
 
-class Graph(Layer):
+class Graph(Composite):
     """Named layers, each reading the outputs of others: any directed acyclic graph.
 
     Parameters
@@ -47,9 +40,6 @@ class Graph(Layer):
     (8, 8, 16)
     """
 
-    composite = True
-    input_names = None
-
     def __init__(self, nodes, outputs=None, input_names=None):
         self.nodes = nodes
         self.outputs = outputs
@@ -66,8 +56,6 @@ class Graph(Layer):
             All inputs in the order they are to have, where there are several; in the order in which
             layers read them when None.
         """
-        from cnnkit.graph.symbols import collect
-
         return cls(*collect(outputs, inputs))
 
     def inputs_read(self):
@@ -75,7 +63,6 @@ class Graph(Layer):
         return (INPUT,) if self.input_names is None else check_input_names(self.input_names)
 
     def wiring(self):
-        """Return the checked list of `Node`, each after those it reads."""
         if not isinstance(self.nodes, (list, tuple)):
             raise TypeError(f"Graph: nodes must be a list, got {self.nodes!r}.")
         for node in self.nodes:
@@ -104,36 +91,11 @@ class Graph(Layer):
 
     def flattened(self, n_outputs=None):
         """Return the nodes of all levels, named by path, one-per-output layers set if asked."""
-        return self.leaves(n_outputs)[0]
-
-    def output_paths(self):
-        """Return the paths of the leaves that are the output, as a tuple."""
-        return self.leaves()[1]
-
-    def leaves(self, n_outputs=None):
-        """Return what `flattened` and `output_paths` do, together."""
-        nesting.check(self)
-        flat, nodes = [], self.wiring()
-        paths = {name: name for name in self.inputs_read()}
-        flatten_into(flat, nodes, "", paths, n_outputs)
-        return flat, tuple(paths[name] for name in self._output_names(nodes))
+        return self.leaves(n_outputs).nodes
 
     def shapes(self, input_shape):
         """Return the output shape of every leaf by path, and of the input."""
-        return infer_shapes(self.flattened(), input_shape)
-
-    def output_shape(self, input_shape):
-        nodes, outputs = self.leaves()
-        found = infer_shapes(nodes, input_shape)
-        shapes = tuple(found[path] for path in outputs)
-        return shapes if len(shapes) > 1 else shapes[0]
-
-    def weight_specs(self, input_shape):
-        nodes = self.flattened()
-        return network_specs(nodes, infer_shapes(nodes, input_shape))
-
-    def multiply_adds(self, input_shape):
-        return self.summary(input_shape).multiply_adds
+        return self.resolve(input_shape).shapes
 
     def get_params(self, deep=True):
         """Return the hyper-parameters; if `deep`, those of the nodes by name, too.
@@ -168,9 +130,7 @@ class Graph(Layer):
 
     def to_json(self, indent=None):
         """Return the graph as JSON text: see `cnnkit.files.json_text.to_json`."""
-        from cnnkit.files.json_text import to_json
-
-        return to_json(self, indent)
+        return CONVERSIONS["to_json"](self, indent)
 
     @classmethod
     def from_json(cls, text):
@@ -182,9 +142,7 @@ class Graph(Layer):
         >>> Graph.from_json(Sequential([Conv(16), ReLU()]).to_json())
         Sequential(layers=[Conv(filters=16), ReLU()])
         """
-        from cnnkit.files.json_text import from_json
-
-        graph = from_json(text)
+        graph = CONVERSIONS["from_json"](text)
         if not isinstance(graph, cls):
             raise ValueError(
                 f"{cls.__name__}.from_json: text must be that of a {cls.__name__}, "
@@ -194,9 +152,7 @@ class Graph(Layer):
 
     def to_dot(self, input_shape=None, n_outputs=None):
         """Return DOT text that draws the graph: see `cnnkit.display.to_dot`."""
-        from cnnkit.display import to_dot
-
-        return to_dot(self, input_shape, n_outputs)
+        return CONVERSIONS["to_dot"](self, input_shape, n_outputs)
 
     def summary(self, input_shape, n_outputs=None):
         """Return a table of name, layer, output shape, weights and multiply-adds.
@@ -213,23 +169,7 @@ class Graph(Layer):
         summary : Summary
             Prints as a table; the rows and totals are attributes.
         """
-        nodes = self.flattened(n_outputs)
-        found = infer_shapes(nodes, input_shape)
-        return Summary(
-            [
-                Row(
-                    name,
-                    type(layer).__name__,
-                    found[name],
-                    count_weights(layer.weight_specs(*map(found.get, inputs))),
-                    layer.multiply_adds(*map(found.get, inputs)),
-                    inputs,
-                    count_weights(layer.weight_specs(*map(found.get, inputs)), trained=False),
-                    settings(layer),
-                )
-                for name, layer, inputs in nodes
-            ]
-        )
+        return table(self.resolve(input_shape, n_outputs))
 
 
 class Sequential(Graph):
@@ -256,11 +196,7 @@ class Sequential(Graph):
         self.layers = layers
 
     def wiring(self):
-        nodes, previous = [], INPUT
-        for name, layer in name_layers(self.layers, "Sequential"):
-            nodes.append(Node(name, layer, (previous,)))
-            previous = name
-        return check_nodes(nodes)
+        return chain_nodes(self.layers)
 
 
 class Residual(Graph):
@@ -296,80 +232,3 @@ class Residual(Graph):
 def as_layer(layers):
     """Return a list of layers as a `Sequential`, anything else as it is."""
     return Sequential(layers) if isinstance(layers, (list, tuple)) else layers
-
-
-def branch_nodes(branches, merge, owner):
-    """Return nodes of which each branch reads the input and `merge` all branches."""
-    if not isinstance(branches, (list, tuple)) or len(branches) < 2:
-        raise ValueError(f"{owner}: branches must be a list of at least two, got {branches!r}.")
-    nodes, ends = [], []
-    for i, branch in enumerate(branches, 1):
-        if branch is None:
-            ends.append(INPUT)
-            continue
-        name, layers = branch if is_named(branch) else (f"branch{i}", branch)
-        nodes.append(Node(name, as_layer(layers), (INPUT,)))
-        ends.append(name)
-    return check_nodes([*nodes, Node("merge", merge, tuple(ends))])
-
-
-def flatten_into(flat, nodes, prefix, paths, n_outputs):
-    """Append the leaves of `nodes`, and give `paths`, which has those of inputs, that of each."""
-    for name, layer, inputs in nodes:
-        if not layer.composite:
-            path = prefix + name
-            layer = layer if n_outputs is None else layer.resolved(n_outputs)
-            flat.append(Node(path, layer, tuple(map(paths.get, inputs))))
-        else:
-            if isinstance(layer, Graph) and layer.input_names is not None:
-                raise ValueError(
-                    f"Graph: a nested graph must have one input, got {layer.input_names!r} at "
-                    f"{prefix + name!r}."
-                )
-            inner = layer.wiring()
-            below = {INPUT: paths[inputs[0]]}
-            flatten_into(flat, inner, f"{prefix}{name}/", below, n_outputs)
-            path = below[last_name(layer, inner)]
-        paths[name] = path
-
-
-def last_name(layer, nodes):
-    """Return the name of the one node that is the output of a composite layer."""
-    names = layer._output_names(nodes) if isinstance(layer, Graph) else (nodes[-1].name,)
-    if len(names) > 1:
-        raise ValueError(f"Graph: a nested graph must have one output, got {names}.")
-    return names[0]
-
-
-def infer_shapes(nodes, input_shape, owner="Graph"):
-    """Return the output shape of every node by name, and of the inputs."""
-    found = named_shapes(nodes, input_shape, owner)
-    for name, layer, inputs in nodes:
-        try:
-            found[name] = layer.output_shape(*(found[entry] for entry in inputs))
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{error} (node {name!r})") from None
-    return found
-
-
-def named_shapes(nodes, input_shape, owner):
-    """Return the shapes of the inputs that `nodes` read by name: of one, or of those of a dict."""
-    own = {node.name for node in nodes}
-    read = dict.fromkeys(name for node in nodes for name in node.inputs if name not in own)
-    if set(read) <= {INPUT}:
-        return {INPUT: sample_shape(input_shape, owner)}
-    if not isinstance(input_shape, dict) or set(input_shape) != set(read):
-        raise ValueError(
-            f"{owner}: input shape must be a dict of one for each input of {list(read)}, "
-            f"got {input_shape!r}."
-        )
-    return {name: sample_shape(shape, owner) for name, shape in input_shape.items()}
-
-
-def network_specs(nodes, found):
-    """Return the weights of all nodes by path, ``node/weight``."""
-    return {
-        f"{name}/{weight}": spec
-        for name, layer, inputs in nodes
-        for weight, spec in layer.weight_specs(*map(found.get, inputs)).items()
-    }

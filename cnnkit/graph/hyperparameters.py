@@ -3,8 +3,8 @@
 from sklearn.base import BaseEstimator
 
 from cnnkit.graph.graph import Graph, Residual, Sequential, as_layer
-from cnnkit.graph.wiring import is_named, name_layers
 from cnnkit.layers.base import Layer
+from cnnkit.layers.nodes import name_branches, name_layers
 
 
 def deep_params(layer):
@@ -75,14 +75,6 @@ def parts(layer):
         and name not in own
         and not (isinstance(layer, Graph) and isinstance(part, (list, tuple)))
     }
-
-
-def name_branches(branches):
-    """Return ``(name, branch)`` for every branch."""
-    return [
-        branch if is_named(branch) else (f"branch{i}", branch)
-        for i, branch in enumerate(branches, 1)
-    ]
 
 
 def changed(part, params):

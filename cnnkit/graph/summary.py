@@ -3,7 +3,7 @@
 from html import escape
 from typing import NamedTuple
 
-from cnnkit.layers.base import Layer
+from cnnkit.layers.base import Layer, count_weights
 
 HEAD = ("name", "layer", "output shape", "weights", "multiply-adds")
 ALGORITHMS = "forward, to x, to w"
@@ -152,6 +152,26 @@ class Summary:
             for cells in foot:
                 cells.append("")
         return head, body, foot
+
+
+def table(resolved, algorithms=None):
+    """Return the `Summary` of a `Resolved` graph, with `algorithms` by path if they are known."""
+    return Summary(
+        [
+            Row(
+                node.name,
+                type(node.layer).__name__,
+                resolved.shapes[node.name],
+                count_weights(resolved.specs[node.name]),
+                resolved.multiply_adds(node),
+                node.inputs,
+                count_weights(resolved.specs[node.name], trained=False),
+                settings(node.layer),
+                () if algorithms is None else algorithms.get(node.name, ()),
+            )
+            for node in resolved.nodes
+        ]
+    )
 
 
 def shorten(name, width):

@@ -1,11 +1,11 @@
 """The functional form: layers called on symbols build a graph."""
 
-from cnnkit.graph.graph import Sequential
-from cnnkit.graph.wiring import INPUT, check_reads, name_layers
+from cnnkit.layers.base import Operand
+from cnnkit.layers.nodes import INPUT, check_reads, name_layers
 from cnnkit.validate.shapes import sample_shape
 
 
-class Symbol:
+class Symbol(Operand):
     """The output of a layer that has not run: what layers are called on and return.
 
     Attributes
@@ -19,25 +19,23 @@ class Symbol:
     """
 
     def __init__(self, layer, inputs, name=None, shape=None):
-        for entry in inputs:
-            if not isinstance(entry, Symbol):
-                raise TypeError(
-                    f"{type(layer).__name__}: inputs must be symbols such as Input(), "
-                    f"got {entry!r}."
-                )
         self.layer = layer
         self.inputs = tuple(inputs)
         self.name = name
         self.shape = shape if layer is None else self._inferred()
 
+    def applied(self, layer, inputs, name):
+        return Symbol(layer, inputs, name)
+
     def _inferred(self):
         """Return the output shape of the layer; raise where it does not take its inputs."""
         shapes = [entry.shape for entry in self.inputs]
-        if not shapes or None in shapes:
+        if None in shapes:
             return None
         check_reads(f"{type(self.layer).__name__}: a call", self.layer, shapes)
-        leaves = Sequential([self.layer]).flattened() if len(shapes) == 1 else []
-        if any(layer.resolved(1) is not layer for _, layer, _ in leaves):
+        layer = self.layer
+        layers = [node.layer for node in layer.leaves().nodes] if layer.composite else [layer]
+        if any(each.resolved(1) is not each for each in layers):
             return None
         return self.layer.output_shape(*shapes)
 

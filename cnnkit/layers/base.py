@@ -1,5 +1,6 @@
 """What a layer is: hyper-parameters, shapes and, once bound to arrays, an op."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from math import inf, prod
 from typing import NamedTuple
@@ -71,6 +72,14 @@ class Slots:
         return self.dxs[0] if self.dxs else None
 
 
+class Operand(ABC):
+    """What a layer can be called on: see `Layer.__call__`."""
+
+    @abstractmethod
+    def applied(self, layer, inputs, name):
+        """Return what calling `layer` on `inputs`, of which this is the first, gives."""
+
+
 class Layer(Checked):
     """A step of a network, described by hyper-parameters alone.
 
@@ -91,11 +100,7 @@ class Layer(Checked):
     bounds_output = False  # its outputs cannot be any number, as those of an activation
     keeps_bounds = False  # where its inputs cannot be any number, neither can its outputs
     inputs = (1, 1)  # fewest and most arrays it reads; None for any number
-    composite = False  # stands for the nodes of `wiring`
-
-    def wiring(self):
-        """Return the nodes a composite layer stands for, None for a layer that computes."""
-        return None
+    composite = False  # is a `Composite`, which stands for other layers
 
     def output_shape(self, *input_shapes):
         """Return the shape of one sample's output, given those of its inputs."""
@@ -124,13 +129,18 @@ class Layer(Checked):
         return type(self)(**{**self.get_params(deep=False), **params})
 
     def __call__(self, *inputs, name=None):
-        """Return the `Symbol` of this layer's output, for symbols as inputs.
+        """Return the symbol of this layer's output, for symbols as inputs.
 
         See `cnnkit.Input`.
         """
-        from cnnkit.graph.symbols import Symbol
-
-        return Symbol(self, inputs, name)
+        for entry in inputs:
+            if not isinstance(entry, Operand):
+                raise TypeError(
+                    f"{self.owner}: inputs must be symbols such as Input(), got {entry!r}."
+                )
+        if not inputs:
+            raise ValueError(f"{self.owner}: inputs must be symbols such as Input(), got none.")
+        return inputs[0].applied(self, inputs, name)
 
     @property
     def owner(self):

@@ -5,13 +5,14 @@ from itertools import pairwise
 import numpy as np
 
 from cnnkit._native.pool import AvgPoolOp
-from cnnkit.layers.base import Layer
+from cnnkit.layers.composite import Composite, as_chain
+from cnnkit.layers.nodes import INPUT, Node, check_nodes, name_branches
 from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import blocks
 
 
-class _Merge(Layer):
+class _Merge(Composite):
     """Several arrays as one; given `branches`, the branches too.
 
     Without branches it is for the functional form, ``Add()(x, y)``. A branch is a layer or a list
@@ -28,27 +29,31 @@ class _Merge(Layer):
         return self.branches is not None
 
     def wiring(self):
-        from cnnkit.graph.graph import branch_nodes
-
-        if self.branches is None:
-            return None
-        return branch_nodes(self.branches, type(self)(), self.owner)
+        """Return nodes of which each branch reads the input, and the last all branches."""
+        branches = self.branches
+        if not isinstance(branches, (list, tuple)) or len(branches) < 2:
+            raise ValueError(
+                f"{self.owner}: branches must be a list of at least two, got {branches!r}."
+            )
+        nodes, ends = [], []
+        for name, branch in name_branches(branches):
+            if branch is None:
+                ends.append(INPUT)
+                continue
+            nodes.append(Node(name, as_chain(branch), (INPUT,)))
+            ends.append(name)
+        return check_nodes([*nodes, Node("merge", type(self)(), tuple(ends))])
 
     def output_shape(self, *input_shapes):
         if self.branches is None:
             return self.merged_shape(*input_shapes)
-        return self._graph().output_shape(*input_shapes)
+        return super().output_shape(*input_shapes)
 
     def weight_specs(self, *input_shapes):
-        return {} if self.branches is None else self._graph().weight_specs(*input_shapes)
+        return {} if self.branches is None else super().weight_specs(*input_shapes)
 
     def multiply_adds(self, *input_shapes):
-        return 0 if self.branches is None else self._graph().multiply_adds(*input_shapes)
-
-    def _graph(self):
-        from cnnkit.graph.graph import Graph
-
-        return Graph(self.wiring())
+        return 0 if self.branches is None else super().multiply_adds(*input_shapes)
 
     def merged_shape(self, *input_shapes):
         """Return the output shape of the merge alone."""

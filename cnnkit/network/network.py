@@ -1,5 +1,6 @@
 """A graph bound to arrays: what runs."""
 
+from dataclasses import replace
 from functools import partial
 from math import prod
 
@@ -8,9 +9,10 @@ import numpy as np
 from cnnkit._native.threads import one_blas_thread
 from cnnkit.data import images, scaling
 from cnnkit.exceptions import overflow_allowed
-from cnnkit.graph.graph import Graph, infer_shapes, network_specs
-from cnnkit.graph.summary import Summary
+from cnnkit.graph.graph import Graph
+from cnnkit.graph.summary import table
 from cnnkit.layers.base import Slots
+from cnnkit.layers.composite import Resolved
 from cnnkit.layers.norm import FoldOp
 from cnnkit.layers.op import Op
 from cnnkit.network.placement import place
@@ -56,7 +58,8 @@ class Network:
 
     Parameters
     ----------
-    graph : Graph
+    graph : Graph, or Resolved
+        What ``graph.resolve(input_shape, n_outputs)`` gave stands for all three.
     input_shape : tuple
         ``(H, W, C)`` of one sample; of several inputs a dict of them by name.
     n_outputs : int
@@ -89,6 +92,8 @@ class Network:
 
     Attributes
     ----------
+    resolved : Resolved
+        The graph's layers by path, with their output shapes and the weights they need.
     weights : Weights
         By path, such as ``weights["conv1/w"]``: arrays to read, change or assign.
     grads : Weights or None
@@ -126,8 +131,8 @@ class Network:
     def __init__(
         self,
         graph,
-        input_shape,
-        n_outputs,
+        input_shape=None,
+        n_outputs=None,
         *,
         batch_size=1,
         dtype=np.float32,
@@ -140,14 +145,13 @@ class Network:
         companions=0,
         predicts=False,
     ):
-        if not isinstance(graph, Graph):
-            raise TypeError(
-                f"Network: graph must be one, such as Sequential([...]), got {graph!r}."
-            )
+        resolved = as_resolved(graph, input_shape, n_outputs)
         if weights is not None and not isinstance(weights, Weights):
             raise TypeError(f"Network: weights must be those of a network, got {weights!r}.")
-        self.graph = graph
-        self.n_outputs = n_outputs
+        self.resolved = self._part = resolved
+        self.graph = resolved.graph
+        self.input_shape = resolved.input_shape
+        self.n_outputs = resolved.n_outputs
         self.batch_size = shapes.as_int(batch_size, "batch_size", "Network")
         self.dtype = np.dtype(dtype)
         self.training = training
@@ -155,15 +159,9 @@ class Network:
         self.rng = rng
         self.frozen = tuple(frozen)
         self.packed = False
-        self._nodes, self._outputs = graph.leaves(n_outputs)
-        paths = [node.name for node in self._nodes]
+        paths = [node.name for node in resolved.nodes]
         if not are_paths(self.frozen, paths):
             raise ValueError(f"Network: frozen must be paths of layers {paths}, got {frozen!r}.")
-        self._inputs = graph.inputs_read()
-        self._shapes = infer_shapes(self._nodes, input_shape, "Network")
-        self.input_shape = self._shapes[self._inputs[0]]
-        if len(self._inputs) > 1:
-            self.input_shape = {name: self._shapes[name] for name in self._inputs}
         specs = self._specs(scales if weights is None else scaling.kept(weights))
         plan, offsets = self._lay_out()
         size = sum(prod(spec.shape) for spec in specs.values()) * self.dtype.itemsize
@@ -176,7 +174,7 @@ class Network:
         self._check_memory(known)
         self.weights = Weights(specs, self.dtype) if weights is None else weights
         if self.weights.specs != specs or self.weights.flat.dtype != self.dtype:
-            raise ValueError(f"Network: weights must be those of {graph}, got {weights}.")
+            raise ValueError(f"Network: weights must be those of {self.graph}, got {weights}.")
         self.grads = self.weights.like() if training else None
         self._bind(plan, offsets, known)
 
@@ -184,21 +182,21 @@ class Network:
         """Return all weights by path; those of frozen layers are not trained."""
         if not isinstance(scales, (list, tuple)) or list(scales) not in scaling.SETS:
             raise ValueError(f"Network: scales must be one of {scaling.SETS}, got {scales!r}.")
-        if scales and len(self._inputs) > 1:
+        inputs = self.resolved.inputs
+        if scales and len(inputs) > 1:
             raise ValueError(f"Network: scales must be () for several inputs, got {scales!r}.")
         specs = {
             path: spec._replace(trained=False) if path.rpartition("/")[0] in self.frozen else spec
-            for path, spec in network_specs(self._nodes, self._shapes).items()
+            for path, spec in self.resolved.weight_specs.items()
         }
-        channels = self._shapes[self._inputs[0]][-1]
+        channels = self.resolved.shapes[inputs[0]][-1]
         return specs | scaling.specs(scales, channels, self.n_outputs)
 
     def _lay_out(self):
         """Return the plan, and where its arrays lie; take note of how large all of them are."""
-        frozen, inputs = set(self.frozen), self._inputs
-        plan = Plan(self._nodes, self._outputs, self._shapes, self.training, frozen, inputs)
+        plan = Plan(self._part, self.training, set(self.frozen))
         sizes = {}
-        for name, shape in self._shapes.items():
+        for name, shape in self.resolved.shapes.items():
             whole = (self.batch_size, *shape)
             shapes.check_product(whole, f"batch_size at {name!r}", self.batch_size, "Network")
             sizes[name] = prod(whole) * self.dtype.itemsize
@@ -216,7 +214,7 @@ class Network:
         """
         array = partial(self._array, empty_bytes(self.activation_bytes), offsets)
         self.xs = {x.name: array(x) for x in plan.inputs}
-        self.x = self.xs[self._inputs[0]]
+        self.x = self.xs[self.resolved.inputs[0]]
         self.outputs = [array(output) for output in plan.outputs]
         self.doutputs = [array(doutput) for doutput in plan.doutputs]
         self._forward, backward, kept = [], [], 0
@@ -243,7 +241,7 @@ class Network:
         """Return the part of `block` that is the array `planned`, or None for None."""
         if planned is None:
             return None
-        *sides, channels = self._shapes[planned.name]
+        *sides, channels = self.resolved.shapes[planned.name]
         first, width = planned.part or (0, channels)
         size = prod(sides) * width * self.batch_size * self.dtype.itemsize
         flat = block[offsets[planned.place] :][:size].view(self.dtype)
@@ -306,8 +304,8 @@ class Network:
         if weights is not None:
             other.weights = weights
         if outputs is not None:
-            other._outputs = tuple(outputs)
-            other._nodes = needed(self._nodes, outputs)
+            nodes = needed(self._part.nodes, outputs)
+            other._part = replace(self._part, nodes=nodes, outputs=tuple(outputs))
         plan, offsets = other._lay_out()
         other._check_memory({})
         other._bind(plan, offsets, {})
@@ -354,16 +352,17 @@ class Network:
 
     def _checked(self, X):
         """Return `X`, an array or a dict of one for each of several inputs, and its samples."""
-        several = len(self._inputs) > 1
+        inputs, shapes = self.resolved.inputs, self.resolved.shapes
+        several = len(inputs) > 1
         if several:
             self._check_names(X)
         checked = {}
-        for name in self._inputs:
+        for name in inputs:
             given, called = (X[name], f"X[{name!r}]") if several else (X, "X")
             check_unmasked(given, called, "Network")
             given = np.asarray(given)[...]  # its shape stays, whoever gives it another meanwhile
             real_dtype(given.dtype, called, "Network")
-            images.check_input_shape(given, self._shapes[name], "Network", called)
+            images.check_input_shape(given, shapes[name], "Network", called)
             check_range(given, self.dtype, called, "Network")
             checked[name] = given
         counts = {name: len(given) for name, given in checked.items()}
@@ -372,10 +371,11 @@ class Network:
         return checked if several else given, len(given)
 
     def _check_names(self, X):
-        if not isinstance(X, dict) or set(X) != set(self._inputs):
+        inputs = self.resolved.inputs
+        if not isinstance(X, dict) or set(X) != set(inputs):
             got = list(X) if isinstance(X, dict) else type(X).__name__
             raise ValueError(
-                f"Network: X must be a dict of an array for each of {self._inputs}, got {got}."
+                f"Network: X must be a dict of an array for each of {inputs}, got {got}."
             )
 
     @property
@@ -402,13 +402,13 @@ class Network:
         change : callable, default=None
             Changes a batch of images in place, as they are before they are standardised.
         """
-        if len(self._inputs) == 1:
+        if len(self.xs) == 1:
             return self._load(X, rows, self.x, change)
         self._check_names(X)
         counts = {name: self._load(X[name], rows, x) for name, x in self.xs.items()}
         if len(set(counts.values())) > 1:
             raise ValueError(f"Network: X must hold as many of each input, got {counts}.")
-        return counts[self._inputs[0]]
+        return counts[self.resolved.inputs[0]]
 
     def _load(self, X, rows, x, change=None):
         """Copy `X[rows]` to the first samples of the input `x`, and return how many there are."""
@@ -484,19 +484,15 @@ class Network:
         Its last column says which algorithm computes a layer's output, and in training the
         gradients to its input and to its weights; "-" where there is no such gradient.
         """
-        table = self.graph.summary(self.input_shape, self.n_outputs)
-        frozen, inputs = set(self.frozen), self._inputs
-        plan = Plan(self._nodes, self._outputs, self._shapes, True, frozen, inputs)
-        steps = {step.node.name: step for step in plan.steps}
-        rows = []
-        for row in table.rows:
-            names = self._algorithms.get(row.name)
-            if names:
-                step, (forward, to_x, to_w) = steps[row.name], names
-                trained = step.dy is not None and row.name not in self.frozen
+        algorithms = {}
+        for step in Plan(self._part, True, set(self.frozen)).steps:
+            path = step.node.name
+            if self._algorithms.get(path):
+                forward, to_x, to_w = self._algorithms[path]
+                trained = step.dy is not None and path not in self.frozen
                 names = forward, to_x if any(step.dxs) else "-", to_w if trained else "-"
-            rows.append(row._replace(algorithms=names or ()))
-        return Summary(rows)
+                algorithms[path] = names
+        return table(self.resolved, algorithms)
 
     def __getstate__(self):
         state = {
@@ -510,7 +506,7 @@ class Network:
             "weights": self.weights,
             "rng": self.rng,
             "frozen": self.frozen,
-            "outputs": self._outputs,
+            "outputs": self._part.outputs,
             "packed": self.packed,
         }
         return stamped(state)
@@ -520,7 +516,7 @@ class Network:
             check_parts(parts, PICKLED, "Network")
             outputs, packed = parts.pop("outputs"), parts.pop("packed")
             self.__init__(**parts)
-            if packed or outputs != self._outputs:
+            if packed or outputs != self._part.outputs:
                 vars(self).update(vars(self.resized(self.batch_size, outputs, packed=packed)))
 
 
@@ -532,6 +528,15 @@ def bound(layer, slots):
             f"{layer.owner}: bind must return a cnnkit.layers.Op, got {type(op).__name__}."
         )
     return op
+
+
+def as_resolved(graph, input_shape, n_outputs):
+    """Return a `Graph` for an input shape as a `Resolved`, which may stand for all three."""
+    if isinstance(graph, Resolved):
+        return graph
+    if not isinstance(graph, Graph):
+        raise TypeError(f"Network: graph must be one, such as Sequential([...]), got {graph!r}.")
+    return graph.resolve(input_shape, n_outputs, "Network")
 
 
 def needed(nodes, outputs):

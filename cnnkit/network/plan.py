@@ -3,9 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cnnkit.graph.wiring import INPUT, Node
 from cnnkit.layers.activation import ReLU
 from cnnkit.layers.merge import Concat
+from cnnkit.layers.nodes import Node
 from cnnkit.layers.norm import BatchNorm
 from cnnkit.network.placement import Lifetime
 
@@ -52,17 +52,11 @@ class Plan:
 
     Parameters
     ----------
-    nodes : list of Node
-        Each after those it reads.
-    outputs : tuple of str
-        Names of nodes.
-    shapes : dict of tuple
-        Output shape of every node, and of the inputs, by name.
+    resolved : Resolved
+        Nodes, inputs, outputs, shapes and weights.
     training : bool
     frozen : set of str, default=()
         Nodes whose weights get no gradient.
-    inputs : tuple of str, default=("input",)
-        Names of the inputs.
 
     Attributes
     ----------
@@ -73,11 +67,12 @@ class Plan:
         Empty without training.
     """
 
-    def __init__(self, nodes, outputs, shapes, training, frozen=(), inputs=(INPUT,)):
+    def __init__(self, resolved, training, frozen=()):
+        nodes, outputs, inputs = resolved.nodes, resolved.outputs, resolved.inputs
         self.nodes = nodes
         self.training = training
         self._frozen = frozen
-        self._shapes = shapes
+        self._specs = resolved.specs
         self.loss_step = len(nodes)
         self._uses = {}  # place -> [(array name, step)]
         self._fixed = {}  # place -> what lies there that no node may overwrite
@@ -88,7 +83,7 @@ class Plan:
         readers = Counter(readers + list(outputs))
         self._shared = {name for name, count in readers.items() if count > 1}
         read_once = readers.keys() - self._shared - set(outputs)
-        self._slices = find_slices(nodes, read_once, shapes)
+        self._slices = find_slices(nodes, read_once, resolved.shapes)
         for name in inputs:
             self._fix(Array(name, name))
         self.inputs = [self._value(name, 0, name) for name in inputs]
@@ -163,8 +158,7 @@ class Plan:
         """Walk back from the loss to the first weights; return the gradients of the outputs."""
         wanted = {entry.name: False for entry in self.inputs}
         for node in self.nodes:
-            specs = node.layer.weight_specs(*map(self._shapes.get, node.inputs))
-            trained = bool(specs) and node.name not in self._frozen
+            trained = bool(self._specs[node.name]) and node.name not in self._frozen
             wanted[node.name] = trained or any(map(wanted.get, node.inputs))
         gradients = {
             name: self._array(name, self.loss_step, f"gradient of {name}") for name in outputs

@@ -24,7 +24,7 @@ from cnnkit import (
     models,
 )
 from cnnkit.estimators import defaults
-from cnnkit.estimators.defaults import resolve
+from cnnkit.estimators.defaults import settle
 from cnnkit.schedules import Constant, Cosine, OneCycle, ReduceOnPlateau, Step
 
 AUTO = ("alpha", "batch_size", "learning_rate", "learning_rate_init", "max_iter")
@@ -34,7 +34,8 @@ HEAD = [Flatten(), Dense()]
 
 def resolved(layers=SMALL, shape=(8, 8, 1), count=1000, n_outputs=10, part=False, **options):
     graph = layers if isinstance(layers, Sequential) else Sequential(layers)
-    return resolve(CNNClassifier(layers, **options), graph, shape, n_outputs, count, part=part)
+    estimator = CNNClassifier(layers, **options)
+    return settle(estimator, graph.resolve(shape, n_outputs), count, part=part)
 
 
 @pytest.mark.parametrize("kind", [CNNClassifier, CNNRegressor])

@@ -23,7 +23,7 @@ from cnnkit import (
     fc_head,
     gap_head,
 )
-from cnnkit.graph.wiring import name_layers
+from cnnkit.layers.nodes import name_layers
 
 NAMED = [("stem", Conv(6, 3)), ReLU(), ("head", gap_head())]
 

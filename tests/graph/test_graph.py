@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from cnnkit import Conv, Conv1x1, Dense, Flatten, GlobalAvgPool, Graph, MaxPool, ReLU, Sequential
-from cnnkit.graph.wiring import Node
+from cnnkit.layers.nodes import Node
 
 INPUT = ("input",)
 

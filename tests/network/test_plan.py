@@ -39,7 +39,6 @@ from cnnkit import (
     Tanh,
     UpSample,
 )
-from cnnkit.graph.graph import infer_shapes
 from cnnkit.network.plan import Plan
 
 SHAPE = (4, 3, 5)
@@ -238,8 +237,7 @@ def test_random_graphs(seed):
 
 def folds(network):
     """The batch norms that an inference plan folds into the layer before."""
-    nodes, outputs = network.graph.flattened(3), network.graph.output_paths()
-    plan = Plan(nodes, outputs, infer_shapes(nodes, network.input_shape), network.training)
+    plan = Plan(network.graph.resolve(network.input_shape, 3), network.training)
     return [step.fused_norm.name for step in plan.steps if step.fused_norm is not None]
 
 
@@ -472,7 +470,7 @@ def test_convolutions_write_straight_into_a_concat(training):
     network = Network(
         inception(Conv(3, 2, stride=2)), (5, 6, 2), 1, batch_size=2, training=training
     )
-    plan = Plan(network._nodes, network._outputs, network._shapes, training)
+    plan = Plan(network.resolved, training)
     (concat,) = [step for step in plan.steps if isinstance(step.node.layer, Concat)]
     places = [(x.place == concat.y.place, x.part) for x in concat.xs]
     assert places == [(True, (0, 29)), (True, (3, 29)), (True, (8, 29)), (False, None)]

@@ -8,7 +8,6 @@ import numpy as np
 from cnnkit import Graph
 from cnnkit.data import scaling
 from cnnkit.files import json_text
-from cnnkit.graph.graph import infer_shapes, network_specs
 
 MOST_NUMBERS = 60_000  # of all weights of a file
 SIZES = (0, 1, 2, 3, 5, 8, 31, 100, 1000, 30_000, 2**20, 2**31 - 1, 2**31, 2**40, 2**62)
@@ -128,8 +127,7 @@ class Graphs:
             graph = Graph.from_json(
                 json.dumps({"format": json_text.FORMAT, "graph": model["graph"]})
             )
-            nodes = graph.flattened(model["n_outputs"])
-            found = network_specs(nodes, infer_shapes(nodes, model["input_shape"]))
+            found = graph.resolve(model["input_shape"], model["n_outputs"]).weight_specs
             found |= scaling.specs(model["scales"], model["input_shape"][2], model["n_outputs"])
         except (ValueError, TypeError, ArithmeticError, MemoryError):
             return {}

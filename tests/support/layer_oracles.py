@@ -130,12 +130,12 @@ def check(layer, *shapes, batch=3, n=2, training=True, **options):
 def compute(network, n, rng=None):
     """What `forward` should give for each output, node by node in float64."""
     values = {"input": network.x[:n].astype(np.float64)}
-    for name, layer, inputs in network.graph.flattened(network.n_outputs):
+    for name, layer, inputs in network.resolved.nodes:
         weights = {key: w.astype(np.float64) for key, w in network.weights.of(name).items()}
         twin = TWINS[type(layer).__name__]
         context = {"training": network.training, "rng": rng, "n": n}
         values[name] = twin(layer, weights, context, *map(values.get, inputs))
-    return [values[path] for path in network.graph.output_paths()]
+    return [values[path] for path in network.resolved.outputs]
 
 
 def batch_norm(layer, w, context, x):

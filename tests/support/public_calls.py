@@ -67,7 +67,7 @@ def use_graph(layer, rng):
     shape = (5, 5, 4)
     if rng.random() < 0.1:
         shape, layer = hostile(rng), cnnkit.Sequential([layer])
-    inputs = [shape] * (2 if layer.inputs[0] == 2 and layer.wiring() is None else 1)
+    inputs = [shape] * (2 if layer.inputs[0] == 2 and not layer.composite else 1)
     if isinstance(layer, cnnkit.Graph) and rng.random() < 0.3:
         use_method(layer, rng)
     layer.output_shape(*inputs)

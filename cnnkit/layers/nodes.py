@@ -1,4 +1,4 @@
-"""Nodes of a graph: names, what each reads, and an order in which all can run."""
+"""Layers under names: how they are called, what each reads, and an order in which all can run."""
 
 import heapq
 from typing import NamedTuple
@@ -40,6 +40,14 @@ def name_layers(layers, owner):
 def is_named(item):
     """Say whether an item of a list of layers is ``(name, layer)``."""
     return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
+
+
+def name_branches(branches):
+    """Return ``(name, branch)`` for every item of a list of branches."""
+    return [
+        branch if is_named(branch) else (f"branch{i}", branch)
+        for i, branch in enumerate(branches, 1)
+    ]
 
 
 def as_names(names):

@@ -1,0 +1,214 @@
+"""Layers that stand for others: their leaves, and what follows from an input shape."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cnnkit.layers.base import Layer
+from cnnkit.layers.nodes import INPUT, Node, check_nodes, name_layers
+from cnnkit.validate import nesting
+from cnnkit.validate.shapes import sample_shape
+
+
+class Leaves(NamedTuple):
+    """The layers that compute, of all levels of a composite layer.
+
+    `nodes` are named by path, each after those it reads; `outputs` are the paths of those that are
+    the output.
+    """
+
+    nodes: list
+    outputs: tuple
+
+
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """A composite layer for one input shape and one number of outputs, with all that follows.
+
+    Attributes
+    ----------
+    graph : Composite
+    n_outputs : int or None
+        What one-per-output hyper-parameters were set to.
+    inputs : tuple of str
+        Names of the inputs.
+    nodes : list of Node
+        The leaves of all levels by path, each after those it reads.
+    outputs : tuple of str
+        Paths of the leaves that are the output.
+    shapes : dict of tuple
+        Output shape of every leaf by path, and of the inputs by name.
+    specs : dict of dict of WeightSpec
+        The weights of every leaf by path, each by the layer's own names.
+    """
+
+    graph: "Composite"
+    n_outputs: int | None
+    inputs: tuple
+    nodes: list
+    outputs: tuple
+    shapes: dict
+    specs: dict
+
+    @property
+    def input_shape(self):
+        """The shape of one sample; of several inputs a dict of them by name."""
+        shapes = {name: self.shapes[name] for name in self.inputs}
+        return shapes if len(shapes) > 1 else shapes[self.inputs[0]]
+
+    @property
+    def output_shapes(self):
+        """The shapes of the outputs, a tuple of them."""
+        return tuple(self.shapes[path] for path in self.outputs)
+
+    @property
+    def weight_specs(self):
+        """All weights by path, ``leaf/weight``."""
+        return {
+            f"{path}/{name}": spec
+            for path, specs in self.specs.items()
+            for name, spec in specs.items()
+        }
+
+    def multiply_adds(self, node):
+        """Return how many multiplications with a weight a leaf takes for one sample."""
+        return node.layer.multiply_adds(*map(self.shapes.get, node.inputs))
+
+
+class Composite(Layer):
+    """A layer that stands for the nodes of its `wiring`: base of graphs and of branches."""
+
+    composite = True
+    input_names = None  # of several inputs
+
+    def wiring(self):
+        """Return the checked list of `Node`, each after those it reads."""
+        raise NotImplementedError(f"{type(self).__name__} has no nodes")
+
+    def inputs_read(self):
+        """Return the names of the inputs, as a tuple: ``("input",)`` for most graphs."""
+        return (INPUT,)
+
+    def _output_names(self, nodes):
+        """Return the names of those of `nodes` that are the output, as a tuple."""
+        return (nodes[-1].name,)
+
+    def leaves(self, n_outputs=None):
+        """Return the `Leaves`, one-per-output hyper-parameters set to `n_outputs` if given."""
+        nesting.check(self)
+        flat, nodes = [], self.wiring()
+        paths = {name: name for name in self.inputs_read()}
+        flatten_into(flat, nodes, "", paths, n_outputs)
+        return Leaves(flat, tuple(paths[name] for name in self._output_names(nodes)))
+
+    def resolve(self, input_shape, n_outputs=None, owner="Graph"):
+        """Return this layer `Resolved`: leaves, outputs, shapes and weights, worked out once.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            ``(H, W, C)`` of one sample; of several inputs a dict of them by name.
+        n_outputs : int, default=None
+            What ``filters=None`` and ``units=None`` stand for.
+        owner : str, default="Graph"
+            What errors about `input_shape` start with.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If nodes do not fit one another or the input; the error names the node.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, GlobalAvgPool, Sequential
+        >>> found = Sequential([Conv(), GlobalAvgPool()]).resolve((8, 8, 1), 10)
+        >>> found.shapes
+        {'input': (8, 8, 1), 'conv1': (8, 8, 10), 'globalavgpool1': (10,)}
+        >>> list(found.weight_specs)
+        ['conv1/w', 'conv1/b']
+        """
+        nodes, outputs = self.leaves(n_outputs)
+        inputs = self.inputs_read()
+        shapes, specs = named_shapes(inputs, input_shape, owner), {}
+        for name, layer, read in nodes:
+            given = [shapes[entry] for entry in read]
+            try:
+                shapes[name] = layer.output_shape(*given)
+                specs[name] = layer.weight_specs(*given)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{error} (node {name!r})") from None
+        return Resolved(self, n_outputs, inputs, nodes, outputs, shapes, specs)
+
+    def output_shape(self, input_shape):
+        shapes = self.resolve(input_shape).output_shapes
+        return shapes if len(shapes) > 1 else shapes[0]
+
+    def weight_specs(self, input_shape):
+        return self.resolve(input_shape).weight_specs
+
+    def multiply_adds(self, input_shape):
+        resolved = self.resolve(input_shape)
+        return sum(map(resolved.multiply_adds, resolved.nodes))
+
+
+class Chain(Composite):
+    """Layers one after another: what a list of layers in another layer stands for."""
+
+    def __init__(self, layers):
+        self.layers = layers
+
+    def wiring(self):
+        return chain_nodes(self.layers)
+
+
+def chain_nodes(layers):
+    """Return the nodes of a list of layers, each of which reads the one before."""
+    nodes, previous = [], INPUT
+    for name, layer in name_layers(layers, "Sequential"):
+        nodes.append(Node(name, layer, (previous,)))
+        previous = name
+    return check_nodes(nodes)
+
+
+def as_chain(layers):
+    """Return a list of layers as a `Chain`, anything else as it is."""
+    return Chain(layers) if isinstance(layers, (list, tuple)) else layers
+
+
+def flatten_into(flat, nodes, prefix, paths, n_outputs):
+    """Append the leaves of `nodes`, and give `paths`, which has those of inputs, that of each."""
+    for name, layer, inputs in nodes:
+        if not layer.composite:
+            path = prefix + name
+            layer = layer if n_outputs is None else layer.resolved(n_outputs)
+            flat.append(Node(path, layer, tuple(map(paths.get, inputs))))
+        else:
+            if layer.input_names is not None:
+                raise ValueError(
+                    f"Graph: a nested graph must have one input, got {layer.input_names!r} at "
+                    f"{prefix + name!r}."
+                )
+            inner = layer.wiring()
+            below = {INPUT: paths[inputs[0]]}
+            flatten_into(flat, inner, f"{prefix}{name}/", below, n_outputs)
+            path = below[last_name(layer, inner)]
+        paths[name] = path
+
+
+def last_name(layer, nodes):
+    """Return the name of the one node that is the output of a composite layer."""
+    names = layer._output_names(nodes)
+    if len(names) > 1:
+        raise ValueError(f"Graph: a nested graph must have one output, got {names}.")
+    return names[0]
+
+
+def named_shapes(inputs, input_shape, owner):
+    """Return the shapes of the inputs by name: of the one there is, or of those of a dict."""
+    if inputs == (INPUT,):
+        return {INPUT: sample_shape(input_shape, owner)}
+    if not isinstance(input_shape, dict) or set(input_shape) != set(inputs):
+        raise ValueError(
+            f"{owner}: input shape must be a dict of one for each input of {list(inputs)}, "
+            f"got {input_shape!r}."
+        )
+    return {name: sample_shape(shape, owner) for name, shape in input_shape.items()}
