@@ -15,7 +15,7 @@ from cnnkit.augmentation import Augment
 from cnnkit.callbacks import Bar, Lines
 from cnnkit.data.scaling import LEAST, warn_of_another_scale
 from cnnkit.estimators import learned_attributes, sklearn_callbacks
-from cnnkit.estimators.inputs import check_images, prepare
+from cnnkit.estimators.inputs import TrainingData, check_images
 from cnnkit.estimators.named_layers import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE, Reals
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
@@ -293,7 +293,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         """
         moment = self._begun()
         again = moment.warm_start and hasattr(moment, "network_")
-        data = prepare(moment, X, y, sample_weight, again=again)
+        data = TrainingData(moment, X, y, sample_weight, again=again)
         seed = draw_seed(moment.random_state)
         state = state_to_resume(moment, again, moment.early_stopping or X_val is not None)
         if state is not None and moment.random_state is None:
@@ -349,7 +349,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         """Train for one epoch over the samples given, starting from the weights there are."""
         moment = self._begun()
         again = hasattr(moment, "network_")
-        data = prepare(moment, X, y, sample_weight, again=again, classes=classes, part=True)
+        data = TrainingData(moment, X, y, sample_weight, again=again, classes=classes, part=True)
         start = moment.network_.weights if again else None
         try:
             with training_of(self, moment) as run:  # nobody else sees it while it trains

@@ -78,22 +78,10 @@ def check_images(estimator, X, dtype):
     return X
 
 
-def prepare(estimator, X, y, sample_weight, *, again=False, classes=None, part=False):
-    """Return the `TrainingData` of a call of `fit`, or of `partial_fit` if it is a `part`.
+class TrainingData:
+    """Samples, targets and weights of a call of `fit`, or of `partial_fit` if it is a `part`.
 
     With `again`, images and targets must be as those the estimator was fitted to.
-    """
-    fitted_shape = estimator.input_shape_ if again else None
-    X, y, shape, learnt = check_training_data(estimator, X, y, fitted_shape)
-    if not again:
-        warn_of_layout(X, estimator.image_shape, type(estimator).__name__)
-        if is_classifier(estimator):
-            warn_of_one_hot(y, type(estimator).__name__)
-    return TrainingData(estimator, X, y, sample_weight, shape, learnt, again, classes, part)
-
-
-class TrainingData:
-    """Samples, targets and weights: see `prepare`.
 
     Attributes
     ----------
@@ -110,7 +98,13 @@ class TrainingData:
         As a loss takes them; weights may be None.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, shape, learnt, again, classes, part):
+    def __init__(self, estimator, X, y, sample_weight, *, again=False, classes=None, part=False):
+        fitted_shape = estimator.input_shape_ if again else None
+        X, y, shape, learnt = check_training_data(estimator, X, y, fitted_shape)
+        if not again:
+            warn_of_layout(X, estimator.image_shape, type(estimator).__name__)
+            if is_classifier(estimator):
+                warn_of_one_hot(y, type(estimator).__name__)
         self.X = X
         self.y = y
         self.shape = shape

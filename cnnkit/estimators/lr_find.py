@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import clone
 
 from cnnkit.estimators.base import BaseCNN
-from cnnkit.estimators.inputs import prepare
+from cnnkit.estimators.inputs import TrainingData
 from cnnkit.estimators.setup import begin, choose, draw_seed, generators
 from cnnkit.exceptions import DivergenceError
 from cnnkit.validate import shapes
@@ -84,7 +84,7 @@ def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=Non
     estimator = clone(estimator)._begun()
     if estimator.solver == "lbfgs":
         raise ValueError("lr_find: solver must be one with a learning rate, got 'lbfgs'.")
-    data = prepare(estimator, X, y, sample_weight)
+    data = TrainingData(estimator, X, y, sample_weight)
     rngs = generators(draw_seed(estimator.random_state))
     settings = choose(estimator, data.shape, data.learnt["n_outputs_"], data.count)
     run = begin(estimator, data, settings, rngs)

@@ -402,30 +402,28 @@ class Network:
         change : callable, default=None
             Changes a batch of images in place, as they are before they are standardised.
         """
-        if len(self.xs) == 1:
-            return self._load(X, rows, self.x, change)
-        self._check_names(X)
-        counts = {name: self._load(X[name], rows, x) for name, x in self.xs.items()}
+        several = len(self.xs) > 1
+        if several:
+            self._check_names(X)
+        standardised = "input/mean" in self.weights
+        counts = {}
+        for name, x in self.xs.items():
+            given, n = X[name] if several else X, 0
+            for some in [rows] if isinstance(rows, slice) else self._some_of(rows):
+                out = x[n:]
+                if standardised and change is None:
+                    batch = given[some]
+                    n += len(batch)
+                    scaling.load_standardised(batch, self.weights, out[: len(batch)])
+                else:
+                    n += images.load_batch(given, some, out)
+            if change is not None and not several:
+                change(x[:n])
+                if standardised:
+                    scaling.standardise(x[:n], self.weights, images.unit(given.dtype))
+            counts[name] = n
         if len(set(counts.values())) > 1:
             raise ValueError(f"Network: X must hold as many of each input, got {counts}.")
-        return counts[self.resolved.inputs[0]]
-
-    def _load(self, X, rows, x, change=None):
-        """Copy `X[rows]` to the first samples of the input `x`, and return how many there are."""
-        standardised = "input/mean" in self.weights
-        n = 0
-        for some in [rows] if isinstance(rows, slice) else self._some_of(rows):
-            out = x[n:]
-            if standardised and change is None:
-                batch = X[some]
-                n += len(batch)
-                scaling.load_standardised(batch, self.weights, out[: len(batch)])
-            else:
-                n += images.load_batch(X, some, out)
-        if change is not None:
-            change(x[:n])
-            if standardised:
-                scaling.standardise(x[:n], self.weights, images.unit(X.dtype))
         return n
 
     def _some_of(self, rows):

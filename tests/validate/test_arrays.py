@@ -7,7 +7,7 @@ from oracles import LAYOUTS, integers, laid_out
 
 from cnnkit import functional
 from cnnkit.augmentation import Augmentation
-from cnnkit.estimators.inputs import prepare
+from cnnkit.estimators.inputs import TrainingData
 from cnnkit.validate.arrays import for_native
 
 
@@ -50,7 +50,7 @@ def test_targets_and_weights_may_change_once_a_fit_has_begun(make, y):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of setting a shape
 def test_what_is_checked_is_nobody_elses():
     images, y = X.copy(), Y.copy()
-    data = prepare(small(), images, y, None)
+    data = TrainingData(small(), images, y, None)
     assert np.shares_memory(data.X, images)  # which is never copied
     assert not np.shares_memory(data.y, y)
     images.shape = (120, 64)
