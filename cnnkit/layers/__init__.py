@@ -10,10 +10,11 @@ from cnnkit.layers.activation import (
     Softmax,
     Tanh,
 )
-from cnnkit.layers.base import Layer
+from cnnkit.layers.base import Layer, Slots, WeightSpec
 from cnnkit.layers.conv import Conv, Conv1x1, DepthwiseConv
 from cnnkit.layers.dense import Dense, Flatten, Identity
 from cnnkit.layers.dropout import Dropout
+from cnnkit.layers.gradients import check_gradients
 from cnnkit.layers.merge import Add, Concat, Multiply
 from cnnkit.layers.norm import BatchNorm, LocalResponseNorm
 from cnnkit.layers.op import Op
@@ -47,7 +48,10 @@ __all__ = [
     "Reshape",
     "SiLU",
     "Sigmoid",
+    "Slots",
     "Softmax",
     "Tanh",
     "UpSample",
+    "WeightSpec",
+    "check_gradients",
 ]

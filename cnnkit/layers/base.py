@@ -84,7 +84,7 @@ class Layer(Checked):
     """A step of a network, described by hyper-parameters alone.
 
     A layer holds no arrays: it can be cloned, printed, compared and searched over. `bind` makes
-    the `Op` that computes.
+    the `Op` that computes. docs/write_a_layer.md shows how to write one.
     """
 
     per_output = None  # the hyper-parameter whose None means one per output of the network

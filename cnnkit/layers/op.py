@@ -100,3 +100,13 @@ class Op:
             asks for is None.
         """
         raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+
+def bound(layer, slots):
+    """Return the op of `layer` on the arrays of `slots`."""
+    op = layer.bind(slots)
+    if not isinstance(op, Op):
+        raise TypeError(
+            f"{layer.owner}: bind must return a cnnkit.layers.Op, got {type(op).__name__}."
+        )
+    return op

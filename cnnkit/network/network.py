@@ -14,7 +14,7 @@ from cnnkit.graph.summary import table
 from cnnkit.layers.base import Slots
 from cnnkit.layers.composite import Resolved
 from cnnkit.layers.norm import FoldOp
-from cnnkit.layers.op import Op
+from cnnkit.layers.op import Op, bound
 from cnnkit.network.placement import place
 from cnnkit.network.plan import Plan
 from cnnkit.network.prediction import PREDICT_BYTES
@@ -516,16 +516,6 @@ class Network:
             self.__init__(**parts)
             if packed or outputs != self._part.outputs:
                 vars(self).update(vars(self.resized(self.batch_size, outputs, packed=packed)))
-
-
-def bound(layer, slots):
-    """Return the op of `layer` on the arrays of `slots`."""
-    op = layer.bind(slots)
-    if not isinstance(op, Op):
-        raise TypeError(
-            f"{layer.owner}: bind must return a cnnkit.layers.Op, got {type(op).__name__}."
-        )
-    return op
 
 
 def as_resolved(graph, input_shape, n_outputs):
