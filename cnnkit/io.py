@@ -20,6 +20,7 @@ from cnnkit.estimators.snapshot import snapshot
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.files import json_text, tensors
 from cnnkit.graph.graph import Graph
+from cnnkit.losses import Loss
 from cnnkit.network.network import Network, are_paths
 from cnnkit.validate.values import short
 
@@ -83,9 +84,9 @@ def save(estimator, path):
     ------
     ValueError
         If a hyper-parameter is not of cnnkit's own classes or plain data (a RandomState, say, a
-        layer of one's own, or `initial_weights`), if labels are neither numbers nor text, or if
-        `load` would refuse the file: weights that are not finite, hyper-parameters that no fit
-        would take.
+        layer or loss of one's own, or `initial_weights`), if labels are neither numbers nor text,
+        or if `load` would refuse the file: weights that are not finite, hyper-parameters that no
+        fit would take.
     TypeError
         If `estimator` is not of these classes, or `path` no path.
     NotFittedError
@@ -213,6 +214,12 @@ def _params(estimator, fitted=None):
             raise ValueError(
                 f"save: initial_weights must be None, got a {type(value).__name__}: training is "
                 f"done with them, so set_params(initial_weights=None) loses nothing learnt."
+            )
+        if isinstance(value, Loss):
+            raise ValueError(
+                f"save: loss must be a word, got {short(value)}: a file holds no code. Training is "
+                f"done with it, so reset it by set_params(loss={type(estimator)().loss!r}), which "
+                f"loses nothing learnt."
             )
         if name == "layers" and models.find(value) is not None:
             value = models.find(value).__name__

@@ -1,25 +1,87 @@
-"""What training makes small, and the score its users know it by.
+"""Loss functions, and the scores that go with them."""
 
-A loss is called with a batch's outputs and targets; it returns the sum of the samples' losses over
-`total` and writes the gradient of that to `doutputs`. `weights` multiply the samples' losses;
-`total`, their sum, is the number of samples by default. Targets that are dense (as `dense` makes
-them) have the shape of the outputs.
-"""
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
 from cnnkit._native.loss import cross_entropy, softmax
 from cnnkit.exceptions import overflow_allowed
+from cnnkit.validate.pickles import Checked
+from cnnkit.validate.slopes import is_slope, slope
 from cnnkit.validate.values import as_real
 
 
-class Loss:
-    """A loss of dense targets: subclasses say `_elements`."""
+class Loss(Checked):
+    """What training minimises: base of all losses, yours included.
 
-    def __call__(self, outputs, targets, doutputs, weights=None, total=None):
-        """Return the weighted mean over the samples; write its gradient, if that is not None."""
-        costs, slopes = self._elements(outputs, targets)
+    A loss is a parameter object, as a layer is: hyper-parameters and nothing else, to clone, print
+    and search over. A subclass writes `loss_gradient`; ``CNNRegressor(loss=...)`` and
+    ``CNNClassifier(loss=...)`` take an instance of it. docs/write_a_loss.md shows how.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit import CNNRegressor
+    >>> from cnnkit.losses import Loss
+    >>> class LogCosh(Loss):
+    ...     def loss_gradient(self, outputs, targets):
+    ...         residual = outputs - targets
+    ...         return np.logaddexp(residual, -residual) - np.log(2), np.tanh(residual)
+    >>> X = np.random.default_rng(0).random((200, 6, 6))
+    >>> y = X.mean(axis=(1, 2))
+    >>> CNNRegressor(loss=LogCosh(), random_state=0).fit(X, y).score(X, y) > 0.8
+    True
+    """
+
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the losses of a batch, and their derivatives by the outputs.
+
+        Parameters
+        ----------
+        outputs : array of shape (n, n_outputs), float32 or float64
+            What the network gives: of a classifier logits, any numbers. Read only.
+        targets : array of shape (n, n_outputs), float64
+            Of a regressor y, two-dimensional for one target too, and standardised unless
+            ``standardize_targets=False``. Of a classifier the share of every class, 1 for the class
+            of the sample and 0 elsewhere but for `label_smoothing` and what mixes images; of a
+            multilabel y 1 for every label there is. Read only.
+
+        Returns
+        -------
+        losses : array of shape (n,), or (n, n_outputs) to be added up over the outputs
+            Without weights of samples or classes: training multiplies by them.
+        gradient : array of shape (n, n_outputs)
+            Derivative of a sample's loss by each of its outputs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no loss_gradient")
+
+    def __call__(
+        self,
+        outputs: np.ndarray,
+        targets: np.ndarray,
+        doutputs: np.ndarray | None,
+        weights: np.ndarray | None = None,
+        total: float | None = None,
+    ) -> float:
+        """Return the mean loss of a batch, and write its gradient.
+
+        Parameters
+        ----------
+        outputs, targets : arrays
+            As for `loss_gradient`.
+        doutputs : array of shape (n, n_outputs) or None
+            Where the gradient is written to.
+        weights : array of shape (n,), default=None
+            What the losses of samples are multiplied by.
+        total : float, default=None
+            What their sum is divided by; the number of samples when None.
+        """
+        costs, slopes = self._checked(outputs, targets)
         scale = self._scale(outputs) / (len(outputs) if total is None else total)
         if weights is not None:
             rows = weights.astype(outputs.dtype)[:, None]
@@ -28,16 +90,76 @@ class Loss:
             np.multiply(slopes, outputs.dtype.type(scale), out=doutputs)
         return float(costs.sum(dtype=np.float64)) * scale
 
-    def dense(self, targets):
-        """Return targets of a batch as floats that may be changed in place."""
+    def dense(self, targets: np.ndarray) -> np.ndarray:
+        """Return targets of a batch as floats (n, n_outputs) that may be changed in place."""
         return np.array(targets)
 
-    def _scale(self, outputs):
+    def score(
+        self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> float:
+        """Return what `early_stopping` watches, the larger the better: minus the mean loss."""
+        return -self(outputs, targets, None, weights, None if weights is None else weights.sum())
+
+    def _scale(self, outputs: np.ndarray) -> float:
+        """Return what the sum over the outputs of a sample is multiplied by."""
         return 1.0
 
-    def _elements(self, outputs, targets):
-        """Return the loss of every output, and its derivative."""
-        raise NotImplementedError
+    def _checked(self, outputs, targets):
+        """Return what `loss_gradient` gives, the losses two-dimensional; raise on other shapes."""
+        owner, found = type(self).__name__, self.loss_gradient(outputs, targets)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise TypeError(
+                f"{owner}: loss_gradient must return two arrays, losses and their gradient, "
+                f"got {type(found).__name__}."
+            )
+        costs, slopes = map(np.asarray, found)
+        if costs.shape not in (outputs.shape, outputs.shape[:1]):
+            raise ValueError(
+                f"{owner}: losses must have shape {outputs.shape[:1]} or {outputs.shape}, "
+                f"got {costs.shape}."
+            )
+        if slopes.shape != outputs.shape:
+            raise ValueError(
+                f"{owner}: the gradient must have shape {outputs.shape}, as the outputs, "
+                f"got {slopes.shape}."
+            )
+        for name, array in (("losses", costs), ("the gradient", slopes)):
+            if array.dtype.kind not in "biuf":
+                raise TypeError(f"{owner}: {name} must be real numbers, got {array.dtype}.")
+        return costs.reshape(len(outputs), -1), slopes
+
+
+class OwnLoss(Loss):
+    """A loss that a user gave, in the place of the estimator's own.
+
+    Parameters
+    ----------
+    loss : Loss
+    default : Loss
+        What the estimator would train on: makes targets dense, and scores.
+    """
+
+    def __init__(self, loss, default):
+        self.loss = loss
+        self.default = default
+
+    def __call__(self, outputs, targets, doutputs, weights=None, total=None):
+        if targets.ndim == 1 or targets.dtype == bool:  # class indices, or labels
+            targets = self.default.dense(targets)
+        return self.loss(read_only(outputs), read_only(targets), doutputs, weights, total)
+
+    def dense(self, targets):
+        return self.default.dense(targets)
+
+    def score(self, outputs, targets, weights=None):
+        return self.default.score(outputs, targets, weights)
+
+
+def read_only(array):
+    """Return a view of an array that cannot be written to."""
+    view = array[...]
+    view.flags.writeable = False
+    return view
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -88,7 +210,7 @@ class SoftmaxCrossEntropy(Loss):
         found[np.arange(len(targets)), targets] += 1 - self.smoothing
         return found
 
-    def _elements(self, logits, targets):
+    def loss_gradient(self, logits, targets):
         # not scipy's log_softmax: for a small batch its wrappers take longer than the numbers
         logs = logits - logits.max(axis=1, keepdims=True)
         shares = np.exp(logs)
@@ -125,7 +247,7 @@ class SigmoidCrossEntropy(Loss):
     def dense(self, targets):
         return targets * (1 - self.smoothing) + self.smoothing / 2
 
-    def _elements(self, logits, targets):
+    def loss_gradient(self, logits, targets):
         costs = np.maximum(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
         return costs, expit(logits) - targets
 
@@ -161,7 +283,7 @@ class Regression(Loss):
 class SquaredError(Regression):
     """Half the squared residual."""
 
-    def _elements(self, outputs, targets):
+    def loss_gradient(self, outputs, targets):
         residual = outputs - targets
         return residual * residual / 2, residual
 
@@ -169,7 +291,7 @@ class SquaredError(Regression):
 class AbsoluteError(Regression):
     """The size of the residual; its slope is 0 where the residual is."""
 
-    def _elements(self, outputs, targets):
+    def loss_gradient(self, outputs, targets):
         residual = outputs - targets
         return np.abs(residual), np.sign(residual)
 
@@ -185,7 +307,53 @@ class Huber(Regression):
     def __init__(self, delta=1.0):
         self.delta = delta
 
-    def _elements(self, outputs, targets):
+    def loss_gradient(self, outputs, targets):
         residual = outputs - targets
         slope = np.clip(residual, -self.delta, self.delta)
         return slope * (residual - slope / 2), slope
+
+
+def check_gradient(loss: Loss, outputs: Any, targets: Any, *, tolerance: float = 1e-6) -> None:
+    """Raise unless the gradient of a loss is the slope of its losses.
+
+    Parameters
+    ----------
+    loss : Loss
+    outputs, targets : arrays of shape (n, n_outputs)
+        Where to look, taken as float64: such as a training run has, see `Loss.loss_gradient`.
+    tolerance : float, default=1e-6
+        Largest difference between a gradient and the slope, for slopes up to 1; relative above.
+        It is wider across a kink by as much as both sides differ.
+
+    Raises
+    ------
+    AssertionError
+        If a gradient is not the slope: it names the number.
+    TypeError, ValueError
+        If `loss` is none, or returns arrays of another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import Huber, check_gradient
+    >>> rng = np.random.default_rng(0)
+    >>> check_gradient(Huber(0.5), rng.standard_normal((4, 2)), rng.standard_normal((4, 2)))
+    """
+    if not isinstance(loss, Loss):
+        raise TypeError(f"check_gradient: loss must be a cnnkit.losses.Loss, got {loss!r}.")
+    outputs, targets = np.array(outputs, np.float64), np.array(targets, np.float64)
+    if outputs.ndim != 2 or targets.shape != outputs.shape:
+        raise ValueError(
+            f"check_gradient: outputs and targets must be of one shape (n, n_outputs), "
+            f"got {outputs.shape} and {targets.shape}."
+        )
+    gradient = np.empty(outputs.shape)
+    loss(outputs, targets, gradient, total=1)
+    for place in np.ndindex(outputs.shape):
+        wanted, doubt = slope(lambda: loss(outputs, targets, None, total=1), outputs, place)
+        if not is_slope(gradient[place], wanted, doubt, tolerance):
+            where = ", ".join(map(str, place))
+            raise AssertionError(
+                f"{type(loss).__name__}: gradient[{where}] must be the slope {wanted:.9g}, "
+                f"got {gradient[place]:.9g}."
+            )

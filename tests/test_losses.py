@@ -1,4 +1,4 @@
-"""What training makes small."""
+"""Loss functions and their scores."""
 
 import numpy as np
 import oracles

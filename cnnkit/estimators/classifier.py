@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
@@ -15,7 +15,7 @@ from cnnkit.estimators.options import Reals, extends
 from cnnkit.estimators.snapshot import of_one_moment
 from cnnkit.estimators.warnings import refuse_probabilities
 from cnnkit.functional import softmax
-from cnnkit.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
+from cnnkit.losses import Loss, OwnLoss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from cnnkit.validate.values import as_real, short
 
 
@@ -40,6 +40,10 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         Multiplies the weights of a class's samples; "balanced" makes all classes weigh the same.
     label_smoothing : float, default=0
         Share of every target that is spread over all classes.
+    loss : "log_loss" or Loss, default="log_loss"
+        What is averaged over samples: cross-entropy, or a loss of your own of logits, an instance
+        of `cnnkit.losses.Loss`, which `save` refuses. The score, and what `predict_proba` makes of
+        logits, stay as they are.
 
     Attributes
     ----------
@@ -88,15 +92,19 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         **BaseCNN._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "label_smoothing": [Reals(0, 1, closed="left")],
+        "loss": [StrOptions({"log_loss"}), Loss],
     }
     _target_options = {"multi_output": True}  # noqa: RUF012
     _output_word = "class"
     _dropout = 0.2
 
-    def __init__(self, layers=None, *, class_weight=None, label_smoothing=0.0, **shared):
+    def __init__(
+        self, layers=None, *, class_weight=None, label_smoothing=0.0, loss="log_loss", **shared
+    ):
         super().__init__(layers, **shared)
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.loss = loss
 
     @available_if(takes_steps)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -227,8 +235,10 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
 
     def _loss(self, learnt, weights):
         if learnt["multilabel_"]:
-            return SigmoidCrossEntropy(self.label_smoothing)
-        return SoftmaxCrossEntropy(learnt["n_outputs_"], self.label_smoothing)
+            default = SigmoidCrossEntropy(self.label_smoothing)
+        else:
+            default = SoftmaxCrossEntropy(learnt["n_outputs_"], self.label_smoothing)
+        return OwnLoss(clone(self.loss), default) if isinstance(self.loss, Loss) else default
 
     # Prediction
 

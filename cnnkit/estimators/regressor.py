@@ -1,7 +1,7 @@
 """CNNRegressor."""
 
 import numpy as np
-from sklearn.base import RegressorMixin
+from sklearn.base import RegressorMixin, clone
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -13,7 +13,7 @@ from cnnkit.estimators.options import Reals, extends
 from cnnkit.estimators.snapshot import of_one_moment
 from cnnkit.estimators.warnings import gives_any_number
 from cnnkit.exceptions import overflow_allowed
-from cnnkit.losses import AbsoluteError, Huber, SquaredError
+from cnnkit.losses import AbsoluteError, Huber, Loss, OwnLoss, SquaredError
 from cnnkit.network.prediction import check_outputs
 
 
@@ -27,9 +27,11 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     Parameters
     ----------
     {parameters}
-    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
+    loss : {"squared_error", "absolute_error", "huber"} or Loss, default="squared_error"
         What is averaged over samples and targets: half the squared residual, its size, or half its
-        square up to `huber_delta` and a straight line beyond.
+        square up to `huber_delta` and a straight line beyond. An instance of
+        `cnnkit.losses.Loss` is a loss of your own, averaged over samples; predictions are what
+        the network gives, and `save` refuses it.
     huber_delta : float, default=1.0
         For "huber" only, in units of y.
     standardize_targets : bool, default=True
@@ -56,7 +58,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
 
     _parameter_constraints = {  # noqa: RUF012
         **BaseCNN._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
+        "loss": [StrOptions({"squared_error", "absolute_error", "huber"}), Loss],
         "huber_delta": [Reals(0, None, closed="neither")],
         "standardize_targets": ["boolean"],
     }
@@ -147,6 +149,8 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         return (INPUT,)
 
     def _loss(self, learnt, weights):
+        if isinstance(self.loss, Loss):
+            return OwnLoss(clone(self.loss), SquaredError())
         if self.loss == "huber":
             scale = weights["targets/scale"] if TARGETS in kept(weights) else 1
             return Huber(self.huber_delta / scale)

@@ -130,7 +130,8 @@ def advised(estimator, message):
         return message
     rules = estimator._parameter_constraints.get(found[1], ())
     choices = [entry for rule in rules for entry in getattr(rule, "options", ())]
-    return ended(message, for_value(found[1], getattr(estimator, found[1], None), choices))
+    value, own = getattr(estimator, found[1], None), f"{type(estimator).__name__}.{found[1]}"
+    return ended(message, for_value(own if own in VALUES else found[1], value, choices))
 
 
 def advised_name(estimator, params, message):

@@ -105,9 +105,7 @@ ARGUMENTS = {
     "CNNClassifier": {
         "use class_weight": "class_weights weight classes_weight pos_weight",
         "use label_smoothing": "smoothing label_smooth smooth",
-        "a classifier trains on cross-entropy, CNNRegressor has a choice": (
-            "loss loss_fn loss_function criterion objective"
-        ),
+        "use loss": "loss_fn loss_function criterion objective",
         "there is one output for each class in y": (
             "n_classes num_classes num_class n_outputs num_outputs output_dim out_features"
         ),
@@ -297,6 +295,7 @@ ARGUMENTS = {
 }
 
 _INSTANCE = "write {value.__name__}(), with brackets"
+_LOSS = "write a class: a loss is an instance of a subclass of cnnkit.losses.Loss"
 VALUES = {
     "layers": {
         type: "give an instance, in a list: [{value.__name__}(), ...]",
@@ -358,6 +357,20 @@ VALUES = {
             ),
             "that is for classes: CNNClassifier trains on it",
         ),
+        "function": _LOSS,
+        type: _INSTANCE,
+    },
+    "CNNClassifier.loss": {
+        **dict.fromkeys(
+            (
+                *("crossentropy", "cross_entropy", "categorical_crossentropy", "nll", "softmax"),
+                *("binary_crossentropy", "sparse_categorical_crossentropy", "bce", "logistic"),
+            ),
+            "use 'log_loss'",
+        ),
+        "focal": "docs/write_a_loss.md has it",
+        "function": _LOSS,
+        type: _INSTANCE,
     },
     "batch_size": {
         str: "write a number, such as 32",

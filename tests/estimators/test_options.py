@@ -12,7 +12,7 @@ from cnnkit.estimators.base import BaseCNN
 @pytest.mark.parametrize(
     ("kind", "own"),
     [
-        (CNNClassifier, {"class_weight", "label_smoothing"}),
+        (CNNClassifier, {"class_weight", "label_smoothing", "loss"}),
         (CNNRegressor, {"loss", "huber_delta", "standardize_targets"}),
     ],
 )

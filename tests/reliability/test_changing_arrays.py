@@ -133,7 +133,7 @@ def estimators(rng, memory):
 LOSSES = {
     name: kind
     for name, kind in classes(losses, losses.Loss).items()
-    if name not in ("Loss", "Regression")
+    if name not in ("Loss", "OwnLoss", "Regression")
 }
 
 

@@ -69,7 +69,7 @@ def test_arguments_of_estimators(kind, word, advice):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: CNNClassifier(loss="x"), "got 'loss': a classifier trains on cross-entropy"),
+        (lambda: CNNClassifier(loss_fn="x"), "got 'loss_fn': use loss."),
         (lambda: CNNRegressor(criterion="x"), "got 'criterion': use loss."),
         (lambda: CNNRegressor(lr=1, eps=2), "'lr': use learning_rate_init; 'eps': use epsilon."),
         (lambda: CNNFeatures(layer="x"), "CNNFeatures: .* got 'layer': use node."),
