@@ -81,11 +81,11 @@ class Loss(Checked):
         total : float, default=None
             What their sum is divided by; the number of samples when None.
         """
-        costs, slopes = self._checked(outputs, targets)
+        costs, slopes = self.loss_gradient(outputs, targets)
         scale = self._scale(outputs) / (len(outputs) if total is None else total)
         if weights is not None:
             rows = weights.astype(outputs.dtype)[:, None]
-            costs, slopes = costs * rows, slopes * rows
+            costs, slopes = costs.reshape(len(costs), -1) * rows, slopes * rows
         if doutputs is not None:
             np.multiply(slopes, outputs.dtype.type(scale), out=doutputs)
         return float(costs.sum(dtype=np.float64)) * scale
@@ -103,30 +103,6 @@ class Loss(Checked):
     def _scale(self, outputs: np.ndarray) -> float:
         """Return what the sum over the outputs of a sample is multiplied by."""
         return 1.0
-
-    def _checked(self, outputs, targets):
-        """Return what `loss_gradient` gives, the losses two-dimensional; raise on other shapes."""
-        owner, found = type(self).__name__, self.loss_gradient(outputs, targets)
-        if not isinstance(found, tuple) or len(found) != 2:
-            raise TypeError(
-                f"{owner}: loss_gradient must return two arrays, losses and their gradient, "
-                f"got {type(found).__name__}."
-            )
-        costs, slopes = map(np.asarray, found)
-        if costs.shape not in (outputs.shape, outputs.shape[:1]):
-            raise ValueError(
-                f"{owner}: losses must have shape {outputs.shape[:1]} or {outputs.shape}, "
-                f"got {costs.shape}."
-            )
-        if slopes.shape != outputs.shape:
-            raise ValueError(
-                f"{owner}: the gradient must have shape {outputs.shape}, as the outputs, "
-                f"got {slopes.shape}."
-            )
-        for name, array in (("losses", costs), ("the gradient", slopes)):
-            if array.dtype.kind not in "biuf":
-                raise TypeError(f"{owner}: {name} must be real numbers, got {array.dtype}.")
-        return costs.reshape(len(outputs), -1), slopes
 
 
 class OwnLoss(Loss):
@@ -146,13 +122,46 @@ class OwnLoss(Loss):
     def __call__(self, outputs, targets, doutputs, weights=None, total=None):
         if targets.ndim == 1 or targets.dtype == bool:  # class indices, or labels
             targets = self.default.dense(targets)
-        return self.loss(read_only(outputs), read_only(targets), doutputs, weights, total)
+        return super().__call__(read_only(outputs), read_only(targets), doutputs, weights, total)
+
+    def loss_gradient(self, outputs, targets):
+        return checked(self.loss.loss_gradient(outputs, targets), outputs, type(self.loss).__name__)
+
+    def _scale(self, outputs):
+        return self.loss._scale(outputs)
 
     def dense(self, targets):
         return self.default.dense(targets)
 
     def score(self, outputs, targets, weights=None):
         return self.default.score(outputs, targets, weights)
+
+
+def checked(found, outputs, owner):
+    """Return two arrays that `Loss.loss_gradient` gave for `outputs`, or raise.
+
+    Built-in losses are not checked: a step of a small network takes little longer than the check.
+    """
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise TypeError(
+            f"{owner}: loss_gradient must return two arrays, losses and their gradient, "
+            f"got {type(found).__name__}."
+        )
+    costs, slopes = map(np.asarray, found)
+    if costs.shape not in (outputs.shape, outputs.shape[:1]):
+        raise ValueError(
+            f"{owner}: losses must have shape {outputs.shape[:1]} or {outputs.shape}, "
+            f"got {costs.shape}."
+        )
+    if slopes.shape != outputs.shape:
+        raise ValueError(
+            f"{owner}: the gradient must have shape {outputs.shape}, as the outputs, "
+            f"got {slopes.shape}."
+        )
+    for name, array in (("losses", costs), ("the gradient", slopes)):
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{owner}: {name} must be real numbers, got {array.dtype}.")
+    return costs, slopes
 
 
 def read_only(array):
@@ -347,10 +356,10 @@ def check_gradient(loss: Loss, outputs: Any, targets: Any, *, tolerance: float =
             f"check_gradient: outputs and targets must be of one shape (n, n_outputs), "
             f"got {outputs.shape} and {targets.shape}."
         )
-    gradient = np.empty(outputs.shape)
-    loss(outputs, targets, gradient, total=1)
+    own, gradient = OwnLoss(loss, loss), np.empty(outputs.shape)
+    own(outputs, targets, gradient, total=1)
     for place in np.ndindex(outputs.shape):
-        wanted, doubt = slope(lambda: loss(outputs, targets, None, total=1), outputs, place)
+        wanted, doubt = slope(lambda: own(outputs, targets, None, total=1), outputs, place)
         if not is_slope(gradient[place], wanted, doubt, tolerance):
             where = ", ".join(map(str, place))
             raise AssertionError(

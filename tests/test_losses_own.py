@@ -291,12 +291,13 @@ def test_a_loss_without_its_method():
         small(CNNRegressor, Idle()).fit(X, NUMBERS)
 
 
-def test_the_score_of_a_loss_alone_is_minus_the_mean():
+@pytest.mark.parametrize("loss", [HalfSquare(), PerSample()])
+def test_the_score_of_a_loss_alone_is_minus_the_mean(loss):
     outputs, targets, weights = RNG.random((5, 2)), RNG.random((5, 2)), np.arange(5.0)
     costs = ((outputs - targets) ** 2 / 2).sum(axis=1)
-    assert HalfSquare().score(outputs, targets) == pytest.approx(-costs.mean())
+    assert loss.score(outputs, targets) == pytest.approx(-costs.mean())
     wanted = -np.average(costs, weights=weights)
-    assert HalfSquare().score(outputs, targets, weights) == pytest.approx(wanted)
+    assert loss.score(outputs, targets, weights) == pytest.approx(wanted)
 
 
 # check_gradient

@@ -168,6 +168,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         Where X was a data frame.
     """
 
+    _training = None  # the run that `partial_fit` goes on with, where there is one
+
     _parameter_constraints = {  # noqa: RUF012
         "layers": [None, list, tuple, Graph, MODEL],
         "image_shape": [None, list, tuple],
@@ -383,7 +385,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
             learnt = self._fitted(run, watch, data, run.weights.copy())
             set_learned(self, learnt | {"_training": run})
         except BaseException:
-            if getattr(self, "_training", None) is not run:
+            if self._training is not run:
                 before.apply(run, watch)
                 run.rates = rates
             raise
@@ -488,7 +490,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     def _check_pickled(self, parts):
         if learned_attributes.FITTED.isdisjoint(parts):
             return
-        run, network = getattr(self, "_training", None), self.network_
+        run, network = self._training, self.network_
         if not isinstance(network, Network) or not isinstance(run, (Training, type(None))):
             raise ModelFormatError(
                 f"{type(self).__name__}: network_ must be a Network, got {network!r}."

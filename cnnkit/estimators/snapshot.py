@@ -40,8 +40,8 @@ def training_of(estimator, moment):
     the estimator has learnt something else since.
     """
     with CHANGING:
-        found = getattr(moment, "_training", None)
-        if found is not None and getattr(estimator, "_training", None) is found:
+        found = moment._training
+        if found is not None and estimator._training is found:
             del vars(estimator)["_training"]
         else:
             found = None
