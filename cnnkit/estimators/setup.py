@@ -23,12 +23,12 @@ from cnnkit.validate.arrays import check_range, check_unmasked, real_dtype
 
 
 def draw_seed(random_state):
-    """Return what all generators of a fit start from."""
+    """Return the seed of all random generators of a fit."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def generators(seed):
-    """Return a generator for everything that is drawn, by name."""
+    """Return a random generator for each purpose, by name."""
     names = ("weights", "order", "dropout", "augmentation", "split")
     return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
 
@@ -43,9 +43,9 @@ def choose(estimator, shape, n_outputs, count, *, part=False):
 
 
 def begin(estimator, data, settings, rngs, start=None, *, part=False):
-    """Return a run of a new network, or of one that starts from the weights `start`.
+    """Return a run of a new network, which starts from the weights `start` if given.
 
-    With `part` it is for one epoch, as `partial_fit` trains.
+    With `part` it is a run of one epoch, for `partial_fit`.
     """
     owner = type(estimator).__name__
     if settings.full_batch:
@@ -125,7 +125,7 @@ def make_watch(estimator, settings, validation, state):
 
 
 def check_params(estimator, shape, n_outputs):
-    """Raise where hyper-parameters are none that `begin` takes for images of `shape`."""
+    """Raise if hyper-parameters are not valid in `begin` for images of `shape`."""
     owner = type(estimator).__name__
     estimator._validate_params()
     images.check_image_shape(estimator.image_shape, shape, owner)
@@ -156,9 +156,9 @@ def check_ending(estimator, graph):
 
 
 def companions(estimator, part):
-    """Return how many vectors as long as the weights there are besides those and the gradients.
+    """Return the number of vectors as long as the weights, besides weights and gradients.
 
-    The last is the copy that prediction uses, made when training is over.
+    The last of them is the copy for prediction, which is made at the end of training.
     """
     vectors = {"sgd": optimizers.SGD.n_moments, "lbfgs": 2 * VECTORS}
     changing = vectors.get(estimator.solver, optimizers.Adam.n_moments)
@@ -169,15 +169,15 @@ def companions(estimator, part):
 
 
 def copies(changing):
-    """Return how many vectors `partial_fit` makes of a run whose steps change so many.
+    """Return the number of vectors that `partial_fit` copies, if its steps change `changing`.
 
-    One of each, to go back to, and then one for prediction.
+    These are a copy of each, for the case of an error, and one vector for prediction.
     """
     return changing + 1
 
 
 def make_graph(estimator, shape):
-    """Return `layers` for images of `shape` as a graph of its own."""
+    """Return `layers` for images of `shape` as a new graph."""
     layers = estimator.layers
     if layers is None:
         layers = estimator._default_layers(shape)
@@ -195,7 +195,7 @@ def make_graph(estimator, shape):
 
 
 def check_full_batch(estimator, graph):
-    """Raise where L-BFGS would meet chance, or an option it has no step for."""
+    """Raise for random layers and for options that L-BFGS cannot use."""
     owner = type(estimator).__name__
     for name in ("learning_rate", "augmentation", "clip_norm", "ema_decay"):
         value = getattr(estimator, name)
@@ -222,11 +222,11 @@ def frozen_paths(frozen, graph, owner):
 
 
 def set_initial(network, source, owner):
-    """Set the weights that `source`, a mapping or a fitted estimator, has."""
+    """Copy the weights of `source`, a mapping or a fitted estimator."""
     if source is None:
         return
     if not isinstance(source, Mapping):
-        source = getattr(source, "estimator", source)  # scikit-learn's FrozenEstimator
+        source = getattr(source, "estimator", source)  # of a FrozenEstimator of scikit-learn
         other = getattr(source, "network_", None)
         if other is None:
             raise ValueError(
@@ -263,9 +263,9 @@ def set_initial(network, source, owner):
 
 
 def goes_on(path, network):
-    """Say whether a weight of another network, by path, is one to start from.
+    """Say whether a weight of another network, by path, is copied.
 
-    The range of its training set is not, nor is the scale of targets where there is none.
+    The range of its training set is not copied, nor the scale of targets if `network` has none.
     """
     part = path.rpartition("/")[0]
     return path != scaling.RANGE and (part != scaling.TARGETS or path in network.weights)
