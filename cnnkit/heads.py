@@ -1,4 +1,4 @@
-"""The two usual ends of a network, to be swapped whole in a search."""
+"""The two usual heads of a network, which a search can exchange as a whole."""
 
 from cnnkit.graph.graph import Sequential
 from cnnkit.layers import Conv1x1, Dense, Dropout, Flatten, GlobalAvgPool, ReLU
@@ -10,9 +10,9 @@ def fc_head(*units, dropout=0.0):
     Parameters
     ----------
     *units : int
-        Of the hidden layers; none at all is a linear head.
+        Units of the hidden layers; without any, the head is linear.
     dropout : float, default=0
-        Share dropped after every hidden layer.
+        Rate of the dropout after every hidden layer.
 
     Returns
     -------
@@ -40,9 +40,9 @@ def gap_head(*filters, dropout=0.0):
     Parameters
     ----------
     *filters : int
-        Of 1x1 convolutions with ReLU that come before.
+        Filters of 1x1 convolutions with ReLU before the last convolution.
     dropout : float, default=0
-        Share dropped before the last convolution.
+        Rate of the dropout before the last convolution.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""Fitted estimators in files: one safetensors file each, no pickle anywhere.
+"""Saving and loading fitted estimators: one safetensors file each, without pickle.
 
 The weights, and learned arrays of numbers, are the tensors of the file. Its metadata hold a JSON
-text: the estimator's class and hyper-parameters, the layers of its network, what else it has
-learned, and the version that wrote it. Classes are those of closed lists: loading a file imports
-and runs nothing.
+text: the estimator's class and hyper-parameters, the layers of its network, the other learned
+attributes, and the version that wrote it. Only classes of closed lists are accepted: loading a file
+imports and runs nothing.
 """
 
 import numpy as np
@@ -25,9 +25,9 @@ from cnnkit.network.network import Network, are_paths
 from cnnkit.validate.values import short
 
 FORMAT = "cnnkit model 1"
-WEIGHT = "weight:"  # what names of tensors start with
+WEIGHT = "weight:"  # start of names of tensors
 DTYPES = ("float32", "float64")
-MOST_LAYERS = 4_000  # of a network: ResNet-1001 has some 3,300
+MOST_LAYERS = 4_000  # in a network: ResNet-1001 has some 3,300
 
 TRAINED = {"CNNClassifier": CNNClassifier, "CNNRegressor": CNNRegressor}
 ESTIMATORS = TRAINED | {"CNNFeatures": CNNFeatures}
@@ -35,16 +35,16 @@ PARTS = {
     *("estimator", "params", "graph", "input_shape", "n_outputs"),
     *("algorithm", "dtype", "frozen", "scales", "learned", "features"),
 }
-HOLDERS = ("best_estimator_", "estimator_", "regressor_", "estimator")  # of a fitted estimator
-FROZEN = {"frozen": True}  # in the place of a FrozenEstimator of what the file holds
+HOLDERS = ("best_estimator_", "estimator_", "regressor_", "estimator")  # of estimators
+FROZEN = {"frozen": True}  # stands for a FrozenEstimator of the model in the file
 
 
 def _trusted_types():
-    """Return the names of what estimators of cnnkit's own parts consist of: classes, models.
+    """Return the names of the classes and functions that estimators of cnnkit consist of.
 
-    skops looks at names alone: unlike `load`, it does not check what a file holds of them.
-    Callbacks are left out, since some write files when a fit runs: ``set_callbacks()`` takes them
-    off before such a file is written.
+    skops compares names only: unlike `load`, it does not check the content of their objects.
+    Callbacks are left out, since some write files when a fit runs: remove them by
+    ``set_callbacks()`` before such a file is written.
     """
     from cnnkit import losses, schedules
     from cnnkit.layers.base import WeightSpec
@@ -54,7 +54,7 @@ def _trusted_types():
     kinds = {*ESTIMATORS.values(), Network, Weights, WeightSpec, np.dtype}
     kinds |= {*models.MODELS.values()}
     kinds |= {kind for known in json_text.PARAMETERS.values() for kind in known.values()}
-    for module in (losses, optimizers, schedules, loop):  # what partial_fit goes on with
+    for module in (losses, optimizers, schedules, loop):  # for partial_fit, which goes on with them
         kinds |= {kind for kind in vars(module).values() if _is_of(kind, module)}
     return sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
 
@@ -69,16 +69,16 @@ TRUSTED_TYPES = _trusted_types()  # for skops: ``skops.io.load(path, trusted=TRU
 def save(estimator, path):
     """Write a fitted estimator to a file.
 
-    The file takes the place of the one there is only when it is whole and on the disk. Kept are
-    hyper-parameters, weights and learned attributes. Not kept is what `partial_fit` would go on
-    with besides (the optimizer's averages, the place in a schedule), nor what `set_callbacks`,
-    `set_output` and `set_fit_request` were told.
+    The file replaces an existing one only when it is whole and on the disk. Hyper-parameters,
+    weights and learned attributes are saved. Not saved are the other parts of a training run that
+    `partial_fit` would continue (the optimizer's averages, the place in a schedule), and the
+    settings made by `set_callbacks`, `set_output` and `set_fit_request`.
 
     Parameters
     ----------
     estimator : CNNClassifier, CNNRegressor or CNNFeatures, fitted
     path : str, bytes or path-like
-        By custom ``.safetensors``.
+        The usual ending is ``.safetensors``.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def save(estimator, path):
         or if `load` would refuse the file: weights that are not finite, hyper-parameters that no
         fit would take.
     TypeError
-        If `estimator` is not of these classes, or `path` no path.
+        If `estimator` is not of these classes, or `path` is not a path.
     NotFittedError
     OSError
         If the file cannot be written, or `path` is a folder, a device or a pipe.
@@ -107,7 +107,7 @@ def save(estimator, path):
     """
     _check_kind(estimator, ESTIMATORS)
     check_is_fitted(estimator)
-    trained = estimator = snapshot(estimator)  # another thread may train it meanwhile
+    trained = estimator = snapshot(estimator)  # a snapshot: another thread may train it meanwhile
     features = None
     if isinstance(estimator, CNNFeatures):
         trained = estimator.estimator_
@@ -139,8 +139,8 @@ def save(estimator, path):
 def load(path):
     """Return the fitted estimator of a file that `save` wrote.
 
-    The file may come from anywhere. Layers are of a closed list, numbers are checked, and the
-    shapes of all weights must be those of the layers before memory is taken for them.
+    The file may come from anywhere. Only layers of a closed list are accepted, numbers are checked,
+    and the shapes of all weights are compared with those of the layers before memory is allocated.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def load(path):
     Raises
     ------
     ModelFormatError
-        If anything about the file is wrong; it says what.
+        If anything about the file is wrong; the message says what.
     OSError
         If the file cannot be read.
 
@@ -166,7 +166,7 @@ def load(path):
 
 
 def _check_kind(estimator, kinds):
-    """Raise unless `estimator` is of the classes `kinds`, not of a subclass."""
+    """Raise unless the class of `estimator` is one of `kinds`; a subclass is refused."""
     kind = type(estimator).__name__
     if kinds.get(kind) is not type(estimator):
         from sklearn.model_selection._search import BaseSearchCV
@@ -179,9 +179,9 @@ def _check_kind(estimator, kinds):
 
 
 def _way(estimator, kinds, depth=4):
-    """Return how what can be saved is reached in a fitted estimator that holds others, or None.
+    """Return the way to an estimator that can be saved, inside a fitted one, or None.
 
-    As ``.best_estimator_[-1]``: at most `depth` steps.
+    It is a text such as ``.best_estimator_[-1]``, with at most `depth` steps.
     """
     from sklearn.pipeline import Pipeline
 
@@ -207,7 +207,7 @@ def _kinds(fitted):
 
 
 def _params(estimator, fitted=None):
-    """Return the hyper-parameters as JSON; `fitted` is what a FrozenEstimator may hold."""
+    """Return the hyper-parameters as JSON; only `fitted` may be in a FrozenEstimator."""
     found, kinds = {}, _kinds(fitted)
     for name, value in estimator.get_params(deep=False).items():
         if name == "initial_weights" and value is not None:
@@ -262,7 +262,7 @@ def _read(model, file):
 
 
 def _estimators(model, owner):
-    """Return the trained estimator and the `CNNFeatures` of it, or None, both not yet fitted."""
+    """Return the estimator that was trained and its `CNNFeatures` or None, both not yet fitted."""
     name, features = model["estimator"], model["features"]
     if not isinstance(name, str) or name not in TRAINED:
         raise ModelFormatError(
@@ -297,7 +297,7 @@ def _estimator(kind, params, owner, fitted=None):
 
 
 def _check_fitted(estimators, network, owner):
-    """Raise unless hyper-parameters are what `fit` takes for such a network, its weights finite."""
+    """Raise unless `fit` would accept the hyper-parameters, and the weights are finite."""
     trained, features = estimators
     for estimator in (trained, features, getattr(features, "estimator", None)):
         if isinstance(estimator, CNNFeatures):
@@ -318,7 +318,7 @@ def _at_node(features, trained, node):
 
 
 def _network(model, file, unused):
-    """Return the network of a model, its weights still zero; strike theirs off `unused`."""
+    """Return the network of a model, with zero weights; remove their names from `unused`."""
     graph = json_text.decode(model["graph"], "graph", "load")
     if not isinstance(graph, Graph):
         raise ModelFormatError(f"load: graph must be a graph, got {short(graph)}.")
@@ -371,7 +371,7 @@ def _network(model, file, unused):
 
 
 def _check_layers(count, owner):
-    """Raise if a network has so many layers that loading it would take long."""
+    """Raise if a network has more layers than can be loaded in a short time."""
     if count > MOST_LAYERS:
         raise ValueError(f"{owner}: graph must have at most {MOST_LAYERS} layers, got {count}.")
 

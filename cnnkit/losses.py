@@ -177,10 +177,10 @@ class SoftmaxCrossEntropy(Loss):
     Parameters
     ----------
     n_classes : int, default=None
-        Needed by `dense` alone.
+        Only needed by `dense`.
     smoothing : float, default=0
-        Share of a target spread over all classes (Szegedy et al., 2016, "Rethinking the inception
-        architecture", section 7).
+        Share of a target that is distributed over all classes (Szegedy et al., 2016, "Rethinking
+        the inception architecture", section 7).
     """
 
     def __init__(self, n_classes=None, smoothing=0.0):
@@ -191,7 +191,7 @@ class SoftmaxCrossEntropy(Loss):
         if targets.ndim > 1:
             return super().__call__(logits, targets, doutputs, weights, total)
         total = len(logits) if total is None else total
-        targets = targets.copy()  # nobody else's: indices that are checked are those that are used
+        targets = targets.copy()  # a copy: the indices that are checked are those that are used
         loss = cross_entropy(logits, targets, weights, doutputs)
         if self.smoothing:
             loss += self._soften(logits, targets, doutputs, weights)
@@ -200,9 +200,9 @@ class SoftmaxCrossEntropy(Loss):
         return loss / total
 
     def _soften(self, logits, targets, doutputs, weights):
-        """Return what a share s of the targets, spread over K classes, adds to the loss.
+        """Return the change of the loss if a share s of the targets is distributed over K classes.
 
-        That is ``s (l_t - mean of l)`` for every sample, as the log of softmax's sum cancels; its
+        For every sample it is ``s (l_t - mean of l)``, as the log of softmax's sum cancels. Its
         gradient, ``s (1 for t) - s / K``, is added to `doutputs`.
         """
         rows = np.arange(len(targets))
@@ -210,11 +210,11 @@ class SoftmaxCrossEntropy(Loss):
         if doutputs is not None:
             doutputs[rows, targets] += share
             doutputs -= np.reshape(share, (-1, 1)) / self.n_classes
-        means = logits.mean(axis=1, dtype=np.float64)  # a sum of float32 may be too large for it
+        means = logits.mean(axis=1, dtype=np.float64)  # a sum may be too large for float32
         return float((share * (logits[rows, targets] - means)).sum())
 
     def dense(self, targets):
-        targets = targets.copy()  # NumPy, too, reads an index twice
+        targets = targets.copy()  # NumPy reads an index twice, too
         found = np.full((len(targets), self.n_classes), self.smoothing / self.n_classes)
         found[np.arange(len(targets)), targets] += 1 - self.smoothing
         return found
@@ -228,16 +228,16 @@ class SoftmaxCrossEntropy(Loss):
         return -targets * logs, targets.sum(axis=1, keepdims=True) * (shares / total) - targets
 
     def outputs(self, logits, out):
-        """Write the probabilities the logits stand for to `out`."""
+        """Write the probabilities that belong to the logits to `out`."""
         softmax(logits, out)
 
     def score(self, logits, targets, weights=None):
-        """Return the share of samples whose class is the most probable one."""
+        """Return the accuracy: the share of samples whose class has the largest logit."""
         return float(np.average(logits.argmax(axis=1) == targets, weights=weights))
 
 
 class SigmoidCrossEntropy(Loss):
-    """Cross-entropy of independent labels, ``-t log p - (1 - t) log(1 - p)``, summed over them.
+    """Cross-entropy of independent labels, ``-t log p - (1 - t) log(1 - p)``, summed over labels.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ class SigmoidCrossEntropy(Loss):
         self.smoothing = as_real(smoothing, "smoothing", "SigmoidCrossEntropy", least=0, below=1)
 
     def __call__(self, logits, targets, doutputs, weights=None, total=None):
-        # indicators are bool until a batch needs them as numbers
+        # indicators stay bool until a batch needs numbers
         targets = self.dense(targets) if targets.dtype == bool else targets
         return super().__call__(logits, targets, doutputs, weights, total)
 
@@ -261,24 +261,24 @@ class SigmoidCrossEntropy(Loss):
         return costs, expit(logits) - targets
 
     def score(self, logits, targets, weights=None):
-        """Return the share of samples of which every label is right."""
+        """Return the share of samples whose labels are all right."""
         return float(np.average(((logits > 0) == targets).all(axis=1), weights=weights))
 
 
 class Regression(Loss):
-    """A loss of the residual ``outputs - targets``, its mean over the targets of a sample."""
+    """Base class of losses of ``outputs - targets``, averaged over the targets of a sample."""
 
     def _scale(self, outputs):
         return 1 / outputs.shape[1]
 
     def score(self, outputs, targets, weights=None):
-        """Return R^2, its mean over the targets; that of a constant target is 1 or 0.
+        """Return R^2, averaged over the targets; that of a constant target is 1 or 0.
 
-        A power of two makes targets small before they are squared, and the outputs with them: it
-        changes no bit of R^2. Outputs whose squares are too large for float64 give -inf.
+        Targets and outputs are divided by a power of two before they are squared, which changes no
+        bit of R^2. Outputs whose squares are too large for float64 give -inf.
         """
         outputs, targets = outputs.astype(np.float64), targets.astype(np.float64)
-        shift = -1 - np.frexp(np.abs(targets).max(axis=0))[1]  # to less than a half
+        shift = -1 - np.frexp(np.abs(targets).max(axis=0))[1]  # scales to less than a half
         with overflow_allowed():
             outputs, targets = np.ldexp(outputs, shift), np.ldexp(targets, shift)
             residual = np.average((outputs - targets) ** 2, axis=0, weights=weights)
@@ -290,7 +290,7 @@ class Regression(Loss):
 
 
 class SquaredError(Regression):
-    """Half the squared residual."""
+    """Half the square of the residual."""
 
     def loss_gradient(self, outputs, targets):
         residual = outputs - targets
@@ -298,7 +298,7 @@ class SquaredError(Regression):
 
 
 class AbsoluteError(Regression):
-    """The size of the residual; its slope is 0 where the residual is."""
+    """Absolute value of the residual; its slope at 0 is 0."""
 
     def loss_gradient(self, outputs, targets):
         residual = outputs - targets
@@ -306,7 +306,7 @@ class AbsoluteError(Regression):
 
 
 class Huber(Regression):
-    """Half the square of a residual up to `delta`, a straight line beyond (Huber, 1964).
+    """Half the square of the residual up to `delta`, a straight line beyond (Huber, 1964).
 
     Parameters
     ----------

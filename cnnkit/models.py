@@ -1,21 +1,21 @@
-"""Networks of the literature, each under its usual name.
+"""Networks of the literature, under their usual names.
 
 Every function returns a `Sequential` that ends in one number per output, before any softmax::
 
-    model(n_outputs=None, image_shape=<what it was published for>, *, width=1)
+    model(n_outputs=None, image_shape=<published shape>, *, width=1)
 
 n_outputs : int, default=None
-    None is one per class or target, resolved in ``fit``.
+    None means one per class or target, which ``fit`` fills in.
 image_shape : tuple (H, W, C) or (H, W)
-    Of the images the network is for. Where these are too small for all strides and poolings of 2,
-    the first of them are left out: those that stay divide a side to no less than `SMALLEST`, but
-    for what borders take. A first convolution without its stride has a 3x3 kernel, as He et al.
-    (2016) have it for CIFAR-10.
+    Shape of the images. If they are too small for all strides and poolings of 2, the first of these
+    are left out, so that the last maps have at least `SMALLEST` pixels a side, apart from borders
+    that are lost. A first convolution whose stride is left out has a 3x3 kernel, as in the networks
+    of He et al. (2016) for CIFAR-10.
 width : float, default=1
-    Factor of all filters and units but the outputs, as the width multiplier of MobileNet; none
-    falls below `NARROWEST` by it.
+    Factor for the numbers of filters and units, except the outputs, as the width multiplier of
+    MobileNet; it makes none smaller than `NARROWEST`.
 
-`small` chooses a width with which a network trains on the digits in seconds.
+`small` chooses a width with which a network is trained on the digits in seconds.
 
 >>> from cnnkit import models
 >>> models.resnet18(1000).summary((224, 224, 3)).weights  # 9,600 of them running statistics
@@ -49,26 +49,26 @@ from cnnkit.layers import (
 )
 from cnnkit.validate import shapes
 
-SMALLEST = 2  # pixels a side of the last maps
-NARROWEST = 8  # filters that `width` leaves
+SMALLEST = 2  # least pixels a side of the last maps
+NARROWEST = 8  # least filters after the factor `width`
 
-LARGE = 128  # pixels a side from which `default` starts with a stride
-HALVED = 8  # pixels a side that `default` still halves
-FIRST, MOST = 16, 128  # filters of `default`: of the first maps, and at most
+LARGE = 128  # pixels a side: `default` starts with a stride for such and larger images
+HALVED = 8  # pixels a side: `default` halves maps of this and larger sizes
+FIRST, MOST = 16, 128  # filters of the first convolution of `default`, and most filters
 TABLE_UNITS = 100  # hidden units of `default` for images of one pixel
 
 IMAGENET = (224, 224, 3)
 
 
 class _Form:
-    """A network's numbers for images of one shape at one width.
+    """Strides and filters of a network for images of one shape, at one width.
 
     Attributes
     ----------
     image_shape : tuple
     strides : list of int
-        One for each of the network's strides and poolings of 2, in their order: 2, or 1 where it
-        is left out.
+        One for each of the network's strides and poolings of 2, in their order: 2, or 1 if it is
+        left out.
     """
 
     def __init__(self, owner, image_shape, width, halvings):
@@ -86,33 +86,33 @@ class _Form:
 
 
 def _first(filters, kernel_size, stride, padding, bias=True):
-    """Return the first convolution: 3x3 where its stride is left out."""
+    """Return the first convolution, which is 3x3 if its stride is left out."""
     if stride == 1:
         return Conv(filters, 3, bias=bias)
     return Conv(filters, kernel_size, stride=stride, padding=padding, bias=bias)
 
 
 def _pool(name, stride, pool_size=3, **kwargs):
-    """Return the list of a pooling, empty where its stride is left out."""
+    """Return a list with a pooling, or an empty list if its stride is left out."""
     return [(name, MaxPool(pool_size, stride=stride, **kwargs))] if stride > 1 else []
 
 
 def default(n_outputs=None, image_shape=(28, 28, 1), *, width=1, dropout=0.2):
-    """Return the network of an estimator without `layers`: what learns most images at once.
+    """Return the network of an estimator without `layers`, which suits most images.
 
-    Two times 3x3 convolution, batch norm and ReLU for every size of the maps, which a max pooling
-    halves as long as a side has 8 pixels; twice the filters after each, from 16 to 128; global
-    average pooling, dropout and a dense layer. Images below 16 pixels start with one convolution of
-    32 filters, those from 128 pixels with a stride of 2; along a side of one pixel kernels are 1.
-    An image of one pixel is a row of a table: one hidden layer of 100 units. docs/defaults.md says
-    how this was chosen.
+    For every size of the maps it has twice a 3x3 convolution, batch norm and ReLU. A max pooling
+    halves the maps as long as a side has 8 pixels; the filters double after it, from 16 to at most
+    128. Global average pooling, dropout and a dense layer follow. Images below 16 pixels a side
+    start with a single convolution of 32 filters, images of 128 pixels or more with a stride of 2.
+    Along a side of one pixel, kernels have one pixel. An image of one pixel is a row of a table: it
+    gets one hidden layer of 100 units. docs/defaults.md says how this was chosen.
 
     Parameters
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
     dropout : float, default=0.2
-        Share of the features dropped before the dense layer; for a table none is.
+        Rate of the dropout before the dense layer; a table has no dropout.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def default(n_outputs=None, image_shape=(28, 28, 1), *, width=1, dropout=0.2):
 
 
 def lenet5(n_outputs=None, image_shape=(32, 32, 1), *, width=1):
-    """Return LeNet-5 with what came after it: ReLU, max pooling, a map sees all maps before it.
+    """Return LeNet-5 in its modern form: ReLU, max pooling, every map reads all maps before it.
 
     LeCun et al. (1998), "Gradient-based learning applied to document recognition", section 2.B.
     Images below 32 pixels are padded in the first convolution, those below 28 in both.
@@ -178,7 +178,7 @@ def lenet5(n_outputs=None, image_shape=(32, 32, 1), *, width=1):
 
 
 def convnet(n_outputs=None, image_shape=(28, 28, 1), *, width=1):
-    """Return two 3x3 convolutions and a 1x1 one that is there for its ReLU.
+    """Return two 3x3 convolutions and a 1x1 convolution, each with ReLU.
 
     The head is another 1x1 convolution, with one filter per output, and global average pooling:
     no dense layer (Lin et al., 2013, "Network in network", section 3.2).
@@ -206,7 +206,7 @@ def convnet(n_outputs=None, image_shape=(28, 28, 1), *, width=1):
 
 
 def network_in_network(n_outputs=None, image_shape=(32, 32, 3), *, width=1):
-    """Return Network in Network for CIFAR-10, in the form whose later kernels are all 1x1.
+    """Return Network in Network for CIFAR-10, in the form with 1x1 kernels in later blocks.
 
     Lin et al. (2013), "Network in network", where the second and third `mlpconv` start with 5x5
     and 3x3 kernels and dropout follows the poolings. The last convolution has no ReLU: an output
@@ -235,8 +235,8 @@ def alexnet(n_outputs=None, image_shape=IMAGENET, *, width=1):
     """Return AlexNet in one column of 64, 192, 384, 256 and 256 filters.
 
     Krizhevsky et al. (2012), "ImageNet classification with deep convolutional neural networks", as
-    Krizhevsky (2014), "One weird trick for parallelizing convolutional neural networks", has it
-    for one processor, without response normalisation; torchvision's is the same.
+    Krizhevsky (2014), "One weird trick for parallelizing convolutional neural networks", describes
+    it for one processor, without response normalisation; torchvision has the same.
 
     Parameters
     ----------
@@ -313,7 +313,7 @@ def squeezenet_1_0(n_outputs=None, image_shape=IMAGENET, *, width=1):
 
 
 def squeezenet_1_1(n_outputs=None, image_shape=IMAGENET, *, width=1):
-    """Return SqueezeNet 1.1: as 1.0 with a smaller first convolution and earlier poolings.
+    """Return SqueezeNet 1.1: 1.0 with a smaller first convolution and earlier poolings.
 
     Iandola et al., github.com/forresti/SqueezeNet, SqueezeNet_v1.1: 2.4 times less computation at
     the same accuracy. See `squeezenet_1_0`.
@@ -327,7 +327,7 @@ def squeezenet_1_1(n_outputs=None, image_shape=IMAGENET, *, width=1):
 
 
 def _squeezenet(owner, filters, kernel_size, pooled, n_outputs, image_shape, width):
-    """`pooled` are the numbers of the fire modules that a pooling follows."""
+    """Return a SqueezeNet; a pooling follows the fire modules with the numbers `pooled`."""
     form = _Form(owner, image_shape, width, 4)
     first, pool1, *strides = form.strides
     layers = [("conv1", _first(form(filters), kernel_size, first, "valid")), ReLU()]
@@ -412,7 +412,7 @@ def resnet50(n_outputs=None, image_shape=IMAGENET, *, width=1):
 
 
 def _resnet(owner, block, expansion, depths, n_outputs, image_shape, width):
-    """A block of `filters` has ``expansion * filters`` channels of output."""
+    """Return a ResNet whose blocks of `filters` have ``expansion * filters`` output channels."""
     form = _Form(owner, image_shape, width, 5)
     first, pool, *strides = form.strides
     channels = form(64)
@@ -472,7 +472,7 @@ MODELS = {
 
 
 def find(model):
-    """Return the function of this module that `model` is or names; None where there is none.
+    """Return the function of this module that `model` is or names, or None.
 
     Examples
     --------
@@ -484,7 +484,7 @@ def find(model):
     return found if isinstance(model, str) or found is model else None
 
 
-SMALL_WIDTHS = {  # an eighth for the others
+SMALL_WIDTHS = {  # widths; the others have an eighth
     "default": 1,
     "lenet5": 1,
     "convnet": 1,
@@ -497,13 +497,13 @@ SMALL_WIDTHS = {  # an eighth for the others
 def small(name, image_shape=(8, 8, 1), n_outputs=None):
     """Return a network of this module narrow enough to train on small images in seconds.
 
-    Its width is an eighth; a quarter for Network in Network and SqueezeNet, whose 1x1
-    convolutions are narrow already; LeNet-5, `convnet` and `default` keep theirs.
+    The width is an eighth. It is a quarter for Network in Network and SqueezeNet, whose 1x1
+    convolutions are narrow already, and 1 for LeNet-5, `convnet` and `default`.
 
     Parameters
     ----------
     name : str
-        Of a function of this module.
+        Name of a function of this module.
     image_shape : tuple, default=(8, 8, 1)
     n_outputs : int, default=None
         See `cnnkit.models`.

@@ -1,10 +1,10 @@
-"""Learning-rate schedules: hyper-parameters that, bound to a fit, give the rate of every step.
+"""Learning-rate schedules.
 
-A `Schedule` is plain data like a layer: ``clone``, ``==``, ``repr`` and a grid search know what to
-do with it. `Schedule.bind` makes the object that runs::
+A `Schedule` is plain data like a layer: it works with ``clone``, ``==``, ``repr`` and grid
+searches. `Schedule.bind` returns an object that gives the rate of every step of a fit::
 
     run = Cosine(warmup_epochs=2).bind(0.01, steps_per_epoch=43, epochs=30)
-    run.rate(0)  # of the first step of the fit; steps are counted from 0 over all epochs
+    run.rate(0)  # rate of the first step of the fit; steps count from 0 over all epochs
     run.report(loss)  # once at the end of every epoch
 """
 
@@ -20,9 +20,9 @@ from cnnkit.validate.values import as_real
 class Schedule(Checked):
     """Base class of the schedules.
 
-    A schedule of one's own has `multiplier`, and `check` where it has hyper-parameters; `planned`
-    where it spreads over the epochs of a fit, which then runs to their end, whatever the training
-    loss does, and which `partial_fit` refuses.
+    A subclass defines `multiplier`, and `check` if it has hyper-parameters. It sets `planned` if
+    the rates depend on the number of epochs: the fit then runs to its last epoch, whatever the
+    training loss does, and `partial_fit` refuses the schedule.
 
     Examples
     --------
@@ -38,20 +38,20 @@ class Schedule(Checked):
     planned = False
 
     def bind(self, learning_rate_init, steps_per_epoch, epochs):
-        """Check the hyper-parameters and return what gives the rates of one fit.
+        """Check the hyper-parameters and return the `Run` of one fit.
 
         Parameters
         ----------
         learning_rate_init : float
-            The rate that every schedule here takes as its highest.
+            The highest rate in all schedules of this module.
         steps_per_epoch : int
         epochs : int
-            Most epochs of the fit.
+            Largest number of epochs of the fit.
 
         Returns
         -------
         run : Run
-            It has copies of the hyper-parameters: changing the schedule does not change it.
+            It has copies of the hyper-parameters: later changes of the schedule do not change it.
 
         Raises
         ------
@@ -68,10 +68,10 @@ class Schedule(Checked):
         return self._run(clone(self), *fit)
 
     def check(self, run):
-        """Raise if a hyper-parameter is out of range or does not fit `run`'s length."""
+        """Raise if a hyper-parameter is out of range or does not fit the length of `run`."""
 
     def multiplier(self, step, run):
-        """Return what `learning_rate_init` is multiplied by at a step, counted from 0."""
+        """Return the factor for `learning_rate_init` at a step, counted from 0."""
         raise NotImplementedError(f"{type(self).__name__} has no multiplier")
 
     def _run(self, *args):
@@ -92,7 +92,7 @@ class Run:
     learning_rate_init : float
     steps_per_epoch, epochs : int
     steps : int
-        Of all epochs.
+        Number of steps in all epochs.
     """
 
     def __init__(self, schedule, learning_rate_init, steps_per_epoch, epochs):
@@ -110,14 +110,13 @@ class Run:
         return self.learning_rate_init * self.schedule.multiplier(step, self)
 
     def report(self, loss):
-        """Take note of the loss of the epoch that ends."""
+        """Record the loss of the epoch that ends."""
 
 
 def is_planned(schedule):
-    """Say whether a schedule spreads over the epochs of a fit.
+    """Say whether the rates of a schedule depend on the number of epochs.
 
-    Of an object of another class than `Schedule`, which need not say so, it is taken that it
-    does not.
+    For an object of another class than `Schedule` without `planned`, the answer is no.
     """
     return getattr(schedule, "planned", False)
 
@@ -137,14 +136,14 @@ class Constant(Schedule):
 
 
 class Step(Schedule):
-    """Multiply the rate by a factor, every so many epochs or at given ones.
+    """Multiply the rate by a factor after every `every` epochs, or at given epochs.
 
-    PyTorch's ``StepLR`` and ``MultiStepLR``, stepped once an epoch.
+    As ``StepLR`` and ``MultiStepLR`` of PyTorch, with one step an epoch.
 
     Parameters
     ----------
     every : int or list of int, default=10
-        Epochs between drops; or the epochs, counted from 0, at whose start the rate drops.
+        Number of epochs between drops; or a list of epochs, counted from 0, that start with a drop.
     factor : float, default=0.1
         Above 0, at most 1.
 
@@ -177,7 +176,7 @@ class Step(Schedule):
 
 
 class Exponential(Schedule):
-    """Multiply the rate by a factor after every epoch (PyTorch's ``ExponentialLR``).
+    """Multiply the rate by a factor after every epoch (``ExponentialLR`` of PyTorch).
 
     Parameters
     ----------
@@ -206,18 +205,18 @@ class Cosine(Schedule):
     """Half a cosine from the rate to a part of it, after a linear warm-up.
 
     Loshchilov & Hutter (2017), "SGDR: stochastic gradient descent with warm restarts", equation 5,
-    one period as long as the fit; the warm-up is that of Goyal et al. (2017), "Accurate, large
-    minibatch SGD". PyTorch's ``LinearLR`` and then ``CosineAnnealingLR``, stepped once a batch.
+    with one period as long as the fit. The warm-up is that of Goyal et al. (2017), "Accurate, large
+    minibatch SGD". As ``LinearLR`` and then ``CosineAnnealingLR`` of PyTorch, stepped once a batch.
 
     Parameters
     ----------
     warmup_epochs : int, default=0
-        Epochs in which the rate rises; fewer than there are.
+        Epochs in which the rate rises; fewer than the epochs of the fit.
     warmup_factor : float, default=0.1
-        Where it rises from, as a part of the rate: above 0, at most 1.
+        Start of the rise, as a part of the rate: above 0, at most 1.
     final_factor : float, default=0.0
-        Where the cosine ends, as a part of the rate: at least 0, at most 1. It would be reached
-        by the step after the last one.
+        End of the cosine, as a part of the rate: at least 0, at most 1. The step after the last one
+        would reach it.
 
     Examples
     --------
@@ -252,11 +251,11 @@ class Cosine(Schedule):
 
 
 class OneCycle(Schedule):
-    """Up to the rate and down to almost nothing, both along half a cosine.
+    """Rise to the rate and fall to almost zero, both along half a cosine.
 
     Smith & Topin (2018), "Super-convergence: very fast training of neural networks using large
-    learning rates"; PyTorch's ``OneCycleLR`` with `learning_rate_init` as ``max_lr``, stepped once
-    a batch, and with the momentum left alone.
+    learning rates". As ``OneCycleLR`` of PyTorch with `learning_rate_init` as ``max_lr`` and one
+    step a batch; the momentum is not changed.
 
     Parameters
     ----------
@@ -288,7 +287,7 @@ class OneCycle(Schedule):
         as_real(self.final_div_factor, "final_div_factor", "OneCycle", least=1)
 
     def multiplier(self, step, run):
-        top = max(0.0, self.pct_start * run.steps - 1)  # the step of the highest rate
+        top = max(0.0, self.pct_start * run.steps - 1)  # step with the highest rate
         first = 1 / self.div_factor
         if step < top:
             return _half_cosine(first, 1.0, step / top)
@@ -299,20 +298,21 @@ class OneCycle(Schedule):
 class ReduceOnPlateau(Schedule):
     """Multiply the rate by a factor when the loss has stopped falling.
 
-    PyTorch's ``ReduceLROnPlateau``. Falling means below ``(1 - tol)`` times the lowest loss so far.
+    As ``ReduceLROnPlateau`` of PyTorch. The loss has fallen if it is below ``(1 - tol)`` times the
+    lowest loss so far.
 
     Parameters
     ----------
     factor : float, default=0.1
         Above 0, below 1.
     patience : int, default=10
-        Epochs without a fall that are let pass; the rate drops after one more.
+        Number of epochs without a fall that are tolerated; the rate drops after one more.
     tol : float, default=1e-4
         At least 0, below 1.
     cooldown : int, default=0
-        Epochs after a drop that do not count.
+        Number of epochs after a drop that are not counted.
     min_factor : float, default=0.0
-        The rate stays at least this part of the first: at least 0, at most 1.
+        Least rate, as a part of the first rate: at least 0, at most 1.
 
     Examples
     --------
@@ -357,9 +357,9 @@ class PlateauRun(Run):
     best : float
         Lowest loss reported.
     waited, cooling : int
-        Epochs since it fell, and epochs still not to be counted.
+        Epochs since the loss fell, and epochs that are still not counted.
     reduced : float
-        What the rate is multiplied by.
+        Factor for the rate.
     """
 
     def __init__(self, *args):
@@ -367,7 +367,7 @@ class PlateauRun(Run):
         self.best, self.waited, self.cooling, self.reduced = inf, 0, 0, 1.0
 
     def report(self, loss):
-        """Take note of the loss of the epoch that ends; it may lower the rate from here on."""
+        """Record the loss of the epoch that ends, which may lower the rate of later steps."""
         schedule = self.schedule
         if loss < self.best * (1 - schedule.tol):
             self.best, self.waited = loss, 0
@@ -381,5 +381,5 @@ class PlateauRun(Run):
 
 
 def _half_cosine(start, end, part):
-    """Return the way from `start` to `end` at `part` of it; at its end beyond."""
+    """Return the point at `part` of the way from `start` to `end`; `end` if `part` exceeds 1."""
     return end + (start - end) / 2 * (1 + cos(pi * min(part, 1.0)))

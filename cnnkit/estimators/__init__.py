@@ -1,4 +1,4 @@
-"""The estimators: the only package that knows scikit-learn's contract."""
+"""The estimators, which fulfil scikit-learn's contract."""
 
 from cnnkit.estimators.classifier import CNNClassifier
 from cnnkit.estimators.features import CNNFeatures

@@ -1,4 +1,4 @@
-"""CNNClassifier."""
+"""The classifier."""
 
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax
@@ -20,7 +20,7 @@ from cnnkit.validate.values import as_real, short
 
 
 def takes_steps(estimator):
-    """Say whether the solver takes steps, so that training can go on; raise if not."""
+    """Return True if the solver takes steps, so that training can go on; raise if not."""
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit is not there with solver='lbfgs', which needs all data.")
     return True
@@ -30,14 +30,15 @@ def takes_steps(estimator):
 class CNNClassifier(ClassifierMixin, BaseCNN):
     """Convolutional network classifier: one class of several, or several labels, for every image.
 
-    Trains on softmax cross-entropy, or for a multilabel indicator y on the cross-entropy of every
-    label on its own. The words for hyper-parameters are those of scikit-learn's MLPClassifier.
+    The loss is softmax cross-entropy, or for a multilabel indicator y the cross-entropy of each
+    label. Hyper-parameters have the names of scikit-learn's MLPClassifier.
 
     Parameters
     ----------
     {parameters}
     class_weight : dict of class to weight, "balanced" or None, default=None
-        Multiplies the weights of a class's samples; "balanced" makes all classes weigh the same.
+        Factors for the weights of a class's samples; "balanced" gives all classes the same total
+        weight.
     label_smoothing : float, default=0
         Share of every target that is spread over all classes.
     loss : "log_loss" or Loss, default="log_loss"
@@ -51,21 +52,20 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     multilabel_ : bool
         Whether y was an indicator of labels.
     n_outputs_ : int
-        Classes or labels.
+        Number of classes or labels.
     {attributes}
 
     Notes
     -----
     X may be (n, H, W, C), (n, H, W) or flat rows, in any real dtype and scale: it is standardised
-    inside, a batch at a time, unless ``standardize=False``. Weights and arithmetic are
-    float64 if X is, else float32. The same `random_state` gives the same bits on any number of
-    threads.
+    inside, a batch at a time, unless ``standardize=False``. Weights and arithmetic are float64 if X
+    is float64, else float32. The same `random_state` gives the same bits on any number of threads.
 
-    Threads may share an estimator: each call answers from what was learnt when it began, whatever
-    others fit or set meanwhile. Where the network gives no finite numbers for a sample, prediction
-    is a `cnnkit.exceptions.DivergenceError`.
+    Threads may share an estimator: each call uses the model that was learnt when the call began,
+    whatever other threads fit or set meanwhile. If the network gives no finite numbers for a
+    sample, prediction raises a `cnnkit.exceptions.DivergenceError`.
 
-    Data that does not fit in memory comes in parts, from any iterable:
+    Data that do not fit into memory can come in parts, from any iterable:
     ``for images, labels in parts: clf.partial_fit(images, labels, classes=classes)``.
 
     Examples
@@ -78,7 +78,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     >>> clf.score(X[1400:], y[1400:]) > 0.95
     True
 
-    Layers of one's own:
+    A network of your own:
 
     >>> clf = CNNClassifier(
     ...     [Conv(16, 3), ReLU(), Conv(32, 3), ReLU(), MaxPool(2), Conv1x1(None), GlobalAvgPool()],
@@ -110,15 +110,15 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch over the samples given, starting from the weights there are.
 
-        What ends training early (`early_stopping`, `tol`, `max_time`) and callbacks are for `fit`.
-        Where an error or Ctrl-C ends it, the estimator is as before the call.
+        Early ends of training (`early_stopping`, `tol`, `max_time`) and callbacks are for `fit`
+        only. If an error or Ctrl-C ends the call, the estimator is as it was before.
 
         Parameters
         ----------
         X, y :
             As in `fit`.
         classes : array of shape (n_classes,), default=None
-            All classes there will ever be; needed in the first call on a new estimator.
+            All classes, of this and of later parts; needed in the first call on a new estimator.
         sample_weight : array of shape (n,), default=None
 
         Returns
@@ -199,7 +199,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
                 )
             return y
         known = learnt["classes_"]
-        if is_numeric(y) != is_numeric(known):  # NumPy would compare numbers as text
+        if is_numeric(y) != is_numeric(known):  # NumPy would compare numbers and texts as texts
             raise ValueError(
                 f"CNNClassifier: {name} must be of the classes {shown(known)}, got {shown(y[:1])}."
             )
@@ -220,7 +220,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
                 f"got {self.class_weight!r}."
             )
         if self.class_weight == "balanced":
-            # as compute_class_weight, which learnt of sample weights in 1.8 only
+            # As compute_class_weight, which takes sample weights from scikit-learn 1.8 on only.
             counts = np.bincount(targets, weights, len(learnt["classes_"]))
             present = counts > 0
             shares = np.where(present, counts.sum() / np.where(present, counts, 1), 0)
@@ -254,7 +254,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         Returns
         -------
         decision : array of shape (n, n_classes)
-            Of two classes, shape (n,): positive where the second is the more probable.
+            For two classes the shape is (n,): positive if the second class is more probable.
         """
         outputs = self._outputs(X)
         if self.multilabel_ or outputs.shape[1] != 2:

@@ -1,6 +1,6 @@
-"""What "auto" stands for: rules that follow the data and the network, and nothing else.
+"""The values of "auto": rules that depend on the data and the network alone.
 
-docs/defaults.md says how they were chosen, and on which data.
+docs/defaults.md says how the rules were chosen, and on which data.
 """
 
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from cnnkit.layers import BatchNorm
 from cnnkit.layers.composite import Resolved
 from cnnkit.schedules import Constant, OneCycle, Schedule, is_planned
 
-FEW = 64  # samples: fewer train as long as these
-BATCHES = ((200, 8), (600, 16))  # below so many samples of images, batches of so many
+FEW = 64  # fewer samples than these train as long as these
+BATCHES = ((200, 8), (600, 16))  # (samples, batch): below so many images, batches of so many
 BATCH = 32
-STREAM_BATCH = 32  # of partial_fit
-EPOCHS = {  # for 1,000 samples, how fast they grow for fewer, and the fewest
+STREAM_BATCH = 32  # batch size of partial_fit
+EPOCHS = {  # epochs for 1,000 samples, exponent of their growth for fewer, and the least
     "images": (12, 0.75, 10),
     "table": (30, 0.5, 4),
 }
-ITERATIONS = 200  # of L-BFGS
+ITERATIONS = 200  # iterations of L-BFGS
 RATES = (1e-4, 1e-2)  # least and most of learning_rate_init
-SGD_FACTOR = 5  # with batch norms its rates are larger than Adam's
-NORMALISED_FACTOR = 5  # where a batch norm follows a layer, a step may change more of it
-STREAM_FACTOR = 0.3  # a rate that never falls must be lower than the peak of one that does
-DECAYS = (0.01, 1.0)  # least and most of AdamW's
+SGD_FACTOR = 5  # with batch norms the rates of SGD are larger than those of Adam
+NORMALISED_FACTOR = 5  # a batch norm after a layer allows larger steps
+STREAM_FACTOR = 0.3  # a constant rate must be lower than the peak of a schedule
+DECAYS = (0.01, 1.0)  # least and most of AdamW's decay
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The hyper-parameters of one fit, none of them "auto" any more.
+    """The hyper-parameters of one fit, with numbers in the place of "auto".
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Settings:
     learning_rate_init, alpha : float
     schedule : Schedule
     full_batch : bool
-        Whether a step is over all samples, and the learning rate means nothing.
+        Whether a step uses all samples; the learning rate then has no meaning.
     """
 
     graph: Resolved
@@ -68,9 +68,9 @@ def settle(estimator, graph, count, *, part=False):
         What it sets stays as it is.
     graph : Resolved
     count : int
-        Samples that training uses.
+        Number of samples that training uses.
     part : bool, default=False
-        Whether it is `partial_fit` that trains, which does not know how many there will be.
+        Whether `partial_fit` trains, which does not know how many samples there will be.
     """
     table = graph.input_shape[:2] == (1, 1)
     rules = {
@@ -112,16 +112,16 @@ def is_auto(value):
 
 
 def batch_size(count, table=False):
-    """Return the samples of a batch: 8, 16 or 32, and hardly less in the last batch of an epoch.
+    """Return the samples of a batch: 8, 16 or 32, so that an epoch's last batch is hardly smaller.
 
-    A table's rows come 64 at a time however few they are.
+    A table has batches of 64 rows, however few rows there are.
     """
     size = FEW if table else next((size for most, size in BATCHES if count < most), BATCH)
     return ceil(count / ceil(count / size))
 
 
 def epochs(count, table=False):
-    """Return the epochs for so many samples: the more of them, the fewer."""
+    """Return the number of epochs for `count` samples: fewer epochs for more samples."""
     per_thousand, power, fewest = EPOCHS["table" if table else "images"]
     return max(fewest, round(per_thousand * (1000 / max(count, FEW)) ** power))
 
@@ -136,9 +136,9 @@ def rate(graph, solver, part=False):
     """Return `learning_rate_init`, from 1e-4 to 1e-2: as large as every layer of a graph bears.
 
     A step of Adam changes every weight by about the rate, and so the output of a layer by about
-    rate times fan-in: 1 / fan-in is the bound, and 5 / fan-in where a batch norm follows, which
-    takes away what is too much. With batch norms SGD's rate is 5 times as large; that of a stream,
-    which stays as it is, 0.3 times.
+    rate times fan-in. The bound of a layer is therefore 1 / fan-in, or 5 / fan-in if a batch norm
+    follows, which rescales the output. With batch norms the rate of SGD is 5 times as large. The
+    constant rate of a stream is 0.3 times as large.
     """
     normalised = {
         path for node in graph.nodes if isinstance(node.layer, BatchNorm) for path in node.inputs

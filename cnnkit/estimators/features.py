@@ -1,4 +1,4 @@
-"""CNNFeatures."""
+"""The transformer."""
 
 import warnings
 from math import prod
@@ -16,35 +16,34 @@ from cnnkit.network.prediction import check_outputs, inference_network, predict
 from cnnkit.validate.guesses import answering
 from cnnkit.validate.pickles import Checked
 
-FITTED = {"estimator_", "node_", "feature_shape_"}  # any of them in a pickle: all are needed
+FITTED = {"estimator_", "node_", "feature_shape_"}  # if a pickle has one of them, it must have all
 
 
 class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
-    """Features of images: what a layer of a trained network gives, as flat rows.
+    """Features of images: the output of a layer of a trained network, as flat rows.
 
     Parameters
     ----------
     estimator : CNNClassifier, CNNRegressor or FrozenEstimator of one, default=None
-        `fit` trains a clone of it, and warns where it is fitted; in
-        `sklearn.frozen.FrozenEstimator` it is already fitted, and used as it is. None
-        is ``CNNClassifier()``.
+        `fit` trains a clone of it, and warns if it is fitted. A fitted estimator in a
+        `sklearn.frozen.FrozenEstimator` is used as it is. None means ``CNNClassifier()``.
     node : str, default=None
-        Name of a layer, as `summary` shows it. None is the layer that the last one with weights
-        reads: the features that the head of the network sees.
+        Name of a layer, as `summary` shows it. None means the layer that is the input of the last
+        layer with weights: the features for the head of the network.
     random_state : int, RandomState instance or None, default=None
-        Given to the estimator that `fit` trains, unless None.
+        Set in the estimator that `fit` trains, unless None.
 
     Attributes
     ----------
     estimator_ : CNNClassifier or CNNRegressor
-        The fitted one.
+        The fitted estimator.
     node_ : str
     feature_shape_ : tuple
         Shape of the layer's output for one image: (H, W, C), or (units,).
     n_features_in_ : int
-        Numbers of one image.
+        Count of numbers in one image.
     feature_names_in_ : array of shape (n_features_in_,)
-        Where X was a data frame.
+        Names of the columns if X was a data frame.
 
     Examples
     --------
@@ -62,7 +61,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
     """
 
     _parameter_constraints = {  # noqa: RUF012
-        "estimator": "no_validation",  # `fit` says what it must be
+        "estimator": "no_validation",  # checked by `fit`
         "node": [None, str],
         "random_state": ["random_state"],
     }
@@ -117,7 +116,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         return self._adopt(inner, moment._find_node(found.network_), found)
 
     def _adopt(self, inner, node, moment=None):
-        """Become fitted: give what `node` of a fitted estimator gives, as it is at a moment."""
+        """Become fitted, with `node` of a fitted estimator, as it is at a `moment`."""
         moment = inner if moment is None else moment
         row = next(row for row in moment.summary().rows if row.name == node)
         learnt = {
@@ -155,7 +154,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         Parameters
         ----------
         input_features : array of str, default=None
-            Not used; if given, must be the names of X's columns.
+            Not used. If given, they must be the names of X's columns.
 
         Returns
         -------
@@ -207,5 +206,5 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         return tags
 
 
-# around what scikit-learn has put around it, which names the columns of its output
+# Wraps scikit-learn's wrapper, which names the columns of the output.
 CNNFeatures.transform = of_one_moment(CNNFeatures.transform)

@@ -1,18 +1,18 @@
-"""What X is where it is no array of images, in words of images."""
+"""Errors for X that is not an array of images: what it is, and what to do."""
 
 from contextlib import contextmanager
 from os import PathLike
 
 import numpy as np
 
-FAULTS = (TypeError, ValueError, RuntimeError)  # of scikit-learn, NumPy and tensors
+FAULTS = (TypeError, ValueError, RuntimeError)  # errors of scikit-learn, NumPy and tensors
 FOREIGN = (str, bytes, PathLike)
 READ = "read the files into an array (n, H, W, C) first, with Pillow, say"
 
 
 @contextmanager
 def explaining(X, owner, name="X"):
-    """Say what X is where it leads to an error and is of a kind that holds no images."""
+    """Return a context that explains errors if X is of a kind that holds no images."""
     try:
         yield
     except FAULTS as error:
@@ -23,7 +23,7 @@ def explaining(X, owner, name="X"):
 
 
 def kind_of(X):
-    """Return what X is and what to do about it; None where it may be an array of images."""
+    """Return a text on what X is and what to do, or None if it may be an array of images."""
     if isinstance(X, FOREIGN):
         return f"the text or path {str(X)[:80]!r}: {READ}"
     if hasattr(X, "__next__"):
@@ -33,7 +33,7 @@ def kind_of(X):
     if not isinstance(X, (list, tuple)) and not hasattr(X, "__array__"):
         one = hasattr(X, "__array_interface__") and not hasattr(X, "ndim")
         return "one image: put it in a list, [X]" if one else None
-    if getattr(getattr(X, "dtype", None), "kind", "O") not in "OSTU":  # objects and texts
+    if getattr(getattr(X, "dtype", None), "kind", "O") not in "OSTU":  # objects or texts
         return None
     return _kind_of_entries(X if isinstance(X, (list, tuple)) else np.asarray(X).ravel())
 
@@ -46,7 +46,7 @@ def _is_number(text):
 
 
 def _kind_of_entries(entries):
-    """Return the same for a list of what should be images."""
+    """Return the same text for a list, whose entries should be images."""
     first = next(iter(entries), None)
     if isinstance(first, FOREIGN) and not _is_number(first):
         return f"texts or paths such as {str(first)[:80]!r}: {READ}"

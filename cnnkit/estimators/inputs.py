@@ -1,4 +1,4 @@
-"""What an estimator is given, checked: images stay where they are, rows say which are used."""
+"""Checks of X, y and weights: images are not copied, indices of rows say which are used."""
 
 from math import prod
 
@@ -20,19 +20,20 @@ from cnnkit.estimators.warnings import warn_of_layout, warn_of_one_hot
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.validate.arrays import check_range, check_unmasked, real_dtype
 
-FAR = 100  # powers of two between 1 and the largest weight of a sample
+FAR = 100  # weights of samples more than 2**FAR away from 1 are rescaled
 
 
 def shape_of(X):
-    """Return the shape of X, without asking a foreign array type for more."""
+    """Return the shape of X; no other attribute of a foreign array type is used."""
     return tuple(X.shape if hasattr(X, "ndim") else np.asarray(X).shape)
 
 
 def check_training_data(estimator, X, y, fitted_shape=None):
-    """Return X, y, the shape of one image, and what X teaches; the shape must be `fitted_shape`.
+    """Return X, y, the shape of one image, and the attributes that follow from X.
 
-    The estimator stays as it is. Nobody else has the y, and X is a view of its own: what is checked
-    is what is used, whoever writes to y or gives X another shape meanwhile.
+    The shape must be `fitted_shape`, if given. The estimator is not changed. The y is a copy and X
+    a new view: what is checked is what is used, even if a thread writes to y or reshapes X
+    meanwhile.
     """
     estimator = snapshot(estimator)  # scikit-learn's checks set attributes
     owner = type(estimator).__name__
@@ -61,7 +62,7 @@ def check_training_data(estimator, X, y, fitted_shape=None):
 
 
 def check_images(estimator, X, dtype):
-    """Return X of the shape the estimator was fitted to, finite in the type of its network."""
+    """Return X, which must have the shape of training and be finite in the network's type."""
     owner = type(estimator).__name__
     check_unmasked(X, "X", owner)
     with explaining(X, owner):
@@ -86,16 +87,15 @@ class TrainingData:
     Attributes
     ----------
     X, y : arrays
-        As they were given.
+        The arguments of `fit`.
     shape : tuple
         (H, W, C) of one image.
     learnt : dict
-        What X teaches about the inputs and the targets about the outputs: attributes of the fitted
-        estimator.
+        Attributes of the fitted estimator that follow from X and y: about inputs and outputs.
     rows : array of indices or None
-        Samples to train on: those of positive weight that are not set aside; None for all.
+        Samples to train on: those of positive weight that are not for validation; None means all.
     targets, weights : arrays of shape (n, ...)
-        As a loss takes them; weights may be None.
+        In the form that the loss takes; weights may be None.
     """
 
     def __init__(self, estimator, X, y, sample_weight, *, again=False, classes=None, part=False):
@@ -120,21 +120,21 @@ class TrainingData:
 
     @property
     def count(self):
-        """How many samples training uses."""
+        """Number of samples that training uses."""
         return len(self.X) if self.rows is None else len(self.rows)
 
     @property
     def samples(self):
-        """What `Training.run` takes first: X, targets, rows and weights."""
+        """The first arguments of `Training.run`: X, targets, rows and weights."""
         return self.X, self.targets, self.rows, self.weights
 
     def _weigh(self, sample_weight, estimator):
-        """Fill `weights`, and leave out samples that weigh nothing."""
+        """Fill `weights`, and leave out samples of weight zero."""
         owner = type(estimator).__name__
         weights = np.array(_check_sample_weight(sample_weight, self.X, dtype=np.float64))
         if (weights < 0).any():
             raise ValueError(f"{owner}: sample_weight must not be negative, got {weights.min()}.")
-        if not weights.any():  # as scikit-learn says it from 1.9 on
+        if not weights.any():  # the message of scikit-learn from 1.9 on
             raise ValueError("Sample weights must contain at least one non-zero number.")
         if not weights.all():
             self.rows = np.flatnonzero(weights)
@@ -159,18 +159,18 @@ class TrainingData:
                 f"{type(estimator).__name__}: class_weight must leave a sample whose weight "
                 f"is not zero, got {estimator.class_weight!r}."
             )
-        if not self.weights.all():  # a class may weigh nothing
+        if not self.weights.all():  # a class may have weight zero
             self.rows = np.flatnonzero(self.weights)
 
     @property
     def validated(self):
-        """Whether there are samples for validation."""
+        """Whether samples are set aside for validation."""
         return self._held is not None
 
     def validation(self, estimator, X_val, y_val, rng):
-        """Return the arguments of a `Validation`, or None; take split samples from `rows`.
+        """Return the arguments of a `Validation`, or None; split samples are removed from `rows`.
 
-        Their targets are standardised with those of training.
+        The targets are standardised together with those of training.
         """
         self._held = self._hold(estimator, X_val, y_val, rng)
         return self._held
@@ -218,7 +218,7 @@ class TrainingData:
             check_range(targets, dtype, name, owner)
 
     def put_statistics(self, weights, standardize):
-        """Put what the samples teach about scales into the weights of a network; return it."""
+        """Put the statistics of the samples into the weights of a network, and return them."""
         found = Statistics(self.X, self.shape[-1], self.rows, self.weights)
         found.put(weights, standardize, self.X.dtype)
         if TARGETS in kept(weights):
@@ -226,7 +226,7 @@ class TrainingData:
         return found
 
     def standardise_targets(self, weights, owner):
-        """Bring all targets to the scale that the weights of a network hold."""
+        """Standardise all targets by the scale in the weights of a network."""
         if TARGETS not in kept(weights):
             return
         with overflow_allowed():
@@ -237,9 +237,9 @@ class TrainingData:
 
 
 def near_one(weights, name, estimator):
-    """Return weights, brought near 1 by a power of two where float32 could not compute with them.
+    """Return weights, scaled near to 1 by a power of two if float32 could not compute with them.
 
-    Only what they are to one another counts, but where `alpha` is divided by their sum.
+    Only the ratios of weights matter, except where `alpha` is divided by their sum.
     """
     largest = weights.max(initial=0)
     exponent = int(np.frexp(largest)[1])
@@ -255,7 +255,7 @@ def near_one(weights, name, estimator):
 
 
 def split(estimator, rows, targets, rng):
-    """Return rows to train on and rows for validation, classes in equal shares."""
+    """Return rows for training and rows for validation, with equal shares of the classes."""
     from sklearn.model_selection import train_test_split
 
     try:

@@ -1,4 +1,4 @@
-"""Labels as they are given: what NumPy would make others of is refused."""
+"""Checks of labels: labels that NumPy would change are refused."""
 
 from numbers import Integral, Real
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from cnnkit.validate.values import short
 
-MOST_BYTES = 1 << 30  # of an array of texts, each as wide as the longest
-MOST_SHOWN = 300  # letters of a message
+MOST_BYTES = 1 << 30  # in an array of texts, each as wide as the longest
+MOST_SHOWN = 300  # letters in a message
 
 
 def check_labels(y, name, owner):
     """Raise unless labels, in a list or as objects, are all numbers or all texts that NumPy keeps.
 
-    What is no vector of labels, and labels that are an array already, pass.
+    An array of another dtype, and anything that is not a vector of labels, is accepted here.
     """
     labels = _as_list(y)
     if labels is None:
@@ -34,17 +34,17 @@ def is_numeric(labels):
 
 
 def shown(labels):
-    """Return an array of labels as text for a message, cut where it is long."""
+    """Return an array of labels as text for a message; long text is cut."""
     text = str(labels)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _as_list(y):
-    """Return labels as a list of Python objects, None where they are no vector of such."""
+    """Return labels as a list of Python objects, or None if they are not a vector of objects."""
     labels = None
     if isinstance(y, (list, tuple)):
         labels = list(y)
-    elif isinstance(y, np.ndarray) or hasattr(y, "to_numpy"):  # of pandas
+    elif isinstance(y, np.ndarray) or hasattr(y, "to_numpy"):  # a series of pandas
         array = np.asarray(y)
         labels = array.tolist() if array.dtype.kind == "O" and array.ndim == 1 else None
     return None if labels is None or any(map(np.ndim, labels)) else labels
@@ -57,7 +57,7 @@ def _kind(label):
 
 
 def _check_kept(labels, name, owner):
-    """Raise where labels of one kind are not what NumPy keeps of them."""
+    """Raise if NumPy would change labels of one kind."""
     widest = max((len(label) for label in labels if isinstance(label, str)), default=0)
     if 4 * widest * len(labels) > MOST_BYTES:
         raise ValueError(
@@ -72,7 +72,7 @@ def _check_kept(labels, name, owner):
             f"got {short(min(labels))} to {short(max(labels))}."
         )
     for label, kept in zip(labels, array.tolist(), strict=True):
-        if label != kept and label == label:  # NaN has a message of scikit-learn's
+        if label != kept and label == label:  # scikit-learn has a message for NaN
             raise ValueError(
                 f"{owner}: {name} must be labels that one dtype of NumPy holds, got "
                 f"{short(label)}, which becomes {short(kept)}."

@@ -1,6 +1,6 @@
-"""What an estimator has learnt besides weights: as JSON and tensors, and back.
+"""Learned attributes of an estimator, besides the weights, as JSON and tensors.
 
-Attributes that follow from others are not kept but made again.
+Attributes that follow from others are not kept, but computed again.
 """
 
 from math import isfinite, prod
@@ -9,30 +9,30 @@ import numpy as np
 
 from cnnkit.validate.values import short
 
-PREFIX = "learned:"  # of names of tensors
+PREFIX = "learned:"  # start of names of tensors
 LABELS = ("classes_", "feature_names_in_")
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
-NUMBER = "best_validation_score_"  # which may be NaN, as JSON may not
+NUMBER = "best_validation_score_"  # may be NaN, which JSON does not allow
 FLAG = "multilabel_"
 NAMES = (*LABELS, *CURVES, NUMBER, FLAG)
-ENDS = ":ends"  # behind the name of a tensor of texts: of the one with the byte where each ends
-CODE = ("utf-8", "surrogatepass")  # of texts
-MOST = {  # numbers, or texts: in a file they take 8 bytes, as Python objects 32 to 64
+ENDS = ":ends"  # end of the name of a tensor with the byte positions where texts end
+CODE = ("utf-8", "surrogatepass")  # encoding of texts
+MOST = {  # most numbers or texts: 8 bytes each in a file, 32 to 64 as objects
     **dict.fromkeys(LABELS, 300_000),
     "loss_curve_": 1_000_000,
     **dict.fromkeys(("validation_loss_curve_", "validation_scores_"), 250_000),
     NUMBER: 1,
 }
-MOST_LETTERS = 6_000_000  # of all texts, and of an array of str, as wide as the longest of them
+MOST_LETTERS = 6_000_000  # in all texts, and in an array of str as wide as the longest
 FOLLOWING = ("input_shape_", "n_features_in_", "n_outputs_", "n_iter_", "loss_")
-FITTED = {"network_", *NAMES, *FOLLOWING}  # any of them: all are needed
-FITTED -= {"n_features_in_", "feature_names_in_"}  # scikit-learn's checks of X set these
+FITTED = {"network_", *NAMES, *FOLLOWING}  # if one is there, all must be
+FITTED -= {"n_features_in_", "feature_names_in_"}  # set by scikit-learn's checks of X
 
 
 def encode(estimator, tensors):
-    """Return learnt attributes as JSON; arrays, lists of floats and texts go to `tensors`.
+    """Return learned attributes as JSON; arrays, lists of floats and texts are put into `tensors`.
 
-    In the JSON their kind stands for them: "numbers", or "str" and "object" for texts.
+    The JSON has their kind in their place: "numbers", or "str" and "object" for texts.
     """
     found = {FLAG: getattr(estimator, FLAG, None)}
     for name in (*LABELS, *CURVES, NUMBER):
@@ -59,10 +59,10 @@ def encode(estimator, tensors):
 
 
 def decode(data, network, is_classifier, take):
-    """Return the attributes that `encode` was given, and those that follow; check all of them.
+    """Return the attributes from the result of `encode`, and those that follow; check all of them.
 
-    ``take(name, sizes)`` returns a tensor, whose size must be one of the range `sizes`. Anything
-    wrong is a ValueError.
+    ``take(name, sizes)`` returns a tensor, whose size must lie in the range `sizes`. Anything wrong
+    is a ValueError.
     """
     if data.keys() != set(NAMES):
         raise ValueError(f"load: learned must have {sorted(NAMES)}, got {short(sorted(data))}.")
@@ -83,7 +83,7 @@ def decode(data, network, is_classifier, take):
 
 
 def check(found, network, is_classifier):
-    """Raise a ValueError unless learnt attributes go with one another and with the network."""
+    """Raise a ValueError unless learned attributes fit one another and the network."""
     check_one_input(network)
     for name in CURVES:
         curve = found[name]
@@ -110,20 +110,20 @@ def check(found, network, is_classifier):
 
 
 def check_one_input(network):
-    """Raise a ValueError where a network has several inputs: no estimator trains one."""
+    """Raise a ValueError if a network has several inputs: estimators have one."""
     if isinstance(network.input_shape, dict):
         raise ValueError(f"network_ must have one input, got {list(network.input_shape)}.")
 
 
 def _following(network, loss_curve):
-    """Return the attributes that follow from a network and the losses it was trained with."""
+    """Return the attributes that follow from a network and its loss curve."""
     shape = network.input_shape
     values = shape, prod(shape), network.n_outputs, len(loss_curve), loss_curve[-1]
     return dict(zip(FOLLOWING, values, strict=True))
 
 
 def _labels(name, kind, take, count):
-    """Return an array of so many labels, or None."""
+    """Return an array of `count` labels, or None."""
     if kind is None:
         return None
     if kind == "numbers":
@@ -148,7 +148,7 @@ def _labels(name, kind, take, count):
 
 
 def _check_letters(name, kind, ends, owner):
-    """Raise if texts that end at these places are long, or as an array of str would be."""
+    """Raise if texts that end at `ends` are too long, together or as an array of str."""
     widest = int(np.diff(ends, prepend=0).max(initial=0))
     for size, what in ((int(ends[-1]), "in all"), (len(ends) * widest, "as dtype str")):
         if size > MOST_LETTERS and (what == "in all" or kind == "str"):
@@ -177,7 +177,7 @@ def _check_classes(found, n_outputs, is_classifier):
     if not isinstance(multilabel, bool):
         raise ValueError(f"{FLAG} must be true or false, got {short(multilabel)}.")
     sound = isinstance(classes, np.ndarray) and classes.shape == (n_outputs,)
-    # in order: labels are looked up by bisection
+    # classes must be sorted: labels are searched by bisection
     sound = sound and bool((classes[1:] > classes[:-1]).all())
     if sound and multilabel:
         sound = classes.dtype.kind in "iu" and (classes[0], classes[-1]) == (0, n_outputs - 1)

@@ -1,4 +1,4 @@
-"""Which learning rates a network can be trained with."""
+"""A test of learning rates: `lr_find`."""
 
 from typing import NamedTuple
 
@@ -12,21 +12,21 @@ from cnnkit.exceptions import DivergenceError
 from cnnkit.validate import shapes
 from cnnkit.validate.values import as_real
 
-HOPELESS = 4  # times the lowest loss: no larger rate will do better
-SMOOTHING = 0.9  # of the losses, an exponential moving average
+HOPELESS = 4  # training ends when the loss is so many times the lowest
+SMOOTHING = 0.9  # decay of the moving average of losses
 
 
 class RateRange(NamedTuple):
-    """What `lr_find` found.
+    """Result of `lr_find`.
 
     Attributes
     ----------
     learning_rates : array of shape (n_steps,)
         Rising by a constant factor.
     losses : array of shape (n_steps,)
-        Smoothed loss of the batches before the steps at those rates.
+        Smoothed losses of the batches, before the steps at those rates.
     suggestion : float
-        A tenth of the rate at which the loss is lowest: there it still falls.
+        A tenth of the rate at which the loss is lowest: at this rate the loss still falls.
     """
 
     learning_rates: np.ndarray
@@ -42,15 +42,15 @@ class RateRange(NamedTuple):
 
 
 def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=None):
-    """Train for some steps at ever larger learning rates, and see where the loss falls.
+    """Train for some steps at rising learning rates, and record the losses.
 
-    Smith (2017), "Cyclical learning rates for training neural networks", section 3.3. Ends before
-    `high` once the loss is beyond hope.
+    Smith (2017), "Cyclical learning rates for training neural networks", section 3.3. The
+    steps end before `high` if the loss becomes 4 times its lowest.
 
     Parameters
     ----------
     estimator : CNNClassifier or CNNRegressor
-        Stays as it is; not with solver="lbfgs".
+        It is not changed. Its solver must not be "lbfgs".
     X, y, sample_weight :
         As for its `fit`.
     low, high : float, default=1e-5, 1.0
@@ -111,7 +111,7 @@ def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=Non
 
 
 def batches(rows, size, rng):
-    """Yield rows of one batch after another, epoch after epoch."""
+    """Yield the rows of one batch after another, over as many epochs as needed."""
     while True:
         order = rows if rng is None else rows[rng.permutation(len(rows))]
         for start in range(0, len(rows), size):

@@ -35,8 +35,8 @@ class NamedLayers:
     def set_params(self, **params):
         """Set hyper-parameters by the names of `get_params`.
 
-        As in a Pipeline, `layers` comes first, then whole layers, then what is theirs. The list of
-        layers is replaced by a changed copy: other estimators may hold it too.
+        As in a Pipeline, `layers` is set first, then whole layers, then the hyper-parameters of
+        layers. The list of layers is replaced by a changed copy: other estimators may have it too.
 
         Returns
         -------

@@ -23,7 +23,7 @@ class InstanceWithMethods(HasMethods):
 
 
 class Reals(Interval):
-    """A constraint on hyper-parameters: a number in a range whose float is in it, too."""
+    """A constraint on hyper-parameters: a number that lies in a range, also as a float."""
 
     def __init__(self, left, right, *, closed):
         super().__init__(Real, left, right, closed=closed)
@@ -71,10 +71,10 @@ def extends(base):
         shared = inspect.signature(base.__init__).parameters
         own_last = [
             entry for entry in own.values() if entry.kind is entry.KEYWORD_ONLY
-        ]  # after those of the base
+        ]  # after the parameters of the base
         cls.__init__.__signature__ = inspect.Signature([*shared.values(), *own_last])
-        if cls.__doc__ is not None:  # None under -OO
-            # without their indentation, which Python itself takes away from 3.13 on
+        if cls.__doc__ is not None:  # is None with python -OO
+            # indentation is removed, as Python itself does from 3.13 on
             text, whole = inspect.cleandoc(base.__doc__), inspect.cleandoc(cls.__doc__)
             for title in ("Parameters", "Attributes"):
                 section = text.partition(f"{title}\n{'-' * len(title)}\n")[2].partition("\n\n")[0]

@@ -1,4 +1,4 @@
-"""CNNRegressor."""
+"""The regressor."""
 
 import numpy as np
 from sklearn.base import RegressorMixin, clone
@@ -21,8 +21,8 @@ from cnnkit.network.prediction import check_outputs
 class CNNRegressor(RegressorMixin, BaseCNN):
     """Convolutional network regressor: one number or several for every image.
 
-    The words for hyper-parameters are those of scikit-learn's MLPRegressor and
-    GradientBoostingRegressor. Targets may be of any scale.
+    Hyper-parameters have the names of scikit-learn's MLPRegressor and GradientBoostingRegressor.
+    Targets may have any scale.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     huber_delta : float, default=1.0
         For "huber" only, in units of y.
     standardize_targets : bool, default=True
-        Train on ``(y - mean) / deviation`` of every target, and predict in units of y, where the
-        network ends in a layer without an activation, whose outputs may be any number. Losses
-        and their curves are of standardised targets.
+        Train on ``(y - mean) / deviation`` of every target, and predict in units of y. This is done
+        only if the network ends in a layer without an activation, whose outputs may be any number.
+        Losses and their curves are those of standardised targets.
 
     Attributes
     ----------
     n_outputs_ : int
-        Targets.
+        Number of targets.
     {attributes}
 
     Examples
@@ -85,8 +85,8 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch over the samples given, starting from the weights there are.
 
-        What ends training early (`early_stopping`, `tol`, `max_time`) and callbacks are for `fit`.
-        Where an error or Ctrl-C ends it, the estimator is as before the call.
+        Early ends of training (`early_stopping`, `tol`, `max_time`) and callbacks are for `fit`
+        only. If an error or Ctrl-C ends the call, the estimator is as it was before.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Whether a fit goes on from a checkpoint, and whether it is the same fit."""
+"""Resuming a fit from a checkpoint, which must be of the same fit."""
 
 import re
 import zlib
@@ -11,22 +11,22 @@ from cnnkit.callbacks import Checkpoint
 from cnnkit.estimators.defaults import is_auto
 from cnnkit.training.checkpoints import check_length
 
-FREE = {  # what may differ; `describe_start` says what initial_weights and warm_start come to
+FREE = {  # may differ; `describe_start` covers initial_weights and warm_start
     *("initial_weights", "max_time", "n_iter_no_change", "random_state"),
     *("test_time_augmentation", "verbose", "warm_start"),
 }
 VALIDATED = ("validation_loss", "validation_score")
-MANY = 1000  # parts of one hyper-parameter: of more, only a sum is kept
-BLOCK = 64 << 20  # bytes of samples that are summed at once
+MANY = 1000  # if a hyper-parameter has more parts, only a checksum is kept
+BLOCK = 64 << 20  # bytes of samples that are added to a checksum at once
 
 
 def state_to_resume(estimator, again, validated):
-    """Return the `State` that the estimator's next fit goes on from, None where it begins anew.
+    """Return the `State` from which the estimator's next fit goes on, or None if it begins anew.
 
-    A fit that starts `again` from what was learnt goes on from a fit with that start alone. Where
-    the file is of another, most often of the one that ended in what was learnt, it begins anew.
+    A fit that starts `again` from learned weights goes on only from a fit with the same start. If
+    the file is of another fit, as a rule of the one that gave those weights, the fit begins anew.
 
-    Raises where a Checkpoint cannot be one of this fit, in which epochs are `validated` or not.
+    An error is raised if a Checkpoint cannot be of this fit, whose epochs are `validated` or not.
     """
     callbacks = getattr(estimator, "_skl_callbacks", [])
     found = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
@@ -57,18 +57,18 @@ def state_to_resume(estimator, again, validated):
 
 
 def describe(estimator, seed, start, data, validation):
-    """Return what must be the same where a fit goes on.
+    """Return a description of a fit, which must be the same for a fit that goes on.
 
-    That is the class, hyper-parameters with all they consist of, and sums of weights and data. How
-    long to train may differ, unless a schedule spreads over it.
+    It has the class, the hyper-parameters with all their parts, and checksums of weights and data.
+    The number of epochs may differ, unless a schedule depends on it.
 
     Parameters
     ----------
     estimator : estimator
     seed : int
-        What `random_state` gave.
+        Seed drawn from `random_state`.
     start : str
-        What `describe_start` gave.
+        Result of `describe_start`.
     data : TrainingData
     validation : dict or None
         The arguments of a `Validation`.
@@ -93,7 +93,7 @@ def describe(estimator, seed, start, data, validation):
 
 
 def describe_start(weights, curve):
-    """Return a text that tells apart what fits start from: weights, and losses before."""
+    """Return a text that identifies the start of a fit: its weights, and losses before."""
     found = zlib.crc32(np.array(curve, np.float64))
     for path, array in weights.items():
         found = _sum(array, zlib.crc32(f"{path} {array.shape}".encode(), found))
@@ -101,7 +101,7 @@ def describe_start(weights, curve):
 
 
 def go_on(state, run, watch, fit):
-    """Bring a run to a state, which must be of the fit described by `fit` and sound."""
+    """Bring a run to a state, which must be valid and of the fit that `fit` describes."""
     _check_same(state.fit, fit)
     state.apply(run, watch)
     for weights in (run.network.weights, run.weights):
@@ -110,7 +110,7 @@ def go_on(state, run, watch, fit):
 
 
 def _check_same(found, wanted):
-    """Raise unless the fit in a checkpoint, as described, is this one; name what differs."""
+    """Raise an error that names the differences, unless two descriptions of fits are equal."""
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing or found.keys() != wanted.keys():
         name = differing[0] if differing else sorted(found.keys() - wanted.keys())[0]
@@ -123,7 +123,7 @@ def _check_same(found, wanted):
 
 
 def _parts(value, name):
-    """Return texts by name, the same in another process, for a hyper-parameter and its parts."""
+    """Return texts by name, equal in all processes, for a hyper-parameter and its parts."""
     if isinstance(value, Mapping):
         text, parts = f"{len(value)} entries", {f"[{_text(k)}]": v for k, v in value.items()}
     elif isinstance(value, (list, tuple)):
@@ -142,7 +142,7 @@ def _parts(value, name):
 
 
 def _text(value):
-    """Return a text for what has no parts."""
+    """Return a text for a value without parts."""
     if isinstance(value, (bool, np.bool_)):
         return str(value)
     if isinstance(value, Integral):
@@ -153,7 +153,7 @@ def _text(value):
         return f"{type(value).__name__} of {sorted(map(_text, value))}"
     if isinstance(value, np.ndarray) and value.dtype != object:
         return f"{value.dtype} {value.shape}, sum {_sum(np.atleast_1d(value)):08x}"
-    return re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))  # addresses are of this process
+    return re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))  # addresses differ between processes
 
 
 def _kind(value):
@@ -161,7 +161,7 @@ def _kind(value):
 
 
 def _sum(array, found=0):
-    """Return a checksum of the numbers of an array, in order, after that of others."""
+    """Return a checksum of the numbers of an array, in order, continued from `found`."""
     rows = max(1, BLOCK // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         found = zlib.crc32(np.ascontiguousarray(array[start : start + rows]), found)

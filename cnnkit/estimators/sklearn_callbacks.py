@@ -1,6 +1,7 @@
-"""The one place that knows `sklearn.callback`, which scikit-learn has from 1.9 on.
+"""Support for `sklearn.callback`, which scikit-learn has from 1.9 on.
 
-It is imported only when an estimator with callbacks trains: it brings rich where that is installed.
+`sklearn.callback` is imported only when an estimator with callbacks trains, since it imports rich
+if that is installed.
 """
 
 from functools import partial
@@ -12,17 +13,18 @@ HOOKS = ("setup", "on_fit_task_begin", "on_fit_task_end", "teardown")
 
 
 class CallbackSupport:
-    """Mixin: what `sklearn.callback.CallbackSupportMixin` is, for every scikit-learn."""
+    """Mixin: `sklearn.callback.CallbackSupportMixin` for all versions of scikit-learn."""
 
     @all_at_once
     def set_callbacks(self, *callbacks):
-        """Set what listens to `fit`: of `cnnkit.callbacks`, or from 1.9 on `sklearn.callback`.
+        """Set the callbacks that listen to `fit`.
 
         Parameters
         ----------
         *callbacks : Callback or sklearn.callback.FitCallback
-            None at all takes away those there are. They are no hyper-parameters: `clone` hands
-            them on by reference, from scikit-learn 1.9 on.
+            Without arguments, all callbacks are removed. The classes of `sklearn.callback` exist
+            from scikit-learn 1.9 on. Callbacks are not hyper-parameters: from scikit-learn 1.9 on,
+            `clone` passes them on by reference.
 
         Returns
         -------
@@ -48,16 +50,16 @@ def train(estimator, run, watch, *, display, epochs, given, fitted):
     ----------
     estimator : estimator
     run : callable
-        Trains.
+        Function that trains.
     watch : Watch
     display : list of Callback
-        What `verbose` asks for.
+        Callbacks for `verbose`.
     epochs : int
-        Most there can be.
+        Largest number of epochs.
     given : dict
         X, y and metadata of `fit`.
     fitted : callable
-        Returns the attributes that would make a copy of the estimator fitted now.
+        Returns the attributes with which a copy of the estimator would be fitted now.
     """
     callbacks = getattr(estimator, "_skl_callbacks", [])
     ours = display + [callback for callback in callbacks if isinstance(callback, Callback)]
@@ -85,7 +87,7 @@ def train(estimator, run, watch, *, display, epochs, given, fitted):
 
 
 def run_alone(estimator, run, callbacks):
-    """Train under callbacks where scikit-learn has no contexts for them."""
+    """Train under callbacks with a scikit-learn that has no contexts for them."""
     begun = []
     try:
         for callback in callbacks:

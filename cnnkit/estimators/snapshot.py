@@ -1,19 +1,19 @@
-"""One moment of an estimator, which other threads may train or change while it answers."""
+"""Snapshots of an estimator, which other threads may train or change during a call."""
 
 import os
 from contextlib import contextmanager
 from functools import wraps
 from threading import RLock
 
-CHANGING = RLock()  # held while attributes take the place of those there are
-if hasattr(os, "register_at_fork"):  # whoever holds it in the parent does not live in the child
+CHANGING = RLock()  # held while attributes are replaced
+if hasattr(os, "register_at_fork"):  # its holder in the parent does not exist in the child
     os.register_at_fork(after_in_child=CHANGING._at_fork_reinit)
 
 
 def snapshot(estimator):
     """Return an estimator of the same class with the attributes that it has now.
 
-    They are read at once; what they refer to is not copied.
+    The attributes are read at once; the objects in them are not copied.
     """
     found = object.__new__(type(estimator))
     found.__dict__ = vars(estimator).copy()
@@ -23,7 +23,7 @@ def snapshot(estimator):
 def set_learned(estimator, learnt):
     """Put `learnt` in the place of what an estimator had learnt, all at once.
 
-    Whoever looks at it meanwhile, a signal's handler or another thread, finds it before or after.
+    A signal handler or another thread sees the state before or after, never a mixture.
     """
     with CHANGING:
         kept = vars(estimator).copy()
@@ -34,10 +34,10 @@ def set_learned(estimator, learnt):
 
 @contextmanager
 def training_of(estimator, moment):
-    """Give this thread alone what `partial_fit` goes on with from a moment of an estimator.
+    """Return a context in which this thread alone has the training run of `partial_fit`.
 
-    That is None where there is none, or where another thread has it. An error gives it back, unless
-    the estimator has learnt something else since.
+    The run is None if `moment` has none, or if another thread has it. After an error it is given
+    back, unless the estimator has learned something else since.
     """
     with CHANGING:
         found = moment._training
@@ -55,7 +55,7 @@ def training_of(estimator, moment):
 
 
 def of_one_moment(method):
-    """Return a method that answers from a `snapshot`: all that it reads is of one model."""
+    """Return a method that works on a `snapshot`: all attributes it reads are of one model."""
 
     @wraps(method)
     def answer(self, *args, **kwargs):
@@ -65,7 +65,7 @@ def of_one_moment(method):
 
 
 def all_at_once(method):
-    """Return a method that changes attributes, all of them or, where it raises, none."""
+    """Return a method that changes all attributes at once, or none if it raises."""
 
     @wraps(method)
     def change(self, *args, **kwargs):
@@ -88,5 +88,5 @@ class OfOneMoment:
 
     @all_at_once
     def set_params(self, **params):
-        """Set hyper-parameters by the names of `get_params`: all of them or, in an error, none."""
+        """Set hyper-parameters by the names of `get_params`: all, or none if one is wrong."""
         return super().set_params(**params)

@@ -1,6 +1,6 @@
-"""Warnings of what would go wrong in silence: data in another layout, training that does nothing.
+"""Warnings of silent mistakes: data in another layout, training without progress.
 
-Every warning names what to do, and is given once a call of `fit`.
+Every warning says what to do, and is given once in a call of `fit`.
 """
 
 import warnings
@@ -11,19 +11,19 @@ from sklearn.exceptions import ConvergenceWarning
 
 from cnnkit.layers import BatchNorm, Sigmoid, Softmax
 
-SMALLEST_SIDE = 8  # of images that flat rows are taken for
-NARROW = 16  # values at a time of a signal, at most
-LONG = 4  # times as long as wide: rather a signal than an image
-MOST_CHANNELS = 4  # of images whose channels may come first
-DARK = 32  # uint8 images whose brightest pixel is below use an eighth of their range
+SMALLEST_SIDE = 8  # flat rows may be images with sides of at least so many pixels
+NARROW = 16  # most values of a signal at one time
+LONG = 4  # an array so many times as long as wide is rather a signal than an image
+MOST_CHANNELS = 4  # most channels of images whose channels may come first
+DARK = 32  # uint8 images with all pixels below this use an eighth of their range
 BLANK = 0.1  # share of images without any contrast
-STILL = 1e-3  # of the first loss: less is no change
+STILL = 1e-3  # a change below this part of the first loss is none
 STILL_EPOCHS = 5
-FEW_PIXELS = 8  # of a channel in a batch, to take a mean and deviation of
+FEW_PIXELS = 8  # least pixels of a channel in a batch for a mean and a deviation
 
 
 def warn_of_layout(X, image_shape, owner):
-    """Warn where X looks like images or signals in another layout than it is taken for."""
+    """Warn if X looks like images or signals in another layout than assumed."""
     if image_shape is not None:
         return
     said = _say_of_layout(X.shape)
@@ -62,7 +62,7 @@ def _say_of_rows(length):
 
 
 def warn_of_one_hot(y, owner):
-    """Warn where an indicator has one label in every row: a class written as one of several."""
+    """Warn if an indicator has one label in every row: it may be one-hot classes."""
     if y.ndim == 2 and y.shape[1] > 1 and len(y) > y.shape[1] and (y.sum(axis=1) == 1).all():
         _warn(
             f"{owner}: y has one label in every row, and is taken for a multilabel indicator: one "
@@ -72,7 +72,7 @@ def warn_of_one_hot(y, owner):
 
 
 def warn_of_data(found, dtype, standardize, owner):
-    """Warn of what the `Statistics` of a training set say: nothing to see, or hardly anything."""
+    """Warn if the `Statistics` of a training set show images without contrast."""
     if found.constant.all():
         _warn(
             f"{owner}: X is constant in every channel, from {found.low:.4g} to {found.high:.4g}: "
@@ -110,7 +110,7 @@ def warn_of_small_batches(network, owner):
 
 
 def warn_of_no_progress(estimator, losses):
-    """Warn where the loss has not moved in several epochs."""
+    """Warn if the loss has not changed in several epochs."""
     change = max(losses, default=0.0) - min(losses, default=0.0)
     if len(losses) >= STILL_EPOCHS and losses[0] > STILL and change <= STILL * losses[0]:
         _warn(
@@ -136,12 +136,12 @@ def last_layer(graph):
 
 
 def gives_any_number(graph):
-    """Say whether a graph does not end in an activation that some numbers do not come out of."""
+    """Say whether the outputs of a graph can be any number, as no activation bounds them."""
     return not last_layer(graph).bounds_output
 
 
 def refuse_probabilities(graph, owner):
-    """Raise where a classifier's graph ends in probabilities, which its loss makes of logits."""
+    """Raise if a classifier's graph ends in probabilities: its loss needs logits."""
     found = last_layer(graph)
     if isinstance(found, (Softmax, Sigmoid)):
         raise ValueError(

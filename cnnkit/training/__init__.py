@@ -1,1 +1,1 @@
-"""The loop over epochs and batches, and all that it needs."""
+"""Training: the loop over epochs and batches, optimizers, stopping and checkpoints."""

@@ -1,8 +1,8 @@
-"""Training as it is at the end of an epoch, in a file: a run that goes on from it ends the same.
+"""The state of training at the end of an epoch, in a file from which a run can go on.
 
-Kept is what cannot be had again: the vectors that steps change, where random numbers are drawn
-from, and the figures of all epochs. The rest follows: whoever counts or compares epochs (patience,
-schedules, callbacks) is told of those there were.
+The run ends with the same bits as without interruption. The file has the vectors that steps change,
+the states of the random generators, and the figures of all epochs. All else follows from these: the
+objects that count or compare epochs (patience, schedules, callbacks) are told the figures.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -17,38 +17,38 @@ from cnnkit.validate.arrays import extremes, fill
 from cnnkit.validate.values import short
 
 FORMAT = "cnnkit checkpoint 1"
-WEIGHT = "weight:"  # before the path of what prediction would use
-VECTOR = "vector:"  # before the name of what steps change
-FINITE = (VECTOR + "weights", VECTOR + "average", "best", "before")  # for moments see the optimizer
+WEIGHT = "weight:"  # before the path of a weight for prediction
+VECTOR = "vector:"  # before the name of a vector that steps change
+FINITE = (VECTOR + "weights", VECTOR + "average", "best", "before")  # moments: see Optimizer
 PARTS = ("fit", "seed", "steps", "validated", "generators")
 FIGURES = [field.name for field in fields(Epoch) if field.name not in Epoch.LIVE]
 VALIDATED = ("validation_loss", "validation_score")
-MOST = {"before": 500_000, "epochs": 100_000}  # in a file they are small, as Python objects not
+MOST = {"before": 500_000, "epochs": 100_000}  # small in a file, large as objects
 
 
 @dataclass
 class State:
-    """All that a fit consists of between two epochs.
+    """The state of a fit between two epochs.
 
     Attributes
     ----------
     fit : dict
-        Which fit it is: see `cnnkit.estimators.resume.describe`.
+        Description of the fit: see `cnnkit.estimators.resume.describe`.
     seed : int
-        What all its random numbers started from.
+        Seed of all its random generators.
     steps : int
-        Taken by the optimizer.
+        Steps taken by the optimizer.
     before : list of float
-        Loss curve of the fits that this one went on from.
+        Loss curve of the fits before, from which this one went on.
     epochs : list of Epoch
     generators : dict of dict
-        State of everything that draws, by name.
+        States of the random generators, by name.
     vectors : dict of arrays
-        What steps change, by name.
+        Vectors that steps change, by name.
     best : array or None
-        Weights that did best on validation samples.
+        Weights with the best score on validation samples.
     weights : dict of arrays
-        What prediction would use, by path.
+        Weights for prediction, by path.
     """
 
     fit: dict
@@ -63,7 +63,7 @@ class State:
 
     @classmethod
     def of(cls, run, watch, fit=None, seed=0):
-        """Return the state of a `Training` and its `Watch`; its arrays change as they do."""
+        """Return the state of a `Training` and its `Watch`, with the same arrays, not copies."""
         return cls(
             fit=fit,
             seed=seed,
@@ -77,7 +77,7 @@ class State:
         )
 
     def apply(self, run, watch):
-        """Bring a `Training` and its `Watch`, both new and of the same fit, to this state."""
+        """Bring a new `Training` and its new `Watch`, of the same fit, to this state."""
         vectors, generators = run.arrays(), run.generators()
         wanted = {name: (array.shape, array.dtype) for name, array in vectors.items()}
         found = {name: (array.shape, array.dtype) for name, array in self.vectors.items()}
@@ -103,7 +103,7 @@ class State:
         watch.resume(self.epochs, self.best)
 
     def copy(self):
-        """Return the same state, its vectors in memory of their own."""
+        """Return a copy of the state, which shares no vectors."""
         vectors = {name: np.empty_like(array) for name, array in self.vectors.items()}
         for name, array in self.vectors.items():
             fill(vectors[name], array)
@@ -111,14 +111,14 @@ class State:
 
 
 def check_length(max_iter, before):
-    """Raise a ValueError unless a file can hold so many epochs, after so many of other fits."""
+    """Raise a ValueError if there are too many epochs for a file, or too many `before`."""
     for name, count, most in (("max_iter", max_iter, "epochs"), ("loss_curve_", before, "before")):
         if count > MOST[most]:
             raise ValueError(f"Checkpoint: {name} must be at most {MOST[most]}, got {count}.")
 
 
 def write(path, state):
-    """Put a state in a file: the old file or the new one is there, whole."""
+    """Write a state to a file, which is replaced whole or not at all."""
     arrays = {WEIGHT + name: array for name, array in state.weights.items()}
     arrays |= {VECTOR + name: array for name, array in state.vectors.items()}
     if state.best is not None:
@@ -133,7 +133,7 @@ def write(path, state):
 
 
 def read(path):
-    """Return the state in a file; what is wrong with it is a ModelFormatError."""
+    """Return the state in a file; anything wrong with it is a ModelFormatError."""
     with tensors.reading(path, FORMAT, PARTS, "Checkpoint") as (data, file):
         for name, most in MOST.items():
             shape = file.shapes.get(name, ())
@@ -174,7 +174,7 @@ def read(path):
 
 
 def read_weights(path):
-    """Return the weights in a file alone, as a dict of arrays by path."""
+    """Return only the weights in a file, as a dict of arrays by path."""
     with tensors.reading(path, FORMAT, PARTS, "Checkpoint") as (_, file):
         found = {name: file.read(name) for name in file.names if name.startswith(WEIGHT)}
         for name, array in found.items():
@@ -183,7 +183,7 @@ def read_weights(path):
 
 
 def _epoch(figures, validated):
-    """Return an epoch of its figures."""
+    """Return an epoch from its figures."""
     found = dict(zip(FIGURES, figures, strict=True))
     if isnan(found["learning_rate"]):  # L-BFGS has none
         found["learning_rate"] = None
@@ -193,12 +193,12 @@ def _epoch(figures, validated):
 
 
 def _starting(arrays, prefix):
-    """Return the arrays whose names start with a prefix, without it."""
+    """Return the arrays whose names start with a prefix, by the rest of the name."""
     return {k.removeprefix(prefix): array for k, array in arrays.items() if k.startswith(prefix)}
 
 
 def _check_generator(state):
-    """Raise if there is a number below zero: NumPy before 2.0 takes those, as others."""
+    """Raise if a number is below zero: NumPy before 2.0 would accept it as another number."""
     for value in state.values():
         if isinstance(value, dict):
             _check_generator(value)

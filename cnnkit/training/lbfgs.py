@@ -1,4 +1,4 @@
-"""Training by L-BFGS: for small data, exact and without a learning rate."""
+"""Training by L-BFGS, for small data: it needs no learning rate and ends in a minimum."""
 
 from functools import partial
 
@@ -9,27 +9,27 @@ from cnnkit.exceptions import DivergenceError, overflow_allowed
 from cnnkit.network.prediction import gives_finite
 from cnnkit.training.stopping import Watch
 
-MAX_EVALUATIONS = 15_000  # of the loss, as in MLPClassifier
-VECTORS = 30  # of float64, as long as the weights: what SciPy keeps of ten iterations, and ours
+MAX_EVALUATIONS = 15_000  # evaluations of the loss, as in MLPClassifier
+VECTORS = 30  # float64, as long as the weights: ten iterations in SciPy, and ours
 
 
 class BatchTraining:
-    """A network on its way, over all samples at once (Liu & Nocedal, 1989).
+    """Training of a network over all samples at once, by L-BFGS (Liu & Nocedal, 1989).
 
-    The loss and its gradient add up in batches, always in the same order, in float64.
+    The loss and its gradient are summed over batches, always in the same order, in float64.
 
     Parameters
     ----------
     network : Network
-        Made with ``training=True``, without a layer that draws random numbers.
+        A network with ``training=True``, without layers that draw random numbers.
     loss : Loss
     alpha : float
         L2 regularisation ``alpha / 2 * ||w||^2``, divided by the sum of the samples' weights.
     tol : float
         Largest component of the gradient at which training ends.
     rng : numpy.random.Generator, default=None
-        Draws the one order in which samples make up batches: it matters to batch norms, where
-        samples are sorted. None keeps the order they have.
+        Draws the order of the samples, once: batch norms need mixed batches, and samples may be
+        sorted. None keeps their order.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class BatchTraining:
         Mean loss after every iteration so far, without the regularisation.
     """
 
-    steps = 0  # none that could be gone on from: each hangs on all before it
+    steps = 0  # a run cannot go on from an iteration, which depends on all before
 
     def __init__(self, network, loss, alpha, tol, rng=None):
         self.network = network
@@ -50,7 +50,7 @@ class BatchTraining:
 
     @property
     def weights(self):
-        """What prediction uses."""
+        """The weights for prediction."""
         return self.network.weights
 
     def arrays(self):
@@ -58,16 +58,16 @@ class BatchTraining:
         return {"weights": self.network.weights.flat}
 
     def renew_statistics(self, X, rows=None):
-        """Take the running statistics of batch norms anew: see `Training.renew_statistics`."""
+        """Compute the running statistics of batch norms anew: see `Training.renew_statistics`."""
         self.network.run_anew(X, self._rows)
 
     def sound(self, X, rows=None):
-        """Say whether what training leaves predicts finite numbers for the training set."""
+        """Say whether the final weights predict finite numbers for the training set."""
         self.renew_statistics(X)
         return gives_finite(self.network, self.weights, X, self._rows)
 
     def generators(self):
-        """Return nothing: nothing is drawn."""
+        """Return an empty dict: L-BFGS needs no random numbers."""
         return {}
 
     def run(self, X, targets, rows=None, weights=None, *, epochs, watch=None):
@@ -94,7 +94,7 @@ class BatchTraining:
                 raise StopIteration
 
         try:
-            with one_blas_thread():  # its sums must not depend on the number of threads
+            with one_blas_thread():  # sums of BLAS must not depend on the number of threads
                 found = minimize(
                     objective,
                     trained.astype(np.float64),
@@ -108,7 +108,7 @@ class BatchTraining:
                 raise
         else:
             trained[:] = found.x
-            if len(self.loss_curve) == before:  # nothing to improve on
+            if len(self.loss_curve) == before:  # no iteration improved the loss
                 self.loss_curve.append(objective.data_loss(found))
         watch.finish(sound)
 
@@ -149,7 +149,7 @@ class Objective:
         return value + self._penalty(w), gradient
 
     def data_loss(self, result):
-        """Return the loss without the regularisation, for a result of scipy's."""
+        """Return the loss without the regularisation, for a result of SciPy's optimizer."""
         return float(result.fun) - self._penalty(result.x)
 
     def _penalty(self, w):

@@ -14,21 +14,21 @@ from cnnkit.validate.arrays import fill, pieces
 
 
 class Training:
-    """A network on its way: weights, optimizer and curve, epoch after epoch.
+    """Training of a network, epoch after epoch: weights, optimizer and loss curve.
 
     Parameters
     ----------
     network : Network
-        Made with ``training=True``; its capacity is the batch size.
+        A network with ``training=True``; its capacity is the batch size.
     loss : Loss
     optimizer : Optimizer
     rng : numpy.random.Generator or None
-        Draws the order of the samples of every epoch; None keeps the order they have.
+        Draws the order of the samples in every epoch; None keeps their order.
     rates : object, default=None
-        What a schedule's `bind` returns: ``rate(step)`` gives the learning rate of every step.
+        Result of a schedule's `bind`: ``rate(step)`` is the learning rate of a step.
     augment : Augmenter, default=None
     clip_norm : float, default=None
-        Longest that the gradient of the loss may be.
+        Largest norm of the gradient of the loss.
     ema_decay : float, default=None
         Predict with an average of the weights: see `Average`.
 
@@ -62,12 +62,12 @@ class Training:
 
     @property
     def weights(self):
-        """What prediction uses."""
+        """The weights for prediction."""
         return self.network.weights if self.average is None else self.average.weights
 
     @property
     def steps(self):
-        """How many were taken."""
+        """Number of steps taken."""
         return self.optimizer.steps
 
     def run(self, X, targets, rows=None, weights=None, *, epochs, watch=None):
@@ -79,10 +79,11 @@ class Training:
             Images in any real dtype; see `Network.load`.
         targets : array of shape (n, ...)
         rows : array of indices, default=None
-            Which samples to train on; all, when None.
+            Samples to train on; None means all.
         weights : array of shape (n,), default=None
-            Of the samples. A batch's loss is divided by the samples of the batch times the mean
-            weight of all, so that a step is an unbiased guess at that over all samples.
+            Weights of the samples. The loss of a batch is divided by its number of samples times
+            the mean weight of all samples, so that a step is an unbiased estimate of the step over
+            all samples.
         epochs : int
         watch : Watch, default=None
         """
@@ -92,7 +93,7 @@ class Training:
         if weights is not None:
             unit = float(np.mean(weights if rows is None else weights[rows]))
         sound = partial(self.sound, X, rows)
-        stop = watch.tired  # before a checkpoint already
+        stop = watch.tired  # patience may have ended before a checkpoint
         while not stop and len(watch.epochs) < epochs:
             watch.begin()
             try:
@@ -107,11 +108,11 @@ class Training:
         watch.finish(sound)
 
     def renew_statistics(self, X, rows=None):
-        """Take the running statistics of batch norms anew, for the weights to predict with.
+        """Compute the running statistics of batch norms anew, for the weights of prediction.
 
-        What runs lags behind the weights, and is not of averaged weights at all.
-        Every statistic becomes the mean over batches of the training set, without augmentation,
-        at most a hundred of them.
+        Running statistics lag behind the weights, and never belong to averaged weights. Every
+        statistic becomes the mean over at most a hundred batches of the training set, without
+        augmentation.
         """
         network, weights = self.network, self.weights
         count = len(X) if rows is None else len(rows)
@@ -124,15 +125,15 @@ class Training:
         weights.flat[trained:] = network.weights.flat[trained:]
 
     def sound(self, X, rows=None):
-        """Say whether what training leaves predicts finite numbers for the training set."""
+        """Say whether the final weights predict finite numbers for the training set."""
         state = None if self.rng is None else self.rng.bit_generator.state
         self.renew_statistics(X, rows)
-        if self.rng is not None:  # so that they will be the same
+        if self.rng is not None:  # so that the end of training draws the same order
             self.rng.bit_generator.state = state
         return gives_finite(self.network, self.weights, X, rows)
 
     def _report(self, epoch):
-        """Tell the schedule how an epoch went."""
+        """Report the loss of an epoch to the schedule."""
         if self.rates is not None:
             validated = epoch.validation_loss is not None
             self.rates.report(epoch.validation_loss if validated else epoch.loss)
@@ -140,7 +141,7 @@ class Training:
     def _epoch(self, X, targets, rows, weights, unit, deadline):
         """Take one step for every batch until the deadline.
 
-        Return the mean loss of the samples, and whether they were all.
+        Return the mean loss of the samples, and whether all samples were used.
         """
         count = len(X) if rows is None else len(rows)
         order = np.arange(count) if self.rng is None else self.rng.permutation(count)
@@ -157,7 +158,7 @@ class Training:
         return total / seen, start + len(batch) == count
 
     def step(self, X, targets, batch, weights, mass):
-        """Change the weights by one batch, given by rows; return its loss, divided by `mass`."""
+        """Take a step with the rows `batch`; return its loss, divided by `mass`."""
         network, optimizer = self.network, self.optimizer
         wanted, change = targets[batch], None
         if self.augment is not None:
@@ -190,7 +191,7 @@ class Training:
             )
 
     def check(self, weights):
-        """Raise a ValueError unless all parts are of one network with weights like `weights`."""
+        """Raise a ValueError unless all parts are of one network, with weights like `weights`."""
         flat = self.network.weights.flat
         like = {name: (array.shape, array.dtype) for name, array in self.arrays().items()}
         if (
@@ -203,10 +204,10 @@ class Training:
             raise ValueError(f"Training: its parts must be of one network, got {like}.")
 
     def apart(self):
-        """Return the same training, which steps of this one do not change.
+        """Return a copy of this training, which steps of this one do not change.
 
-        They have the network in common where its weights are what predicts: whoever goes on fills
-        them first. Where an average does, they do not.
+        Both share the network if its weights are the weights for prediction: the caller that goes
+        on fills them first. If an average predicts, they do not share it.
         """
         found = object.__new__(type(self))
         shared = (self.network, self.network.weights) if self.average is None else ()
@@ -214,7 +215,7 @@ class Training:
         return found
 
     def arrays(self):
-        """Return all vectors that steps change, by name: what training goes on with."""
+        """Return all vectors that steps change, by name; training can go on from them."""
         found = {"weights": self.network.weights.flat}
         found |= {f"moment {i}": moment for i, moment in enumerate(self.optimizer.moments)}
         if self.average is not None:
@@ -222,14 +223,14 @@ class Training:
         return found
 
     def generators(self):
-        """Return everything that draws, by name."""
+        """Return the random generators, by name."""
         found = {"order": self.rng, "dropout": self.network.rng}
         if self.augment is not None:
             found["augmentation"] = self.augment.rng
         return {name: rng for name, rng in found.items() if rng is not None}
 
     def resume(self, steps, losses, epochs):
-        """Take note of how far training had come, once `arrays` and `generators` are as then.
+        """Go on from a checkpoint: set the progress, after `arrays` and `generators` were restored.
 
         Parameters
         ----------
@@ -237,7 +238,7 @@ class Training:
         losses : list of float
             The `loss_curve`.
         epochs : list of Epoch
-            Those that a schedule has to hear of.
+            The epochs that are reported to the schedule.
         """
         self.optimizer.steps = steps
         self.loss_curve = list(losses)
@@ -246,13 +247,13 @@ class Training:
 
 
 class Augmenter:
-    """An augmentation of training batches, and what it draws from.
+    """An augmentation of training batches, with its random generator.
 
     Parameters
     ----------
     augmentation : Augmentation
     loss : Loss
-        Makes the targets dense where the augmentation mixes them.
+        Makes the targets dense if the augmentation mixes them.
     rng : numpy.random.Generator
     """
 
@@ -262,7 +263,7 @@ class Augmenter:
         self.rng = rng
 
     def __call__(self, targets):
-        """Return targets, and what changes their images, and with them the targets, in place."""
+        """Return targets, and a function that changes their images, and the targets, in place."""
         if self.augmentation.mixes_targets:
             targets = self.loss.dense(targets)
         return targets, partial(self.augmentation.apply, targets=targets, rng=self.rng)
@@ -271,9 +272,9 @@ class Augmenter:
 class Average:
     """Exponential moving average of weights (Polyak & Juditsky, 1992).
 
-    ``average += (1 - d) (weights - average)`` after every step t = 1, 2, ..., for
-    ``d = min(decay, (1 + t) / (10 + t))``: the first, hardly trained weights are forgotten soon.
-    Running statistics are not averaged again.
+    ``average += (1 - d) (weights - average)`` after every step t = 1, 2, ..., with
+    ``d = min(decay, (1 + t) / (10 + t))``, so that the first, hardly trained weights are soon
+    forgotten. Running statistics are averages already and are copied.
 
     Parameters
     ----------
@@ -286,7 +287,7 @@ class Average:
         self.decay = decay
 
     def update(self, weights, step):
-        """Take the weights after a step in; the first is 1."""
+        """Add the weights after a step to the average; the first step is 1."""
         decay = min(self.decay, (1 + step) / (10 + step))
         trained, average = weights.trained, self.weights.flat
         for piece in pieces(trained):
@@ -297,9 +298,9 @@ class Average:
 
 
 def clip(grads, norm):
-    """Shorten the gradient of what is trained to `norm`, if it is longer (Pascanu et al., 2013)."""
+    """Scale the gradient down to the norm `norm`, if it is longer (Pascanu et al., 2013)."""
     trained = grads.flat[: grads.trained]
-    # not np.linalg.norm: BLAS may sum in another order on another number of threads
+    # Not np.linalg.norm: the order of BLAS's sums may depend on the number of threads.
     squares = [np.square(trained[piece], dtype=np.float64).sum() for piece in pieces(len(trained))]
     found = float(np.sqrt(sum(squares)))
     if found > norm:

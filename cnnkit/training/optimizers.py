@@ -1,6 +1,6 @@
-"""How gradients change weights: one fused update over the flat weights vector.
+"""Optimizers: a step is one fused update over the flat vector of weights.
 
-L2 regularisation `alpha` adds ``alpha * w`` to the gradient of what decays (weights, not biases).
+L2 regularisation `alpha` adds ``alpha * w`` to the gradient of weights, but not of biases.
 """
 
 import sys
@@ -17,7 +17,7 @@ FINITE = (-sys.float_info.max, sys.float_info.max)
 
 
 class Optimizer:
-    """Steps over a `Weights`, keeping `n_moments` running arrays of its layout.
+    """Base class of optimizers: steps over `Weights`, with `n_moments` arrays of their layout.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Optimizer:
     """
 
     n_moments = 0
-    bounds = ()  # of the numbers in each of them
+    bounds = ()  # (least, most) of the numbers in each of them
 
     def __init__(self, weights, learning_rate, alpha=0.0):
         self.weights = weights
@@ -39,7 +39,7 @@ class Optimizer:
         self.steps = 0
 
     def step(self, grads, samples):
-        """Change the weights by one batch's gradients, the mean over `samples` samples."""
+        """Change the weights by a batch's gradients, which are means over `samples` samples."""
         self.steps += 1
         decayed, trained = self.weights.decayed, self.weights.trained
         for part, alpha in ((slice(decayed), self.alpha), (slice(decayed, trained), 0.0)):
@@ -47,11 +47,11 @@ class Optimizer:
             self._update(*arrays, alpha=alpha, samples=samples)
 
     def penalty(self, samples):
-        """Return what of a weight is added to its gradient in a step over so many samples."""
+        """Return the factor of a weight in its gradient, for a step over `samples` samples."""
         return self.alpha / samples
 
     def check_moments(self, owner):
-        """Raise unless running arrays are what steps of finite gradients give."""
+        """Raise unless the running arrays can result from steps with finite gradients."""
         for i, (moment, (low, high)) in enumerate(zip(self.moments, self.bounds, strict=True)):
             least, greatest = extremes(moment)
             if not low <= least <= greatest <= high:
@@ -69,7 +69,7 @@ class Optimizer:
     def __setstate__(self, state):
         with checking(state, "Optimizer") as parts:
             vars(self).update(parts)
-            # what joblib reads may be mapped from a file, and read-only
+            # joblib may map arrays from a file, which are read-only
             self.moments = [np.require(moment, requirements="W") for moment in self.moments]
 
 
@@ -111,7 +111,7 @@ class Adam(Optimizer):
     """
 
     n_moments = 2
-    bounds = (FINITE, (0.0, inf))  # a square may be too large
+    bounds = (FINITE, (0.0, inf))  # the square of a finite gradient may be infinite
 
     def __init__(
         self, weights, learning_rate, alpha=0.0, *, beta_1=0.9, beta_2=0.999, epsilon=1e-8

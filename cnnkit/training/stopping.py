@@ -1,4 +1,4 @@
-"""When training ends, what is recorded on the way, and which weights it leaves."""
+"""The end of training: records of epochs, early stopping, and the choice of the final weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -17,25 +17,25 @@ from cnnkit.validate.arrays import fill
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What is known at the end of an epoch (of an iteration of L-BFGS).
+    """The figures at the end of an epoch, or of an iteration of L-BFGS.
 
     Attributes
     ----------
     number : int
-        From 1, over all calls of `fit` and `partial_fit` that went on from one another.
+        Counted from 1 over all calls of `fit` and `partial_fit` that continued one another.
     loss : float
         Mean training loss of the epoch.
     learning_rate : float or None
-        That of the last step; None for L-BFGS.
+        Rate of the last step; None for L-BFGS.
     seconds : float
-        What training took, without validation.
+        Time of training, without validation.
     validation_loss, validation_score : float or None
     weights : Weights or None
-        What prediction would use now, by path; they change as training goes on. None once the
-        epoch is over.
+        Weights for prediction at this moment, by path; later steps change them. None after the
+        callbacks were called.
     state : callable or None
-        Returns all that training would go on with: see `cnnkit.training.checkpoints.State`. None
-        where `max_time` cut the epoch short: it could not be gone on with.
+        Returns the `cnnkit.training.checkpoints.State` from which training can go on. None if
+        `max_time` cut the epoch short: then training cannot go on.
     """
 
     number: int
@@ -47,46 +47,47 @@ class Epoch:
     weights: Weights | None = None
     state: Callable | None = None
 
-    LIVE: ClassVar = ("weights", "state")  # what is of the moment
+    LIVE: ClassVar = ("weights", "state")  # valid only during the callbacks
 
     def figures(self):
-        """Return everything but the weights and the state as a dict, by name."""
+        """Return a dict of all attributes but the weights and the state."""
         names = (field.name for field in fields(self))
         return {name: getattr(self, name) for name in names if name not in self.LIVE}
 
 
 class Watch:
-    """Ends training, and keeps the weights that did best.
+    """Ends training, and keeps the best weights.
 
     Parameters
     ----------
     tol : float, default=0
         By how much the loss must fall, or the validation score rise, to count.
     patience : int, default=None
-        End after so many epochs in a row in which it did not; never, when None.
+        Training ends after so many epochs in a row without a change that counts; None means never.
     validation : Validation, default=None
     early_stopping : bool, default=False
-        Watch the validation score in the place of the training loss, and restore the best weights.
+        Watch the validation score instead of the training loss, and restore the best weights.
     max_time : float, default=None
-        Seconds after which training ends, in the midst of an epoch too.
+        Seconds after which training ends, also in the middle of an epoch.
     keep_finite : bool, default=False
-        Where training diverges, end it with a `warning` and the weights of the last epoch, or of
-        the one before, with which the network gives finite numbers for the training set.
+        If training diverges, end it with a `warning`, and with the weights of the last epoch, or of
+        the one before, that give finite numbers for the training set.
     listeners : list, default=()
-        Each with ``resume(epochs)``, ``begin()``, and ``end(epoch)`` that returns whether to stop.
+        Objects with ``resume(epochs)``, ``begin()``, and ``end(epoch)``, which returns whether to
+        stop.
     state : callable, default=None
-        Given the run and this watch, it returns what epochs offer as their state.
+        Called with the run and this watch, it returns the state of an `Epoch`.
 
     Attributes
     ----------
     epochs : list of Epoch
-        Of this run of training, without what is of the moment.
+        Epochs of this run of training, without weights and state.
     best_score : float or None
-        With `early_stopping`.
+        Best validation score, with `early_stopping`.
     warning : str or None
-        What the user is to be told where training diverged and was ended.
+        Warning for the user if training diverged and was ended.
     deadline : float or None
-        On the clock of `time.perf_counter`.
+        End of `max_time` on the clock of `time.perf_counter`.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Watch:
         self.warning = None
         self.deadline = None if max_time is None else perf_counter() + max_time
         self.best = None
-        self._good = []  # weights of the last two epochs, and their numbers
+        self._good = []  # weights of the last two epochs, and the numbers of the epochs
         self._key = None
         self._lowest = np.inf
         self._waited = 0
@@ -130,11 +131,11 @@ class Watch:
 
     @property
     def tired(self):
-        """Whether patience is at its end."""
+        """Whether patience has ended."""
         return self.patience is not None and self._waited >= self.patience
 
     def resume(self, epochs, best):
-        """Take note of epochs before a checkpoint, and of the best weights until then."""
+        """Record the epochs before a checkpoint, and the best weights until then."""
         for epoch in epochs:
             self._note(epoch)
         self.best = best
@@ -142,7 +143,7 @@ class Watch:
             self.deadline -= sum(epoch.seconds for epoch in epochs)
 
     def start(self, run):
-        """Learn which run it is: its network trains, and with its weights it would predict."""
+        """Start to watch a run."""
         self._run = run
         self._weights = run.weights
         if self.validation is not None:
@@ -153,13 +154,13 @@ class Watch:
             self._keep()
 
     def begin(self):
-        """Note that an epoch begins."""
+        """Record that an epoch begins."""
         self._began = perf_counter()
         for listener in self.listeners:
             listener.begin()
 
     def end(self, number, loss, learning_rate, whole=True):
-        """Record an epoch, `whole` or cut short; say whether to stop."""
+        """Record an epoch, which may not be `whole`; say whether to stop."""
         seconds = perf_counter() - self._began
         found = (None, None) if self.validation is None else self.validation.measure()
         rate = None if learning_rate is None else float(learning_rate)
@@ -174,12 +175,12 @@ class Watch:
         return any(told) or self.tired or late
 
     def _note(self, epoch):
-        """Add an epoch to those there were; say whether its weights did best."""
+        """Add an epoch to `epochs`; say whether its weights are the best."""
         self.epochs.append(epoch)
         watched, better = epoch.loss, False
         if self.early_stopping:
             watched = -epoch.validation_score
-            # of equal scores the lower loss is the better net: few images give coarse scores
+            # With equal scores the lower loss is better: scores of few images are coarse.
             key = (epoch.validation_score, -epoch.validation_loss)
             better = not isnan(epoch.validation_loss) and (self._key is None or key > self._key)
             if better:
@@ -190,13 +191,13 @@ class Watch:
 
     def _keep(self):
         if self.keep_finite:
-            del self._good[:-1]  # before there is a third
+            del self._good[:-1]  # so that there are never three
             self._good.append((self.epochs[-1].number, self._weights.copy().flat))
 
     def diverged(self, error, sound):
-        """End with the last good weights, if there are any, and say whether there are.
+        """Restore the last good weights; return whether there are any.
 
-        ``sound()`` says whether the network gives finite numbers with the weights as they are.
+        ``sound()`` says whether the network gives finite numbers with its present weights.
         """
         for number, weights in reversed(self._good):
             fill(self._weights.flat, weights)
@@ -206,7 +207,7 @@ class Watch:
         return False
 
     def finish(self, sound):
-        """Put the best weights back, where they were kept; see that they are good, if asked to."""
+        """Restore the best weights if they were kept; check them if `keep_finite`."""
         if self.best is not None:
             fill(self._weights.flat, self.best)
         unseen = self.warning is None or self.best is not None
@@ -220,17 +221,17 @@ class Watch:
 
 
 class Validation:
-    """Samples that are not trained on.
+    """Validation samples.
 
     Parameters
     ----------
     X, targets : arrays
-        As for training.
+        In the form for training.
     loss : Loss
     rows : array of indices, default=None
-        Which samples of `X` and `targets`; all, when None.
+        Indices of the samples of `X` and `targets`; None means all.
     weights : array of shape (n,), default=None
-        Of the samples of `X`.
+        Weights of the samples of `X`.
     """
 
     def __init__(self, X, targets, loss, rows=None, weights=None):

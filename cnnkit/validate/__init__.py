@@ -1,1 +1,1 @@
-"""Checks of what users give, and the words of errors."""
+"""Checks of arguments, and the texts of errors."""

@@ -1,16 +1,16 @@
-"""Which arrays are accepted, and as what they reach native code."""
+"""Checks of arrays, and their conversion for native code."""
 
 from math import prod
 
 import numpy as np
 
 ALIGNMENT = 64
-PIECE = 1 << 22  # numbers
+PIECE = 1 << 22  # numbers in a piece of a vector
 BLOCK = 1 << 18
 
 
 def real_dtype(dtype, name, owner):
-    """Return the real type numbers of `dtype` are computed in.
+    """Return the real type in which numbers of `dtype` are computed.
 
     float64 stays; float32, float16, integers and bool become float32.
     """
@@ -22,7 +22,7 @@ def real_dtype(dtype, name, owner):
 
 
 def check_unmasked(array, name, owner):
-    """Raise where an array, or one in a list, has masked values: below the mask lie others."""
+    """Raise if an array, or one in a list, has masked values, below which any number may lie."""
     for entry in array if isinstance(array, (list, tuple)) else [array]:
         if isinstance(entry, np.ma.MaskedArray) and np.ma.is_masked(entry):
             raise ValueError(
@@ -32,9 +32,9 @@ def check_unmasked(array, name, owner):
 
 
 def check_range(array, dtype, name, owner, always=False):
-    """Raise where numbers are too large for the type that they are computed in.
+    """Raise if numbers are too large for the type in which they are computed.
 
-    Those of a type that is no wider are looked at only if `always`: some may be no finite numbers.
+    Numbers of a type that is not wider are checked only if `always`: they may be infinite or NaN.
     """
     dtype = np.dtype(dtype)
     wider = array.dtype.kind == "f" and array.dtype.itemsize > dtype.itemsize
@@ -52,7 +52,7 @@ def check_range(array, dtype, name, owner, always=False):
 def as_reals(owner, optional=None, **arrays):
     """Return the arrays C-contiguous and in the widest of their real types.
 
-    Only the one named `optional` may be None, and then stays so.
+    Only the array named `optional` may be None, and then remains None.
     """
     found = {
         name: None if array is None and name == optional else _as_array(array, name, owner)
@@ -64,7 +64,7 @@ def as_reals(owner, optional=None, **arrays):
 
 
 def for_native(array, dtype):
-    """Return the array as native code reads it: C-contiguous, every number where its type lies."""
+    """Return the array in the form for native code: C-contiguous and aligned."""
     return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
@@ -73,7 +73,7 @@ def _as_array(array, name, owner):
     if array is None or hasattr(array, "toarray"):
         kind = "None" if array is None else "a sparse one"
         raise TypeError(f"{owner}: {name} must be a dense array, got {kind}.")
-    # a view of our own: the shape that is checked stays, whoever gives the array another meanwhile
+    # a new view keeps the shape that is checked, even if a thread reshapes the array meanwhile
     array = np.asarray(array)[...]
     if array.dtype.byteorder not in "=|":
         array = array.astype(array.dtype.newbyteorder("="))
@@ -86,9 +86,10 @@ def empty_bytes(size):
 
 
 def zero_bytes(size):
-    """Return `size` zero bytes that start on a cache line; pages of many are made as they are used.
+    """Return `size` zero bytes that start on a cache line.
 
-    Filling them would take seconds where weights are many, and no signal can end that.
+    The system makes their pages when they are used. Filling many bytes with zeros would take
+    seconds, during which no signal is handled.
     """
     return _aligned(np.zeros(size + ALIGNMENT, np.uint8), size)
 
@@ -99,9 +100,9 @@ def _aligned(memory, size):
 
 
 def blocks(n, array, most=BLOCK):
-    """Yield slices of the first `n` samples of an array, of some `most` numbers each.
+    """Yield slices of the first `n` samples of an array, with about `most` numbers each.
 
-    What is made of so few stays in the cache, and takes no memory that nobody has counted.
+    Temporary arrays for so few numbers stay in the cache and take little memory.
     """
     each = max(1, most // max(1, prod(array.shape[1:])))
     for start in range(0, n, each):
@@ -109,17 +110,17 @@ def blocks(n, array, most=BLOCK):
 
 
 def pieces(size):
-    """Yield slices of a vector that may be long: Python handles signals between them."""
+    """Yield slices of a long vector: between them Python can handle signals."""
     for start in range(0, size, PIECE):
         yield slice(start, min(start + PIECE, size))
 
 
 def fill(target, source):
-    """Copy one vector into another of its length."""
+    """Copy a vector into another of the same length."""
     for piece in pieces(len(target)):
         target[piece] = source[piece]
 
 
 def extremes(array):
-    """Return the least and the greatest number, or NaN where there is one."""
+    """Return the smallest and the largest number, or NaN if there is a NaN."""
     return (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)

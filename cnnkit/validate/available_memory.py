@@ -1,26 +1,26 @@
-"""How much memory this process can still have: a network too large for it is refused at once.
+"""The memory that this process can still get: a network that needs more is refused at once.
 
-Elsewhere the system would hand out memory that it does not have and, minutes later, kill the
-process that uses it.
+Otherwise the system would promise memory that it does not have, and kill the process minutes later,
+when the memory is used.
 """
 
 import os
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-ASK = 64 << 20  # bytes: for less nobody is asked
+ASK = 64 << 20  # bytes: less memory is not checked
 OWN = Path("/proc/self/cgroup")  # the control groups of this process, by their controllers
 GROUPS = Path("/sys/fs/cgroup")
-CACHE = ("active_file", "inactive_file")  # both are dropped before anybody is killed for memory
+CACHE = ("active_file", "inactive_file")  # the system frees both before it kills a process
 
 
 class Kind(NamedTuple):
-    """Where a version of control groups says what a container may use: folder and files."""
+    """Folder and files in which a version of control groups has the limits of a container."""
 
     folder: str
     limit: str
     used: str
-    prefix: str  # in memory.stat, of sums over a group and those in it
+    prefix: str  # start of names in memory.stat that include inner groups
 
 
 KINDS = {  # by the controllers in a line of `OWN`: version 2 names none
@@ -30,7 +30,7 @@ KINDS = {  # by the controllers in a line of `OWN`: version 2 names none
 
 
 def check_memory(parts, owner):
-    """Raise MemoryError if the bytes of `parts`, by what they are for, are more than there are."""
+    """Raise a MemoryError if `parts`, a dict of bytes by purpose, need more than is available."""
     size = sum(parts.values())
     if size < ASK:
         return
@@ -41,7 +41,7 @@ def check_memory(parts, owner):
 
 
 def available_memory():
-    """Return how many bytes this process can still have, None where nobody knows."""
+    """Return the number of bytes that this process can still get, or None if unknown."""
     known = [_of_system(), _of_container(), _of_process()]
     return min((size for size in known if size is not None), default=None)
 
@@ -57,13 +57,13 @@ def _of_system():
 
 
 def _of_container():
-    """Return the least that this process's control groups and those around them have left."""
+    """Return the least memory left in this process's control groups and those around them."""
     known = [_of_group(folder, kind) for folder, kind in _groups()]
     return min((size for size in known if size is not None), default=None)
 
 
 def _groups():
-    """Yield the folders in which control groups of this process may be, and their kinds."""
+    """Yield folders that may be control groups of this process, with their kinds."""
     try:
         lines = OWN.read_text().splitlines()
     except (OSError, ValueError):
@@ -77,10 +77,10 @@ def _groups():
 
 
 def _of_group(folder, kind):
-    """Return what a control group has left; cached files count as left, as in MemAvailable."""
+    """Return the memory left in a control group; cached files count as free, as in MemAvailable."""
     try:
         limit, used = (int((folder / name).read_text()) for name in (kind.limit, kind.used))
-    except (OSError, ValueError):  # there is none, or its limit is "max"
+    except (OSError, ValueError):  # no such group, or its limit is "max"
         return None
     return max(0, limit - max(0, used - _cached(folder, kind)))
 

@@ -1,6 +1,6 @@
-"""Answers to arguments and values that people guess: which word is the right one here.
+"""Advice on wrong arguments and values: which word is the right one in cnnkit.
 
-One mechanism for all that has hyper-parameters; `cnnkit.validate.words` has what is guessed.
+All classes with hyper-parameters use this; `cnnkit.validate.words` has the words.
 """
 
 import inspect
@@ -11,14 +11,14 @@ from weakref import WeakKeyDictionary
 
 from cnnkit.validate.words import ARGUMENTS, VALUES
 
-_ACCEPTED = WeakKeyDictionary()  # what `accepted` has found
+_ACCEPTED = WeakKeyDictionary()  # results of `accepted`
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 def accepted(cls):
-    """Return the names of a class's arguments and how many of them need no name.
+    """Return the names of a class's arguments and how many may be positional.
 
-    The names are None where any will do, the number is where any number will.
+    The names are None if all names are accepted, the number is None if any number is.
     """
     if cls not in _ACCEPTED:
         found = [] if cls.__init__ is object.__init__ else _parameters(cls.__init__)[1:]
@@ -48,7 +48,7 @@ def check_arguments(cls, args, kwargs):
 
 
 def answering(method):
-    """Return a method that names the right word where it is given an argument it does not know."""
+    """Return a method that names the right word if it gets an unknown argument."""
     names = inspect.signature(method).parameters.keys()
 
     @wraps(method)
@@ -62,7 +62,7 @@ def answering(method):
 
 
 def _unknown(cls, owner, given, names, method=""):
-    """Return what to say of arguments of which some are not among `names`."""
+    """Return the error text for arguments of which some are not among `names`."""
     said = []
     for name in given:
         if name not in names:
@@ -72,7 +72,7 @@ def _unknown(cls, owner, given, names, method=""):
 
 
 def for_argument(cls, name, method=""):
-    """Return the advice for an argument that a class, or its method, does not know, or None."""
+    """Return the advice for an unknown argument of a class or of its method, or None."""
     words = {name.lower(), name.lower().rpartition("__")[2]}  # skorch's optimizer__weight_decay
     for kind in cls.__mro__:
         for advice, guessed in ARGUMENTS.get(f"{kind.__name__}{method}", {}).items():
@@ -92,13 +92,13 @@ def _for_method(cls, name, method):
 
 
 def _nearest(name, names):
-    """Return a question for the nearest of `names`, or all of them."""
+    """Return a question with the name nearest to `name`, or all names."""
     close = get_close_matches(name.lower(), names, 1)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(names) or 'none'}"
 
 
 def for_value(name, value, choices=()):
-    """Return the advice for a value that the hyper-parameter `name` does not take, or None."""
+    """Return the advice for a wrong value of the hyper-parameter `name`, or None."""
     known = VALUES.get(name, {})
     if isinstance(value, str):
         close = get_close_matches(value.lower(), choices, 1)
@@ -115,7 +115,7 @@ def for_value(name, value, choices=()):
 
 
 def ended(sentence, advice):
-    """Return a sentence with an advice, if there is one, at its end."""
+    """Return a sentence, with the advice at its end unless it is None."""
     return sentence if advice is None else _ended(f"{sentence.removesuffix('.')}: {advice}")
 
 
@@ -124,7 +124,7 @@ def _ended(text):
 
 
 def advised(estimator, message):
-    """Return scikit-learn's message about a hyper-parameter's value with what advice there is."""
+    """Return scikit-learn's message about a hyper-parameter's value, with advice if known."""
     found = re.match(r"The '(\w+)' parameter of ", message)
     if found is None:
         return message
@@ -135,7 +135,7 @@ def advised(estimator, message):
 
 
 def advised_name(estimator, params, message):
-    """Return scikit-learn's message about an unknown hyper-parameter with what advice there is."""
+    """Return scikit-learn's message about an unknown hyper-parameter, with advice if known."""
     for key in params:
         name = key.partition("__")[0]
         if message.startswith(

@@ -1,9 +1,8 @@
-"""The base of all that has hyper-parameters: pickles are checked, and guesses answered.
+"""The base class of all objects with hyper-parameters, which checks pickles and arguments.
 
-What pickles hold says its version, and is checked before it is used.
-
-Pickle itself can run anything: this keeps out other versions and damage, not malice. For files of
-strangers there is `cnnkit.load`.
+The state in a pickle has a version number, and is checked before it is used. This protects against
+other versions and damage, not against attacks: a pickle can run any code. Files of strangers belong
+in `cnnkit.load`.
 """
 
 from contextlib import contextmanager, suppress
@@ -17,21 +16,21 @@ from cnnkit.exceptions import ModelFormatError
 from cnnkit.validate import guesses, nesting
 
 KEY = "cnnkit_pickle"
-VERSION = 1  # of what is in a state
-FAULTS = (  # what unsound parts lead to: not what a signal's handler raises
+VERSION = 1  # version of the states
+FAULTS = (  # errors of damaged parts; a signal handler may raise others
     *(ArithmeticError, AttributeError, LookupError, MemoryError, NotImplementedError),
     *(RecursionError, StopIteration, TypeError, ValueError),
 )
 
 
 def stamped(state):
-    """Return a state with the version of this one."""
+    """Return a state with the version number added."""
     return {**state, KEY: VERSION}
 
 
 @contextmanager
 def checking(state, owner):
-    """Give a state without its version; whatever is wrong with it is a ModelFormatError."""
+    """Return a context with the state without its version; errors become a ModelFormatError."""
     found = state.get(KEY) if isinstance(state, dict) else None
     if type(found) is not int or found != VERSION:
         raise ModelFormatError(
@@ -47,7 +46,7 @@ def checking(state, owner):
 
 
 def check_parts(state, parts, owner):
-    """Raise unless a state has just the parts named, each of the type given for it."""
+    """Raise unless a state has exactly the parts named, each of the type given for it."""
     if state.keys() != parts.keys():
         raise ModelFormatError(f"{owner}: a pickle must have {list(parts)}, got {list(state)}.")
     for name, kinds in parts.items():
@@ -58,22 +57,22 @@ def check_parts(state, parts, owner):
 
 
 class Checked(BaseEstimator):
-    """Base of what has hyper-parameters: its pickles are checked when they are read.
+    """Base class of objects with hyper-parameters: pickles are checked when they are read.
 
-    An argument or a value it does not take is an error that names the right word, where
-    `cnnkit.validate.words` knows it.
+    The error for an unknown argument or a wrong value names the right word if
+    `cnnkit.validate.words` has it.
     """
 
     def __new__(cls, *args, **kwargs):
         guesses.check_arguments(cls, args, kwargs)
         return super().__new__(cls)
 
-    # what is shown of a class without a constructor of its own
+    # the signature of a class that has no constructor
     __new__.__signature__ = Signature([Parameter("cls", Parameter.POSITIONAL_ONLY)])
 
     @classmethod
     def _get_param_names(cls):
-        """Return the names of hyper-parameters; scikit-learn would inspect the class every time."""
+        """Return the names of hyper-parameters; the cache saves scikit-learn's inspection."""
         if "_param_names" not in vars(cls):
             cls._param_names = tuple(super()._get_param_names())
         return list(cls._param_names)
@@ -86,7 +85,7 @@ class Checked(BaseEstimator):
         return super().__sklearn_clone__()
 
     def set_params(self, **params):
-        """Set hyper-parameters by name, and return what has them."""
+        """Set hyper-parameters by name, and return the object."""
         try:
             return super().set_params(**params)
         except ValueError as error:
@@ -111,9 +110,9 @@ class Checked(BaseEstimator):
             self._check_pickled(parts)
 
     def _check_pickled(self, parts):
-        """Raise unless what else the state consists of goes together."""
+        """Raise unless the other parts of the state fit one another."""
 
 
-with suppress(AttributeError, KeyError):  # scikit-learn breaks long lines of what prints as it does
+with suppress(AttributeError, KeyError):  # scikit-learn's printer then breaks long lines
     _dispatch = _EstimatorPrettyPrinter._dispatch
     _dispatch[Checked.__repr__] = _dispatch[BaseEstimator.__repr__]

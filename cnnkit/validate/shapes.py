@@ -1,4 +1,4 @@
-"""Shape arithmetic and size checks: the only place where either is done.
+"""Shape arithmetic and size checks, which are done in this module only.
 
 Every size passes through here before native code sees it. Errors name the owner (a layer or a
 function), the argument, the rule and the value.
@@ -12,8 +12,8 @@ import numpy as np
 
 from cnnkit.validate.guesses import ended, for_value
 
-MAX_ELEMENTS = 2**46  # 64 T numbers: far above any machine, far below an overflow of 64 bits
-MAX_EXTENT = 2**31 - 1  # one side of an image or a matrix: what BLAS can count
+MAX_ELEMENTS = 2**46  # 64 T numbers: more than any machine has, far below an overflow of 64 bits
+MAX_EXTENT = 2**31 - 1  # longest side of an image or a matrix: BLAS counts in 32 bits
 
 
 def as_int(value, name, owner, minimum=1, maximum=MAX_EXTENT):
@@ -43,7 +43,7 @@ def as_pair(value, name, owner, minimum=1):
 
 
 def once(value):
-    """Return a list as a tuple: what is checked is what is used, whoever changes the list."""
+    """Return a list as a tuple, which nobody can change between check and use."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -57,14 +57,14 @@ def _int_or_none(value):
 
 
 def _kind(numbers, minimum, maximum=MAX_EXTENT):
-    """Return the rule that one of `numbers` breaks; it names MAX_EXTENT where one is larger."""
+    """Return the rule that one of `numbers` breaks; it names MAX_EXTENT if one is larger."""
     if maximum < MAX_EXTENT or any(n is not None and n > maximum for n in numbers):
         return f"an int from {minimum} to {maximum}"
     return "a positive int" if minimum == 1 else f"an int of at least {minimum}"
 
 
 def check_product(sizes, name, value, owner):
-    """Raise if `sizes`, which follow from the argument `name`, are more than memory can hold."""
+    """Raise if the product of `sizes`, which follow from the argument `name`, is too large."""
     if prod(sizes) > MAX_ELEMENTS:
         raise ValueError(
             f"{owner}: {name} must lead to sizes whose product is at most 2**46, got {value!r}, "
@@ -120,7 +120,7 @@ def output_size(size, kernel, stride, pads, dilation=1, ceil_mode=False):
 
 
 class Windows(NamedTuple):
-    """Where the windows of a convolution or a pooling lie: all that native code needs to know.
+    """The windows of a convolution or a pooling: all sizes that native code needs.
 
     `N` images of `H` x `W` x `C`; `OH` x `OW` windows of `KH` x `KW` pixels, `SH`, `SW` apart,
     their pixels `DH`, `DW` apart. The image has `PT`, `PB`, `PL`, `PR` pixels of padding at its
@@ -189,7 +189,7 @@ def windows(
 
 
 def pool_windows(input_shape, pool_size, stride, padding, ceil_mode, owner):
-    """Return the `Windows` of a pooling: every one holds a pixel of the image."""
+    """Return the `Windows` of a pooling, each of which contains a pixel of the image."""
     found = windows(
         input_shape,
         pool_size,
@@ -218,13 +218,13 @@ def global_windows(input_shape, owner):
 
 
 def _check_pixels(H, W, owner):
-    """Raise unless max pooling can count the pixels of an image in 32 bits."""
+    """Raise if an image has more pixels than max pooling can count in 32 bits."""
     if H * W > MAX_EXTENT:
         raise ValueError(f"{owner}: an image must have at most 2**31 - 1 pixels, got {H} x {W}.")
 
 
 def check_matrices(sizes, owner):
-    """Raise unless BLAS, which counts in 32 bits, can take matrices of `sizes`, a dict by name."""
+    """Raise if one of `sizes`, a dict by name, is too large for BLAS, which counts in 32 bits."""
     for name, size in sizes.items():
         if size > MAX_EXTENT:
             raise ValueError(

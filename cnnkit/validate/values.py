@@ -1,4 +1,4 @@
-"""Checks of hyper-parameters that are no sizes; for sizes see `cnnkit.validate.shapes`."""
+"""Checks of hyper-parameters that are not sizes; for sizes see `cnnkit.validate.shapes`."""
 
 import sys
 from numbers import Real
@@ -13,10 +13,10 @@ LARGEST = sys.float_info.max  # an int may be larger
 def as_real(value, name, owner, above=None, least=None, below=None, most=None):
     """Return `value` as a finite float between the bounds given; bool is refused.
 
-    `above` and `below` are bounds it must not reach, `least` and `most` bounds it may.
+    `above` and `below` are bounds that it must not reach; `least` and `most` are included.
     """
     is_real = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-    number = value.item() if isinstance(value, np.generic) else value  # no small float's limits
+    number = value.item() if isinstance(value, np.generic) else value  # not a small float type
     fits = (
         is_real
         and -LARGEST <= number <= LARGEST
@@ -44,7 +44,7 @@ def as_choice(value, name, owner, choices):
 
 
 def short(value):
-    """Return the start of what `value` looks like."""
+    """Return the start of the text of `value`."""
     if isinstance(value, int) and abs(value) >= 1 << 63:
         return f"an int of {value.bit_length()} bits"
     try:

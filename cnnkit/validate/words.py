@@ -1,8 +1,8 @@
-"""Words that users of other libraries guess, and what to say to them.
+"""Words of other libraries, and the advice that errors give for them.
 
-`ARGUMENTS` has, by class or ``Class.method``, an advice and the words it answers. A class also
-has the rows of its bases. `VALUES` has, by hyper-parameter, what is guessed as its value: text in
-small letters, or a type; in an advice ``{value}`` is what was given.
+`ARGUMENTS` has, by class or ``Class.method``, pieces of advice with the words that they answer. A
+class also has the rows of its bases. `VALUES` has, by hyper-parameter, wrong values: text in small
+letters, or a type. In an advice ``{value}`` stands for the value that was given.
 """
 
 from numbers import Integral, Real
