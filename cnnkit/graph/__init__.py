@@ -1,4 +1,4 @@
-"""Layers wired together: what a network is, before it has arrays."""
+"""Graphs: layers wired together, without arrays."""
 
 from cnnkit.graph.graph import Graph, Residual, Sequential
 from cnnkit.graph.symbols import Input, Symbol

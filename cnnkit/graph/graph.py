@@ -1,4 +1,4 @@
-"""Layers wired together: a graph is plain data, and itself a layer."""
+"""Graphs of layers. A graph is plain data, and itself a layer."""
 
 from cnnkit.graph.conversions import CONVERSIONS
 from cnnkit.graph.summary import table
@@ -15,15 +15,14 @@ class Graph(Composite):
     Parameters
     ----------
     nodes : list of (name, layer, inputs)
-        `inputs` are names of nodes, or ``"input"``, which is what the graph is given; one name may
-        stand without a tuple. Names hold no ``/``: that separates the levels of nested graphs in a
-        path.
+        `inputs` are names of nodes, or ``"input"`` for the input of the graph; one name needs no
+        tuple. Names must not contain ``/``, which separates the levels of nested graphs in a path.
     outputs : str or list of str, default=None
-        Names of the nodes that are the output; the last node when None.
+        Names of the nodes that are the output; None means the last node.
     input_names : list of str, default=None
-        Names of several inputs, for nodes to read; the only input is ``"input"`` when None. Where
-        there are several, an input shape is a dict of shapes by name. Such a graph is run by
-        `Network`: estimators, and graphs around it, have one input.
+        Names of several inputs, which nodes can read; None means the only input ``"input"``. With
+        several inputs, an input shape is a dict of shapes by name. Only `Network` runs such a
+        graph: estimators, and graphs around a graph, have one input.
 
     Examples
     --------
@@ -53,8 +52,7 @@ class Graph(Composite):
         ----------
         outputs : Symbol or list of Symbol
         inputs : list of Symbol, default=None
-            All inputs in the order they are to have, where there are several; in the order in which
-            layers read them when None.
+            All inputs in the order for the graph; None means the order in which layers read them.
         """
         return cls(*collect(outputs, inputs))
 
@@ -160,9 +158,9 @@ class Graph(Composite):
         Parameters
         ----------
         input_shape : tuple
-            ``(H, W, C)`` of one sample; of several inputs a dict of them by name.
+            ``(H, W, C)`` of one sample; with several inputs a dict of shapes by name.
         n_outputs : int, default=None
-            What ``filters=None`` and ``units=None`` stand for.
+            Number that ``filters=None`` and ``units=None`` stand for.
 
         Returns
         -------
@@ -178,8 +176,8 @@ class Sequential(Graph):
     Parameters
     ----------
     layers : list of Layer or (name, Layer)
-        Layers without a name are called by their class and a count: ``conv1``, ``relu1``,
-        ``conv2``. Graphs nest; their layers' paths then read ``sequential1/conv1``. The text
+        Layers without a name are named by their class and a count: ``conv1``, ``relu1``, ``conv2``.
+        Graphs can be nested; the paths of their layers are then ``sequential1/conv1``. The text
         ``"passthrough"`` stands for a layer that does nothing.
 
     Examples
@@ -206,7 +204,7 @@ class Residual(Graph):
     ----------
     body : Layer or list of layers
     shortcut : Layer or list of layers, default=None
-        None is the input itself.
+        None means the input itself.
 
     Examples
     --------
@@ -230,5 +228,5 @@ class Residual(Graph):
 
 
 def as_layer(layers):
-    """Return a list of layers as a `Sequential`, anything else as it is."""
+    """Return a list of layers as a `Sequential`; anything else is returned unchanged."""
     return Sequential(layers) if isinstance(layers, (list, tuple)) else layers

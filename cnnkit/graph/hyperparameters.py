@@ -1,4 +1,4 @@
-"""Hyper-parameters of a graph's layers by node name, as scikit-learn's Pipeline has them."""
+"""Hyper-parameters of a graph's layers by node name, as in scikit-learn's Pipeline."""
 
 from sklearn.base import BaseEstimator
 
@@ -21,8 +21,8 @@ def deep_params(layer):
 def set_params(layer, params):
     """Set hyper-parameters by the names of `deep_params`, and return `layer`.
 
-    As in scikit-learn, `layer`'s own come first, then whole parts, then those of parts. A part is
-    replaced by a changed copy, because other graphs may hold it too.
+    As in scikit-learn, those of `layer` are set first, then whole parts, then those of parts. A
+    part is replaced by a changed copy, because other graphs may have it too.
     """
     own = BaseEstimator.get_params(layer, deep=False)
     for name in own.keys() & params.keys():
@@ -49,10 +49,10 @@ def set_params(layer, params):
 
 
 def parts(layer):
-    """Return what a composite layer is made of, by name: layers, and lists that stand for one.
+    """Return the parts of a composite layer by name: layers, and lists that stand for one.
 
-    Left out is what no parameter can be named after: names with ``__`` or of the layer's own
-    hyper-parameters; and lists where no list stands for a layer.
+    Parts whose name cannot be part of a parameter name are left out: names with ``__``, and names
+    of the layer's own hyper-parameters. So are lists in a place where a list is not a layer.
     """
     own = BaseEstimator.get_params(layer, deep=False)
     try:
@@ -65,7 +65,7 @@ def parts(layer):
         else:
             kinds = (Layer, list, tuple) if isinstance(layer, Residual) else Layer
             return {name: part for name, part in own.items() if isinstance(part, kinds)}
-    except (TypeError, ValueError):  # a malformed list: `wiring` says what is wrong with it
+    except (TypeError, ValueError):  # `wiring` raises the error for a malformed list
         return {}
     return {
         name: part
@@ -91,7 +91,7 @@ def changed(part, params):
 
 
 def replace(layer, changes):
-    """Give `layer` new parts by name, in a list of its own; no part changes its name."""
+    """Replace parts of `layer` by name, in a new list; no part changes its name."""
     own = BaseEstimator.get_params(layer, deep=False)
     if "layers" in own and isinstance(layer, Sequential):
         before = name_layers(layer.layers, layer.owner)

@@ -1,4 +1,4 @@
-"""A network as a table."""
+"""Summaries: a network as a table."""
 
 from html import escape
 from typing import NamedTuple
@@ -13,10 +13,10 @@ INPUTS = "inputs"
 class Row(NamedTuple):
     """One layer of a network.
 
-    `layer` is its class and `settings` what `describe` says besides. Of `weights`, `untrained` are
-    running statistics; `inputs` are the names of what it reads. `algorithms` are what computes its
-    output, the gradient to its input and that to its weights, where it is known; "-" is for what
-    nobody asks for.
+    `layer` is its class and `settings` the rest of the text of `describe`. `untrained` of the
+    `weights` are running statistics. `inputs` are the names of the nodes that it reads.
+    `algorithms` compute its output, the gradient to its input and the gradient to its weights, if
+    known; "-" stands for a gradient that is not computed.
     """
 
     name: str
@@ -33,22 +33,23 @@ class Row(NamedTuple):
 class Summary:
     """Name, layer, output shape, weights and multiply-adds of every layer, with totals.
 
-    A layer is its class with filters or units, the size of its kernel, and its stride, dilation
-    and groups unless they are 1: see `describe`.
+    The text of a layer has its class, filters or units, the size of its kernel, and its stride,
+    dilation and groups unless they are 1: see `describe`.
 
-    That of a bound network has a column with the algorithms that compute the output of a layer, the
-    gradient to its input, and that to its weights: see `cnnkit.functional.conv2d`.
+    The summary of a bound network has a column with the algorithms that compute the output of a
+    layer, the gradient to its input, and the gradient to its weights: see
+    `cnnkit.functional.conv2d`.
 
-    Where layers do not simply follow one another, a last column has the names of what those read
-    that do not read the layer before. Prints as text, and as an HTML table in a notebook.
+    If a layer does not read the layer before it, a last column has the names of its inputs. The
+    summary is printed as text, and as an HTML table in a notebook.
 
     Attributes
     ----------
     rows : list of Row
     weights, multiply_adds : int
-        Totals; multiply-adds are those of one sample.
+        Totals; multiply-adds are for one sample.
     trained_weights : int
-        All but running statistics.
+        Number of weights without running statistics.
 
     Examples
     --------
@@ -74,12 +75,12 @@ class Summary:
         return self.to_text()
 
     def to_text(self, max_width=40):
-        """Return the table as text; names longer than `max_width` lose their middle.
+        """Return the table as text; names longer than `max_width` are cut in their middle.
 
         Parameters
         ----------
         max_width : int, default=40
-            Most characters of a name, at least 8.
+            Largest number of characters of a name, at least 8.
         """
         if max_width < 8:
             raise ValueError(f"Summary: max_width must be at least 8, got {max_width!r}.")
@@ -103,7 +104,7 @@ class Summary:
         def line(cells, tag):
             texts = [
                 f"<{tag} style='text-align:{'right' if i in (3, 4) else 'left'}"
-                f"{'' if head[i] == INPUTS else ';white-space:nowrap'}'>"  # they are many lines
+                f"{'' if head[i] == INPUTS else ';white-space:nowrap'}'>"  # many lines
                 f"{escape(', '.join(cell) if isinstance(cell, tuple) else cell)}</{tag}>"
                 for i, cell in enumerate(cells)
             ]
@@ -124,7 +125,7 @@ class Summary:
         )
 
     def _cells(self, as_name):
-        """Return head, body and foot of the table: rows of text, but inputs as tuples of names."""
+        """Return head, body and foot of the table: rows of text, with inputs as tuples of names."""
         before = ["input", *(row.name for row in self.rows)]
         reads = [
             tuple(map(as_name, row.inputs)) if row.inputs not in ((), (previous,)) else ()
@@ -183,7 +184,7 @@ def shorten(name, width):
 
 
 def stack_inputs(cells, width):
-    """Return the lines of one row, so that no line of its inputs is much longer than `width`."""
+    """Return the lines of one row, with its inputs in lines not much longer than `width`."""
     lines = [""]
     for name in cells[-1]:
         joined = f"{lines[-1]}, {name}" if lines[-1] else name
@@ -204,7 +205,7 @@ def describe(layer):
 
 
 def settings(layer):
-    """Return what `describe` says of a layer after its class."""
+    """Return the text of `describe` after the class of a layer."""
     params = layer.get_params(deep=False)
     counts = ("filters", "units", "rate")
     words = [str(params[key]) for key in counts if params.get(key) is not None]

@@ -1,4 +1,4 @@
-"""The functional form: layers called on symbols build a graph."""
+"""The functional form: calling layers on symbols builds a graph."""
 
 from cnnkit.layers.base import Operand
 from cnnkit.layers.nodes import INPUT, check_reads, name_layers
@@ -14,8 +14,8 @@ class Symbol(Operand):
     inputs : tuple of Symbol
     name : str or None
     shape : tuple or None
-        Of one sample, as ``(H, W, C)``. None where it is not known: the input has none, or a layer
-        on the way has one filter or unit per class.
+        Shape of one sample, as ``(H, W, C)``. None if it is unknown: the input has no shape, or a
+        layer on the way has one filter or unit per class.
     """
 
     def __init__(self, layer, inputs, name=None, shape=None):
@@ -28,7 +28,7 @@ class Symbol(Operand):
         return Symbol(layer, inputs, name)
 
     def _inferred(self):
-        """Return the output shape of the layer; raise where it does not take its inputs."""
+        """Return the output shape of the layer; raise if the layer does not accept its inputs."""
         shapes = [entry.shape for entry in self.inputs]
         if None in shapes:
             return None
@@ -55,11 +55,11 @@ def Input(shape=None, *, name=None):
     Parameters
     ----------
     shape : tuple, default=None
-        ``(H, W, C)`` of one sample. With it every symbol has its `shape`, and a layer that does
-        not take its input is an error where it is called. The graph itself takes any shape.
+        ``(H, W, C)`` of one sample. With it every symbol has its `shape`, and calling a layer that
+        does not accept its input raises an error at once. The graph itself accepts any shape.
     name : str, default=None
-        Where a graph has several inputs, each needs one; the only input is called ``"input"``,
-        whatever its name.
+        Needed for each of several inputs. The only input of a graph is called ``"input"``, whatever
+        its name.
 
     Examples
     --------
@@ -83,9 +83,9 @@ def Input(shape=None, *, name=None):
 
 
 def collect(outputs, inputs=None):
-    """Return what `Graph` is made of that computes a symbol or a list of them.
+    """Return the arguments of the `Graph` that computes a symbol or a list of symbols.
 
-    `inputs` is the order of the inputs, if it is to be another than that in which they are read.
+    `inputs` is the order of the inputs; None means the order in which they are read.
     """
     outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     for symbol in outputs:
@@ -108,7 +108,7 @@ def collect(outputs, inputs=None):
 
 
 def name_inputs(found, wanted):
-    """Return the inputs that outputs follow from by name, in the order `wanted`."""
+    """Return the inputs of the outputs by name, in the order `wanted`."""
     if wanted is not None:
         same = isinstance(wanted, (list, tuple)) and set(map(id, wanted)) == set(map(id, found))
         if not same or len(wanted) != len(found):
@@ -129,7 +129,7 @@ def name_inputs(found, wanted):
 
 
 def _in_order(outputs):
-    """Return all symbols the outputs follow from, each after those it reads."""
+    """Return all symbols on which the outputs depend, each after those it reads."""
     order, seen, stack = [], set(), [(symbol, False) for symbol in reversed(outputs)]
     while stack:
         symbol, read = stack.pop()

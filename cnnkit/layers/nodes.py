@@ -19,7 +19,7 @@ class Node(NamedTuple):
 
 
 def name_layers(layers, owner):
-    """Return ``(name, layer)`` for every item, naming those that have no name."""
+    """Return ``(name, layer)`` for every item; layers without a name get one."""
     if not isinstance(layers, (list, tuple)) or not layers:
         raise ValueError(f"{owner}: layers must be a list of at least one layer, got {layers!r}.")
     taken = {item[0] for item in layers if is_named(item)}
@@ -38,7 +38,7 @@ def name_layers(layers, owner):
 
 
 def is_named(item):
-    """Say whether an item of a list of layers is ``(name, layer)``."""
+    """Return whether an item of a list of layers is ``(name, layer)``."""
     return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
 
 
@@ -73,11 +73,11 @@ def check_input_names(names):
 
 
 def check_nodes(nodes, given=(INPUT,)):
-    """Return `nodes`, each after those it reads; names are unique, inputs known, no cycle.
+    """Return `nodes`, each after those it reads; raise if the wiring is wrong.
 
-    `given` are the names of the inputs, each of them read.
-
-    ``"passthrough"`` in the place of a layer is an `Identity`.
+    Names must be unique and inputs known, and there must be no cycle. `given` are the names of the
+    inputs of the graph, each of which must be read. ``"passthrough"`` in the place of a layer
+    becomes an `Identity`.
     """
     if not nodes:
         raise ValueError("Graph: nodes must hold at least one node, got none.")
@@ -109,7 +109,7 @@ def check_nodes(nodes, given=(INPUT,)):
 
 
 def check_reads(what, layer, inputs):
-    """Raise unless `layer`, called `what` in the error, reads as many inputs as there are."""
+    """Raise unless `layer`, called `what` in the error, can read so many `inputs`."""
     fewest, most = (1, 1) if layer.composite else layer.inputs
     if len(inputs) < fewest or (most is not None and len(inputs) > most):
         wanted = fewest if fewest == most else f"at least {fewest}"
@@ -117,12 +117,12 @@ def check_reads(what, layer, inputs):
 
 
 def is_passthrough(layer):
-    """Say whether `layer` is the word that stands for no layer, as in scikit-learn's Pipeline."""
+    """Say whether `layer` is "passthrough", which means no layer, as in scikit-learn's Pipeline."""
     return isinstance(layer, str) and layer == "passthrough"
 
 
 def in_order(nodes, given):
-    """Return `nodes` so that each comes after those it reads, else in the order they have.
+    """Return `nodes`, each after those it reads, otherwise in the given order.
 
     `given` are the names of the inputs.
     """
