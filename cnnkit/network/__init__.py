@@ -1,4 +1,4 @@
-"""A graph bound to arrays."""
+"""Networks: graphs bound to arrays."""
 
 from cnnkit.network.network import Network
 

@@ -1,4 +1,4 @@
-"""A graph bound to arrays: what runs."""
+"""Network: a graph bound to arrays, which can run."""
 
 from dataclasses import replace
 from functools import partial
@@ -31,7 +31,7 @@ from cnnkit.validate.arrays import (
 from cnnkit.validate.available_memory import check_memory
 from cnnkit.validate.pickles import check_parts, checking, stamped
 
-RUN_ANEW = 100  # batches that say what batch norms use at inference
+RUN_ANEW = 100  # batches for the running statistics of batch norms
 
 PICKLED = {  # the parts of a pickle, and their types
     "graph": Graph,
@@ -53,69 +53,71 @@ class Network:
     """A graph bound to arrays for one batch capacity.
 
     All arrays are made once: the weights and gradients as one flat vector each, the activations
-    and their gradients side by side in one block of memory, where arrays that are not in use at
-    the same time share their place. A step then allocates nothing.
+    and their gradients in one block of memory, where arrays that are not in use at the same time
+    share their place. A step then allocates nothing.
 
     Parameters
     ----------
     graph : Graph, or Resolved
         What ``graph.resolve(input_shape, n_outputs)`` gave stands for all three.
     input_shape : tuple
-        ``(H, W, C)`` of one sample; of several inputs a dict of them by name.
+        ``(H, W, C)`` of one sample; with several inputs a dict of shapes by name.
     n_outputs : int
-        What ``filters=None`` and ``units=None`` stand for.
+        Number that ``filters=None`` and ``units=None`` stand for.
     batch_size : int, default=1
-        Most samples of one step.
+        Largest number of samples of one step.
     dtype : {float32, float64}, default=float32
     training : bool, default=False
-        Keep what `backward` needs. Otherwise layers that only train are left out and
-        activations reuse memory.
+        Whether arrays for `backward` are kept. If not, layers for training alone are left out and
+        activations share memory.
     algorithm : str, default="auto"
-        Of all convolutions: see `cnnkit.functional.conv2d`.
+        Algorithm of all convolutions: see `cnnkit.functional.conv2d`.
     weights : Weights, default=None
-        To share with another network; made, and zero, when None.
+        Weights of another network, to be shared; None means new weights, which are zero.
     rng : numpy.random.Generator, default=None
-        Where dropout draws from.
+        Random generator of dropout.
     frozen : tuple of str, default=()
-        Paths of layers that training leaves alone: their weights count as not trained, and nothing
-        is computed below the first layer that is. A frozen batch norm works as at inference.
+        Paths of layers that training does not change: their weights count as not trained, and no
+        gradients are computed below the first trained layer. A frozen batch norm works as at
+        inference.
     scales : tuple of {"input", "targets"}, default=()
-        What is standardised by statistics kept beside the weights, such as
-        ``weights["input/mean"]``: see `cnnkit.data.scaling`. Whoever has them fills them in; until
-        then they change nothing but that uint8 is not scaled to [0, 1]. With `weights`, what they
-        have.
+        Arrays that are standardised by statistics kept beside the weights, such as
+        ``weights["input/mean"]``: see `cnnkit.data.scaling`. The caller sets the statistics; before
+        that, images are used as they are, and uint8 is not scaled to [0, 1]. If `weights` are
+        given, their statistics are used.
     companions : int, default=0
-        Vectors of the length of the weights that training makes besides the gradients, such as the
-        averages of an optimizer: there must be memory for them, too.
+        Number of vectors as long as the weights that training needs besides the gradients, such as
+        the averages of an optimizer: there must be memory for them, too.
     predicts : bool, default=False
-        Whether training predicts with a network for inference besides: the same of its activations.
+        Whether training also predicts, with a network for inference: there must be memory for its
+        activations, too.
 
     Attributes
     ----------
     resolved : Resolved
         The graph's layers by path, with their output shapes and the weights they need.
     weights : Weights
-        By path, such as ``weights["conv1/w"]``: arrays to read, change or assign.
+        Arrays by path, such as ``weights["conv1/w"]``, to be read, changed or assigned.
     grads : Weights or None
-        Of the same layout, filled by `backward`.
+        Gradients in the same layout, filled by `backward`.
     x : array of shape (batch_size, H, W, C)
-        The input, or the first of several. Its memory is used again by `forward`: fill it before
-        each.
+        The input, or the first of several. `forward` overwrites its memory: fill it before every
+        `forward`.
     xs : dict of arrays
-        All inputs by name, ``xs["input"]`` where there is one.
+        All inputs by name; a single input is ``xs["input"]``.
     packed : bool
         Whether weights were folded and packed once: see `resized`.
     outputs, doutputs : lists of arrays of shape (batch_size, ...)
-        What `forward` computes, and their gradients, to be filled between `forward` and `backward`
-        (none without training). `output` and `doutput` are the first of them; the gradients of the
-        others are zero until they are filled.
+        The results of `forward`, and their gradients, which the caller fills between `forward` and
+        `backward` (none without training). `output` and `doutput` are the first of them; the
+        gradients of the others are zero until they are filled.
     activation_bytes : int
-        Memory of all activations and their gradients.
+        Bytes of all activations and their gradients.
 
     Raises
     ------
     MemoryError
-        If all that takes more memory than there is; before any is taken.
+        If all arrays need more memory than is available; nothing is allocated then.
 
     Examples
     --------
@@ -179,7 +181,7 @@ class Network:
         self._bind(plan, offsets, known)
 
     def _specs(self, scales):
-        """Return all weights by path; those of frozen layers are not trained."""
+        """Return the specs of all weights by path; those of frozen layers are not trained."""
         if not isinstance(scales, (list, tuple)) or list(scales) not in scaling.SETS:
             raise ValueError(f"Network: scales must be one of {scaling.SETS}, got {scales!r}.")
         inputs = self.resolved.inputs
@@ -208,9 +210,10 @@ class Network:
         check_memory({name: self.activation_bytes} | others, "Network")
 
     def _bind(self, plan, offsets, known):
-        """Make the arrays and the ops that work on them; `known` is memory needed besides.
+        """Make the arrays and the ops that work on them; `known` is other memory that is needed.
 
-        Pages of arrays are the system's until they are used: what is too much is refused in time.
+        Arrays take no memory until they are used, so a network that is too large is refused in
+        time.
         """
         array = partial(self._array, empty_bytes(self.activation_bytes), offsets)
         self.xs = {x.name: array(x) for x in plan.inputs}
@@ -265,7 +268,7 @@ class Network:
         )
 
     def _attach(self, known):
-        """Give all ops one piece of memory to work in, if there is enough for it, too."""
+        """Give all ops one common scratch memory, if there is enough memory for it."""
         ops = {id(op): op for op in self._forward + self._backward}.values()
         size = max((op.scratch_bytes for op in ops), default=0)
         self._known = known | {"scratch": size}
@@ -276,7 +279,7 @@ class Network:
         self._uses_blas = any(op.uses_blas for op in ops)
 
     def _fold(self, norm, slots):
-        """Give `slots` the scale and shift of a batch norm, and return the op that fills them."""
+        """Set the scale and shift of a batch norm in `slots`, and return the op that fills them."""
         slots.scale, slots.shift = np.empty((2, slots.y.shape[-1]), self.dtype)
         weights = self.weights.of(norm.name)
         return FoldOp(norm.layer, weights, slots.weights.get("b"), slots.scale, slots.shift)
@@ -288,14 +291,14 @@ class Network:
         ----------
         batch_size : int
         outputs : tuple of str, default=None
-            Paths of the nodes whose outputs are wanted, if not those of the graph; what they do
-            not need is left out.
+            Paths of the nodes whose outputs are wanted, instead of those of the graph; nodes that
+            they do not need are left out.
         weights : Weights, default=None
-            Others of the same layout to use in the place of this network's.
+            Other weights of the same layout, used instead of this network's.
         packed : bool, default=False
-            Take the weights as they are now: batch norms are folded and convolutions packed once,
-            here, rather than in every `forward`. Weights must not change while such a network is
-            in use, since some are read where they are.
+            Whether batch norms are folded and convolutions packed once, here, with the present
+            weights, rather than in every `forward`. Weights must not change while such a network
+            is in use, since some are not copied.
         """
         other = Network.__new__(Network)
         vars(other).update(
@@ -321,13 +324,13 @@ class Network:
         self._forward = [op for op in self._forward if not op.only_packs]
 
     def activations(self, X, paths):
-        """Return what nodes give for images: feature maps, or the features of a layer.
+        """Return the outputs of nodes for images: feature maps, or features of a layer.
 
         Parameters
         ----------
         X : array of shape (n, H, W, C), or of flat rows
-            In any real dtype and the scale of training: see `load`. Of several inputs a dict of
-            arrays by name.
+            Images in any real dtype and the scale of training: see `load`. With several inputs a
+            dict of arrays by name.
         paths : str or list of str
             Names of nodes as `summary` shows them.
 
@@ -360,7 +363,7 @@ class Network:
         for name in inputs:
             given, called = (X[name], f"X[{name!r}]") if several else (X, "X")
             check_unmasked(given, called, "Network")
-            given = np.asarray(given)[...]  # its shape stays, whoever gives it another meanwhile
+            given = np.asarray(given)[...]  # a new view keeps its shape
             real_dtype(given.dtype, called, "Network")
             images.check_input_shape(given, shapes[name], "Network", called)
             check_range(given, self.dtype, called, "Network")
@@ -380,27 +383,27 @@ class Network:
 
     @property
     def output(self):
-        """The first of `outputs`: the only one of most networks."""
+        """The first of `outputs`; most networks have only one."""
         return self.outputs[0]
 
     @property
     def doutput(self):
-        """The first of `doutputs`, None without training."""
+        """The first of `doutputs`; None without training."""
         return self.doutputs[0] if self.doutputs else None
 
     def load(self, X, rows, change=None):
-        """Copy `X[rows]` to the first samples of `x`, and return how many there are.
+        """Copy `X[rows]` to the first samples of `x`, and return their number.
 
-        Where the input is not standardised, uint8 is scaled to [0, 1].
+        If the input is not standardised, uint8 is scaled to [0, 1].
 
         Parameters
         ----------
         X : array of shape (n, ...)
-            Images of `input_shape`, flat or not, in any real dtype. Of several inputs a dict of
-            arrays by name, none of which `change` changes.
+            Images of `input_shape`, flat or not, in any real dtype. With several inputs a dict of
+            arrays by name, to which `change` is not applied.
         rows : slice or array of indices
         change : callable, default=None
-            Changes a batch of images in place, as they are before they are standardised.
+            Changes a batch of images in place, before they are standardised.
         """
         several = len(self.xs) > 1
         if several:
@@ -427,15 +430,15 @@ class Network:
         return n
 
     def _some_of(self, rows):
-        """Yield parts of `rows`, given by indices: what is picked by them is a copy."""
+        """Yield parts of `rows` if they are indices, by which NumPy makes a copy."""
         for some in blocks(len(rows), self.x, PIECE):
             yield rows[some]
 
     def forward(self, n):
-        """Run the first `n` samples of `xs`; return those of `output`, valid until the next.
+        """Run the first `n` samples of `xs`; return those of `output`, valid until the next run.
 
-        In training all `doutputs` but the first are zero then: what nobody fills changes no
-        gradient.
+        In training all `doutputs` but the first are set to zero: outputs whose gradient is not
+        filled then change no gradient.
         """
         self._check_count(n)
         with one_blas_thread(self._uses_blas):
@@ -455,9 +458,10 @@ class Network:
                 op.backward(n)
 
     def run_anew(self, X, rows):
-        """Make every running statistic the mean over batches of the images `X[rows]`.
+        """Set every running statistic to its mean over batches of the images `X[rows]`.
 
-        Batches are whole ones where there is one: a smaller one would count as much as the others.
+        A smaller last batch is left out, unless it is the only one: it would count as much as the
+        others.
         """
         norms = [op for op in self._forward if op.momentum is not None]
         momenta = [op.momentum for op in norms]
@@ -479,8 +483,8 @@ class Network:
     def summary(self):
         """Return a table of name, layer, output shape, weights and multiply-adds.
 
-        Its last column says which algorithm computes a layer's output, and in training the
-        gradients to its input and to its weights; "-" where there is no such gradient.
+        The last column names the algorithms that compute a layer's output, and in training the
+        gradients to its input and to its weights; "-" means that there is no such gradient.
         """
         algorithms = {}
         for step in Plan(self._part, True, set(self.frozen)).steps:
@@ -528,7 +532,7 @@ def as_resolved(graph, input_shape, n_outputs):
 
 
 def needed(nodes, outputs):
-    """Return the nodes that the outputs, given by path, follow from."""
+    """Return the nodes that are needed for the outputs, given by path."""
     wanted = set(outputs)
     unknown = wanted - {node.name for node in nodes}
     if unknown or not wanted:
@@ -555,7 +559,7 @@ class SumOp(Op):
 
 
 def are_paths(names, paths):
-    """Say whether `names` are some of `paths`, none of them twice."""
+    """Say whether all `names` are in `paths`, none of them twice."""
     known = set(paths)
     return all(isinstance(name, str) and name in known for name in names) and (
         len(set(names)) == len(names)

@@ -1,4 +1,4 @@
-"""Where arrays with known lifetimes lie in one block of memory."""
+"""Placement of arrays with known lifetimes in one block of memory."""
 
 from typing import NamedTuple
 
@@ -20,8 +20,9 @@ class Lifetime(NamedTuple):
 def place(lifetimes):
     """Return an offset for every lifetime and the size of the block that holds them all.
 
-    Arrays in use at the same step never overlap. Largest first, each at the lowest free place
-    (Pisarchyk & Lee, 2020, "Efficient memory management for deep neural net inference").
+    Arrays in use at the same step never overlap. The largest array is placed first, each at the
+    lowest free place (Pisarchyk & Lee, 2020, "Efficient memory management for deep neural net
+    inference").
 
     Parameters
     ----------
@@ -40,12 +41,12 @@ def place(lifetimes):
 
 
 class Placed:
-    """At most `most` arrays that have a place, in the order of their offsets.
+    """Arrays that have a place, at most `most`, in the order of their offsets.
 
     Attributes
     ----------
     end : int
-        Where the last of them ends.
+        End of the last array.
     """
 
     def __init__(self, most):
@@ -54,9 +55,9 @@ class Placed:
         self._table = np.empty((4, most), np.int64)  # offsets, ends, first and last steps
 
     def add(self, size, life):
-        """Take an array in at the lowest place that is free while it is in use; return the place.
+        """Add an array at the lowest place that is free during its life; return the place.
 
-        All places are looked at together, so that thousands of layers take no more than seconds.
+        All places are examined in one NumPy call, so thousands of layers take only seconds.
         """
         table = self._table[:, : self._count]
         meets = (table[2] <= life.last) & (table[3] >= life.first)

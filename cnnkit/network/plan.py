@@ -1,4 +1,4 @@
-"""Which arrays the nodes of a network read and write, and when each is in use."""
+"""A plan of the arrays that the nodes of a network read and write, and of their lifetimes."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -29,25 +29,25 @@ class Array:
 
 @dataclass(eq=False)
 class Step:
-    """One node and its arrays; gradients are None where nobody wants them."""
+    """One node and its arrays; gradients that are not needed are None."""
 
     node: Node
     xs: list
     y: Array
-    runs: bool  # False: y is x, there is nothing to do
+    runs: bool  # False: y is x, there is nothing to compute
     dxs: list = field(default_factory=list)
     dy: Array | None = None
     fused_relu: bool = False  # clips its own output
     fused_norm: Node | None = None  # scales its own output as this batch norm does
-    host: "Step | None" = None  # the step that does its forward work
-    sums: list = field(default_factory=list)  # (into, term), to add up after backward
+    host: "Step | None" = None  # the step that does the forward work of this one
+    sums: list = field(default_factory=list)  # (into, term): sums after backward
 
 
 class Plan:
     """Arrays and lifetimes of a network.
 
-    Forward of node i is step i, the loss step L, backward of node i step 2 L - i. An array read by
-    several nodes has its gradient from each of them: the first to run backward writes it, the
+    Forward of node i is step i, the loss is step L, backward of node i is step 2 L - i. If several
+    nodes read an array, each contributes to its gradient: the first to run backward writes it, the
     others write terms that are added to it.
 
     Parameters
@@ -75,7 +75,7 @@ class Plan:
         self._specs = resolved.specs
         self.loss_step = len(nodes)
         self._uses = {}  # place -> [(array name, step)]
-        self._fixed = {}  # place -> what lies there that no node may overwrite
+        self._fixed = {}  # place -> an array there that no node may overwrite
         self._writers = {}  # array, by identity -> the step that writes it
         self._values = {}
         self.steps = []
@@ -190,10 +190,10 @@ class Plan:
 
 
 def find_slices(nodes, read_once, shapes):
-    """Return what can be written straight into the output of a `Concat`: ``name -> (place, part)``.
+    """Return the arrays that are slices of the output of a `Concat`, ``name -> (place, part)``.
 
-    That is an input that nothing else reads and a convolution writes, directly or through a ReLU
-    that works in place.
+    These are inputs that no other node reads and that a convolution writes, directly or through a
+    ReLU that works in place.
     """
     writers = {node.name: node for node in nodes}
     slices = {}

@@ -5,27 +5,27 @@ import numpy as np
 from cnnkit.data.scaling import from_standard
 from cnnkit.exceptions import DivergenceError, overflow_allowed
 
-PREDICT_BATCH = 256  # most samples of one batch, and most memory of its activations
+PREDICT_BATCH = 256  # most samples in a batch, most memory for its activations
 PREDICT_BYTES = 64 << 20
 
 
 def inference_network(network, samples, weights=None, node=None, *, passes=1, changing=False):
-    """Return a network for inference of `samples`, a few at a time.
+    """Return a network for inference of `samples` samples in batches.
 
     Parameters
     ----------
     network : Network
     samples : int
-        How many there are.
+        Number of samples.
     weights : Weights, default=None
-        In the place of the network's.
+        Used instead of the weights of the network.
     node : str, default=None
-        The node whose output is wanted, if not the network's.
+        Node whose output is wanted, instead of the output of the network.
     passes : int, default=1
-        How often the samples are predicted.
+        Number of times that the samples are predicted.
     changing : bool, default=False
-        Whether the weights change while the network is in use. If not, they are packed once for
-        all batches, where there are more than one.
+        Whether the weights change while the network is in use. If not, and if there are several
+        batches, the weights are packed once for all batches.
     """
     each = max(1, network.activation_bytes // network.batch_size)
     size = max(1, min(samples, PREDICT_BATCH, PREDICT_BYTES // each))
@@ -34,9 +34,9 @@ def inference_network(network, samples, weights=None, node=None, *, passes=1, ch
 
 
 def predict(network, X, rows=None, augment=None):
-    """Return the network's outputs for every sample of `X`, or for some rows of it, in batches.
+    """Return the network's outputs for all samples of `X`, or for `rows` of it, in batches.
 
-    ``augment(images)`` changes every batch in place. Where numbers become too large, outputs are
+    ``augment(images)`` changes every batch in place. If numbers become too large, outputs are
     infinite or NaN: see `check_outputs`.
     """
     count = len(X) if rows is None else len(rows)
@@ -50,7 +50,7 @@ def predict(network, X, rows=None, augment=None):
 
 
 def gives_finite(network, weights, X, rows=None):
-    """Say whether a network gives finite numbers, in units of the targets, with some weights."""
+    """Say whether a network gives finite numbers, in units of the targets, with `weights`."""
     count = len(X) if rows is None else len(rows)
     outputs = predict(inference_network(network, count, weights), X, rows)
     with overflow_allowed():
@@ -58,7 +58,7 @@ def gives_finite(network, weights, X, rows=None):
 
 
 def check_outputs(outputs, owner):
-    """Raise where a network gave a sample infinity or NaN: no label, no number follows from it."""
+    """Raise if outputs of a network are infinite or NaN, which cannot be a prediction."""
     finite = np.isfinite(outputs)
     if not finite.all():
         row = int(np.argwhere(~finite)[0][0])

@@ -1,4 +1,4 @@
-"""All weights of a network as one flat vector, with a name for every part of it."""
+"""The weights of a network as one flat vector, with a name for every part of it."""
 
 from collections.abc import Mapping
 from math import isfinite, prod, sqrt
@@ -22,14 +22,14 @@ from cnnkit.validate.pickles import check_parts, checking, stamped
 class Weights(Mapping):
     """Arrays by path, such as ``"conv1/w"``, all of them views of the vector `flat`.
 
-    Reading gives a view that can be changed in place; assigning copies an array of the same shape
-    in. What L2 regularisation applies to comes first, ``flat[:decayed]``; what is not trained
-    comes last, ``flat[trained:]``.
+    Reading returns a view, which can be changed in place; assigning copies an array of the same
+    shape. Weights with L2 regularisation come first, ``flat[:decayed]``; weights that are not
+    trained come last, ``flat[trained:]``.
 
     Parameters
     ----------
     specs : dict of WeightSpec
-        By path, in the order of the network.
+        Specs by path, in the order of the network.
     dtype : dtype
     """
 
@@ -39,7 +39,7 @@ class Weights(Mapping):
         dtype = np.dtype(dtype)
         self.flat = zero_bytes(sum(sizes.values()) * dtype.itemsize).view(dtype)
         self._views = {}
-        self._names = {}  # of the weights of every node
+        self._names = {}  # names of the weights of every node
         for path in self.specs:
             node, _, name = path.rpartition("/")
             self._names.setdefault(node, []).append(name)
@@ -57,7 +57,7 @@ class Weights(Mapping):
         return start
 
     def initialise(self, rng):
-        """Draw every weight anew: N(0, 2 / fan_in) (He et al., 2015), or where it starts."""
+        """Draw all weights from N(0, 2 / fan_in) (He et al., 2015), or set them to their start."""
         for path, spec in self.specs.items():
             if spec.fan_in:
                 scale = sqrt(2 / spec.fan_in)
@@ -69,24 +69,24 @@ class Weights(Mapping):
         return self
 
     def copy(self):
-        """Return the same numbers in memory of their own."""
+        """Return a copy."""
         other = self.like()
         fill(other.flat, self.flat)
         return other
 
     def take(self, source, owner):
-        """Copy in all arrays of the mapping `source`, whose paths must be these."""
+        """Copy all arrays of the mapping `source`, which must have the same paths."""
         if set(source) != set(self):
             raise ValueError(f"{owner}: weights must be those of {list(self)}, got {list(source)}.")
         for path in self:
             self[path] = source[path]
 
     def extremes(self):
-        """Return the least and the greatest number, or NaN where there is one."""
+        """Return the smallest and the largest number, or NaN if there is a NaN."""
         return extremes(self.flat)
 
     def check_numbers(self, owner):
-        """Raise unless all are finite, and none is below what its layer can use."""
+        """Raise unless all numbers are finite and at least the minimum of their spec."""
         for path, spec in self.specs.items():
             least, greatest = extremes(self[path])
             if not (isfinite(least) and isfinite(greatest) and least >= spec.least):
@@ -96,7 +96,7 @@ class Weights(Mapping):
                 )
 
     def like(self):
-        """Return zeros laid out the same way: for gradients."""
+        """Return zeros with the same layout, for gradients."""
         return Weights(self.specs, self.flat.dtype)
 
     def of(self, node):
