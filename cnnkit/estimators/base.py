@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: scikit-learn's contract around a training run."""
+"""Base class of classifier and regressor: scikit-learn's contract around a training run."""
 
 import warnings
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ from cnnkit.validate.available_memory import check_memory
 from cnnkit.validate.guesses import answering
 from cnnkit.validate.pickles import Checked
 
-MOST_COPIES = 1000  # of an image, for one prediction
+MOST_COPIES = 1000  # copies of an image for one prediction
 AUTO = StrOptions({"auto"})
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 
@@ -47,125 +47,128 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     Parameters
     ----------
     layers : list of Layer or (name, Layer), Graph, or name of a model, default=None
-        The network; it must end in one number per output, which ``filters=None`` and
-        ``units=None`` stand for. ``"resnet18"``, or ``cnnkit.models.resnet18`` itself, is that
-        network for the images and outputs there are. None is `cnnkit.models.default`, which follows
-        the shape of the images: convolutions with batch norm, a pooling between widths, global
-        average pooling; for images of one pixel, a table, one hidden layer of 100 units. The layers
-        of a list are hyper-parameters by name: ``conv1`` (or ``"passthrough"`` in its place) and
-        ``conv1__filters``; those of a Graph are ``layers__conv1__filters``.
+        The network. It must end in one number per output: ``filters=None`` and ``units=None`` mean
+        this number. ``"resnet18"``, or ``cnnkit.models.resnet18`` itself, is that network for the
+        shape of the images and the number of outputs. None means `cnnkit.models.default`, which
+        depends on the shape of the images: convolutions with batch norm, a pooling between widths,
+        global average pooling; for images of one pixel, a table, one hidden layer of 100 units. The
+        layers of a list are hyper-parameters by name: ``conv1``, which may be ``"passthrough"``,
+        and ``conv1__filters``; those of a Graph are ``layers__conv1__filters``.
     image_shape : tuple (H, W, C) or (H, W), default=None
-        Shape of one image, needed where X has flat rows. Without it a flat row is one pixel with
-        as many channels as features.
+        Shape of one image, needed if X has flat rows. Without it a flat row is one pixel with as
+        many channels as features.
     standardize : bool, default=True
-        Subtract from every channel its mean over the training set and divide by its deviation (one
-        deviation for all channels where the largest is at most 10 times the least: what is of one
-        unit keeps its proportions), in training and prediction alike, so that 0..255, 0..1 or
-        -1000..3000 are the same. They are kept as ``network_.weights["input/mean"]`` and
-        ``["input/scale"]``; `partial_fit` takes those of the first part. If False, images are
-        taken as they are, uint8 divided by 255.
+        Whether the mean of every channel over the training set is subtracted, and the channel
+        divided by its standard deviation, in training and prediction alike; ranges such as 0..255,
+        0..1 or -1000..3000 then make no difference. If the largest deviation is at most 10 times
+        the smallest, all channels are divided by one deviation, so that channels of one unit keep
+        their proportions. The statistics are kept as ``network_.weights["input/mean"]`` and
+        ``["input/scale"]``; `partial_fit` uses those of the first part. If False, images are used
+        as they are, except that uint8 is divided by 255.
     solver : {"adamw", "adam", "sgd", "lbfgs"}, default="adamw"
-        "lbfgs" takes all samples in every step and needs no learning rate: for some hundred small
-        images and layers without dropout, where it ends in a minimum of the loss. With more data
-        "adamw" is quicker and better.
+        "lbfgs" uses all samples in every step and needs no learning rate. It is for some hundred
+        small images and layers without dropout, and ends in a minimum of the loss. With more data
+        "adamw" is faster and better.
     alpha : float or "auto", default="auto"
-        L2 regularisation of weights, not of biases. For "adamw" it is the decoupled decay rate,
-        "auto" is 0.01, and 100 / samples (from 0.01 to 1) for a table. For other solvers it is
-        divided by the samples of the batch (the sum of their weights), as in MLPClassifier, and
-        "auto" is 1e-4.
+        L2 regularisation of weights, not of biases. For "adamw" it is the decoupled decay rate;
+        "auto" means 0.01, and for a table 100 / samples (from 0.01 to 1). For other solvers it is
+        divided by the number of samples of the batch (the sum of their weights), as in
+        MLPClassifier; "auto" means 1e-4.
     batch_size : int or "auto", default="auto"
-        Samples of one step; all of them where there are fewer, and for "lbfgs". "auto" is 32, for
-        fewer than 600 images 16, for fewer than 200 8, for a table 64, all batches of an epoch
-        equally large; in `partial_fit` 32.
+        Samples of one step; all samples if there are fewer, and for "lbfgs". "auto" means 32, for
+        fewer than 600 images 16, for fewer than 200 images 8, for a table 64, and in `partial_fit`
+        32. All batches of an epoch are equally large, as far as possible.
     learning_rate : "auto", "constant" or schedule, default="auto"
-        How the learning rate changes from `learning_rate_init`: see `cnnkit.schedules`. "auto" is
+        Change of the learning rate over the fit: see `cnnkit.schedules`. "auto" means
         ``OneCycle()``, which rises to `learning_rate_init` and ends near 0 in the last of
-        `max_iter` epochs; in `partial_fit`, which knows no end, "constant".
+        `max_iter` epochs; in `partial_fit`, which has no last epoch, it means "constant".
     learning_rate_init : float or "auto", default="auto"
-        "auto" is what every layer bears, from 0.0001 to 0.01: 1 / fan-in (numbers that add up in
-        one output), or 5 / fan-in where a batch norm follows; with batch norms 5 times as much
-        for "sgd"; in `partial_fit` 0.3 times as much.
+        Highest learning rate. "auto" means the largest rate that suits every layer, from 0.0001 to
+        0.01: 1 / fan-in (the numbers that add up in one output), or 5 / fan-in if a batch norm
+        follows. For "sgd" with batch norms it is 5 times as large; in `partial_fit` 0.3 times.
     max_iter : int or "auto", default="auto"
-        Most epochs, or iterations of "lbfgs". A budget: reaching it is no warning. "auto" is
-        ``12 * (1000 / samples) ** 0.75`` epochs, at least 10 and as for 64 samples at most, a
-        regressor twice as many; for a table ``30 * (1000 / samples) ** 0.5``, at least 4; 200
-        iterations of "lbfgs".
+        Largest number of epochs, or of iterations of "lbfgs". It is a budget: reaching it gives no
+        warning. "auto" means ``12 * (1000 / samples) ** 0.75`` epochs, at least 10, and for fewer
+        than 64 samples as many as for 64; a regressor has twice as many. For a table it means
+        ``30 * (1000 / samples) ** 0.5`` epochs, at least 4; for "lbfgs" 200 iterations.
     max_time : float, default=None
-        Most seconds; training ends in the midst of an epoch if need be.
+        Seconds after which training ends, also in the middle of an epoch.
     shuffle : bool, default=True
-        Draw a new order of the samples for every epoch.
+        Whether every epoch has a new random order of the samples.
     random_state : int, RandomState instance or None, default=None
-        Initial weights, order of the samples, dropout, augmentation and validation split.
+        Seed of initial weights, order of the samples, dropout, augmentation and validation split.
     tol : float, default=1e-4
-        For "lbfgs" also the gradient's largest component at which training ends.
+        Smallest change of the loss that counts for `n_iter_no_change`. "lbfgs" also ends when the
+        largest component of the gradient is below it.
     n_iter_no_change : int, default=10
-        Training stops early once the loss has not fallen by `tol` for so many epochs in a row. With
-        a schedule that has an end ("auto", ``Cosine``, ``OneCycle``) training runs to that end,
+        Training ends when the loss has not fallen by `tol` for so many epochs in a row. With a
+        schedule that has an end ("auto", ``Cosine``, ``OneCycle``) training runs to that end,
         unless `early_stopping`.
     early_stopping : bool, default=False
-        Watch the score on validation samples in the place of the training loss, and end with the
-        weights that did best.
+        Whether to watch the score on validation samples instead of the training loss, and to keep
+        the weights with the best score.
     validation_fraction : float, default=0.1
-        Share of the samples set aside by `early_stopping` where `fit` is given no `X_val`.
+        Share of the samples that `early_stopping` sets aside if `fit` is given no `X_val`.
     warm_start : bool, default=False
-        `fit` goes on from the weights of the last one.
+        Whether `fit` starts from the weights of the last fit.
     initial_weights : mapping of path to array, or fitted estimator, default=None
-        Where training starts for the paths it has, such as ``"conv1/w"``. Of an estimator, the
-        layers with one filter or unit per output are left out if it has another number of them.
+        Initial weights for some paths, such as ``"conv1/w"``; the others are drawn. If an estimator
+        has another number of outputs, its layers with one filter or unit per output are not used.
     frozen : list of str, default=None
-        Names of layers, or of graphs of them, that training leaves as they are; nothing is
-        computed below the first layer that is trained. A frozen batch norm uses its running
-        statistics.
+        Names of layers, or of graphs of layers, that training does not change. No gradients are
+        computed below the first trained layer. A frozen batch norm uses its running statistics.
     augmentation : Augmentation or list of them, default=None
-        Changes to training images, drawn anew in every epoch: see `cnnkit.augmentation`. A list
-        is ``Augment(list)``.
+        Random changes of training images, drawn anew in every epoch: see `cnnkit.augmentation`. A
+        list means ``Augment(list)``.
     test_time_augmentation : int, default=0
-        Predict the mean output over every image and so many augmented copies of it, at most 1,000;
-        what mixes targets is left out. What is drawn for an image follows from its place among
-        those given: alone it may be predicted otherwise.
+        Number of augmented copies of every image, at most 1,000: the prediction is the mean output
+        over the image and its copies. Augmentations that mix targets are left out. The random
+        changes depend on the place of an image in X: alone it may get another prediction.
     clip_norm : float, default=None
-        Longest that the gradient of the loss may be in a step.
+        Largest norm of the gradient of the loss in a step.
     ema_decay : float, default=None
-        Predict with an exponential moving average of the weights over the steps.
+        Decay of an exponential moving average of the weights over the steps, which is used for
+        prediction.
     on_divergence : {"raise", "stop"}, default="raise"
-        What happens when the loss, or a weight, is no finite number any more: a
-        `cnnkit.exceptions.DivergenceError`, or a ConvergenceWarning and the weights of the epoch
-        before, with which the network gives finite numbers for the training set (or of the one
-        before that). In the first epoch, which has none before it, it is always the error.
+        What happens when the loss, or a weight, is no longer a finite number. "raise" raises a
+        `cnnkit.exceptions.DivergenceError`. "stop" gives a ConvergenceWarning and restores the
+        weights of the epoch before, or of the one before that, with which the network gives finite
+        numbers for the training set. In the first epoch the error is always raised.
     momentum : float, default=0.9
     nesterovs_momentum : bool, default=True
         For "sgd" only.
     beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
         For "adam" and "adamw" only.
     algorithm : {"auto", "exact", "direct", "im2col", "winograd"}, default="auto"
-        How convolutions and dense layers are computed; see `cnnkit.functional.conv2d`, and
-        `summary` for what runs. "im2col" is the reference, by BLAS. "exact" leaves out
-        Winograd's, which rounds a little more, and much more where single pixels or channels are
-        thousands of times larger than others.
+        Algorithm of convolutions and dense layers: see `cnnkit.functional.conv2d`; `summary` shows
+        which one runs. "im2col" is the reference, by BLAS. "exact" does not use Winograd's
+        algorithm, whose rounding errors are a little larger, and much larger if single pixels or
+        channels are thousands of times larger than others.
     verbose : int, default=0
-        1 prints what is trained and a line for every epoch, 2 shows a progress bar with the time
-        left (needs rich). In processes and threads of a search, lines begin with their name.
+        1 prints the estimator and a line for every epoch, 2 shows a progress bar with the time left
+        (needs rich). In processes and threads of a search, lines begin with the name of these.
 
     Attributes
     ----------
     network_ : Network
-        ``network_.weights["conv1/w"]`` is an array that can be read, changed and assigned.
+        The trained network. ``network_.weights["conv1/w"]`` is an array that can be read, changed
+        and assigned.
     loss_ : float
         Mean loss of the last epoch.
     loss_curve_ : list of float
         Mean loss of every epoch, without the regularisation.
     validation_loss_curve_, validation_scores_ : list of float or None
-        Of every epoch of the last fit, where there were validation samples.
+        Loss and score of every epoch of the last fit, if it had validation samples.
     best_validation_score_ : float or None
-        With `early_stopping`: of the weights that were kept.
+        With `early_stopping`, the score of the weights that were kept.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     input_shape_ : tuple
         (H, W, C) of one image.
     n_features_in_ : int
-        Numbers of one image, H * W * C.
+        Count of numbers in one image, H * W * C.
     feature_names_in_ : array of shape (n_features_in_,)
-        Where X was a data frame.
+        Names of the columns if X was a data frame.
     """
 
     _training = None  # the run that `partial_fit` goes on with, where there is one
@@ -277,17 +280,17 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train a network: a new one, unless `warm_start`.
 
-        Where an error or Ctrl-C ends it, the estimator is as it was before.
+        If an error or Ctrl-C ends the fit, the estimator is as it was before.
 
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
         y : array of shape (n,) or (n, n_outputs)
         sample_weight : array of shape (n,), default=None
-            Not negative. A weight of zero is as if the sample were not there. Only what weights
-            are to one another counts, but where `alpha` is divided by their sum.
+            Weights of the samples, not negative. A sample of weight zero is left out. Only the
+            ratios of weights matter, except where `alpha` is divided by their sum.
         X_val, y_val : arrays, default=None
-            Validation samples: their loss and score are recorded after every epoch.
+            Validation samples, whose loss and score are recorded after every epoch.
 
         Returns
         -------
@@ -308,7 +311,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         if again:
             run.loss_curve += moment.loss_curve_
         begun = ""
-        if getattr(moment, "_skl_callbacks", []):  # which alone ask for it
+        if getattr(moment, "_skl_callbacks", []):  # only these need it
             begun = describe_start(run.network.weights, run.loss_curve)
         fit = cache(partial(describe, moment, seed, begun, data, validation))
         watch = make_watch(
@@ -319,7 +322,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         )
         if state is not None:
             go_on(state, run, watch, fit())
-            state = None  # as large as all that is trained
+            state = None  # frees a copy as large as all vectors of training
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         sklearn_callbacks.train(
             self,
@@ -338,23 +341,23 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         return self
 
     def _begun(self):
-        """Return a `snapshot` to train from: hyper-parameters are valid, numbers are Python's."""
+        """Return a `snapshot` for training: hyper-parameters are valid, numbers are Python's."""
         moment = snapshot(self)
         moment._validate_params()
         for name, value in moment.get_params(deep=False).items():
-            # NumPy's float16 would spoil what is computed with it
+            # results computed with NumPy's float16 would be inexact
             if isinstance(value, Real) and not isinstance(value, (int, float)):
                 setattr(moment, name, int(value) if isinstance(value, Integral) else float(value))
         return moment
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
-        """Train for one epoch over the samples given, starting from the weights there are."""
+        """Train for one epoch over the samples given, starting from the present weights."""
         moment = self._begun()
         again = hasattr(moment, "network_")
         data = TrainingData(moment, X, y, sample_weight, again=again, classes=classes, part=True)
         start = moment.network_.weights if again else None
         try:
-            with training_of(self, moment) as run:  # nobody else sees it while it trains
+            with training_of(self, moment) as run:  # no other thread has it while it trains
                 if run is None:
                     rngs = generators(draw_seed(moment.random_state))
                     settings = choose(
@@ -365,7 +368,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
                 else:
                     count, size = copies(len(run.arrays())), start.flat.nbytes
                     check_memory({f"{count} times the weights": count * size}, type(self).__name__)
-                    fill(run.weights.flat, start.flat)  # they may have been set
+                    fill(run.weights.flat, start.flat)  # the user may have set them
                     data.check_range(start.flat.dtype, type(self).__name__)
                     data.standardise_targets(run.weights, type(self).__name__)
                 self._train_part(moment, data, run)
@@ -407,7 +410,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     # Prediction
 
     def _outputs(self, X):
-        """Return what the network gives for every sample, an array of shape (n, n_outputs)."""
+        """Return the network's outputs for all samples, an array of shape (n, n_outputs)."""
         check_is_fitted(self)
         X = check_images(self, X, self.network_.dtype)
         warn_of_another_scale(X, self.network_.weights, type(self).__name__, stacklevel=5)
@@ -426,12 +429,12 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         return outputs
 
     def _test_augmentation(self, shape):
-        """Return the augmentation of prediction: what leaves targets alone, or None.
+        """Return the augmentation for prediction, without steps that change targets, or None.
 
-        Raises where `augmentation` does not fit images of `shape`.
+        An error is raised if `augmentation` does not fit images of `shape`.
         """
         copies = self.test_time_augmentation
-        if not 0 <= copies <= MOST_COPIES:  # out of a pickle, `fit` did not see it
+        if not 0 <= copies <= MOST_COPIES:  # `fit` does not check it for an unpickled estimator
             raise ValueError(
                 f"{type(self).__name__}: test_time_augmentation must be at most {MOST_COPIES}, "
                 f"got {copies}."
@@ -450,11 +453,11 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
 
     def _default_layers(self, shape):
         """Return the network that `layers=None` stands for, for images of `shape`."""
-        # L-BFGS meets no chance
+        # L-BFGS cannot train with dropout
         return default(None, shape, dropout=0 if self.solver == "lbfgs" else self._dropout)
 
     def _augmentation(self):
-        """Return `augmentation` as one, or None."""
+        """Return `augmentation` as an `Augmentation`, or None."""
         found = self.augmentation
         if found is None:
             return None
@@ -481,7 +484,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         return self.network_.summary()
 
     def __getstate__(self):
-        with CHANGING:  # no thread trains what is there: see `training_of`
+        with CHANGING:  # no thread may train this run now: see `training_of`
             state = super().__getstate__()
             if state.get("_training") is not None:
                 state["_training"] = state["_training"].apart()
