@@ -1,4 +1,4 @@
-"""Activations."""
+"""Activation layers."""
 
 from numbers import Real
 
@@ -13,7 +13,7 @@ from cnnkit.validate.arrays import blocks
 
 
 class _Compiled(Layer):
-    """An activation computed by simd/kernels.h, `kind` being its name there."""
+    """Base class of activations in native code; `kind` is the name in simd/kernels.h."""
 
     kind = None
     keeps_output = True
@@ -32,7 +32,7 @@ class ActivationOp(native.ActivationOp, Op):
 
 
 class ReLU(_Compiled):
-    """max(x, 0), number by number; NaN stays NaN.
+    """max(x, 0) for every number; NaN stays NaN.
 
     Nair & Hinton (2010), "Rectified linear units improve restricted Boltzmann machines".
 
@@ -47,7 +47,7 @@ class ReLU(_Compiled):
 
 
 class ReLU6(_Compiled):
-    """min(max(x, 0), 6), number by number: what MobileNetV2 uses.
+    """min(max(x, 0), 6) for every number, as in MobileNetV2.
 
     Krizhevsky (2010), "Convolutional deep belief networks on CIFAR-10".
 
@@ -62,14 +62,14 @@ class ReLU6(_Compiled):
 
 
 class LeakyReLU(_Compiled):
-    """x where it is positive, ``negative_slope * x`` elsewhere.
+    """x for positive x, ``negative_slope * x`` for others.
 
     Maas et al. (2013), "Rectifier nonlinearities improve neural network acoustic models".
 
     Parameters
     ----------
     negative_slope : float, default=0.01
-        Positive: the sign of the output must tell that of the input.
+        Positive: backward needs the sign of the input, which is that of the output.
 
     Examples
     --------
@@ -116,7 +116,7 @@ class HardSwish(_Compiled):
 
 
 class _Formula(Layer):
-    """An activation NumPy does well enough: `forward` and `backward` fill whole arrays."""
+    """Base class of activations in NumPy, whose `forward` and `backward` fill whole arrays."""
 
     keeps_output = True
     gradient_in_place = True
@@ -130,7 +130,7 @@ class _Formula(Layer):
         raise NotImplementedError
 
     def backward(self, dy, saved, dx):
-        """Write f'(x) dy to dx; `saved` is y, or x where the layer keeps that."""
+        """Write f'(x) dy to dx; `saved` is y, or x if the layer has `keeps_input`."""
         raise NotImplementedError
 
 
@@ -153,9 +153,9 @@ class FormulaOp(Op):
 
 
 class Sigmoid(_Formula):
-    """1 / (1 + exp(-x)), number by number.
+    """1 / (1 + exp(-x)) for every number.
 
-    A classifier takes none at its end: its loss takes logits.
+    It must not be the last layer of a classifier, whose loss needs logits.
 
     Examples
     --------
@@ -174,7 +174,7 @@ class Sigmoid(_Formula):
 
 
 class Tanh(_Formula):
-    """tanh(x), number by number.
+    """tanh(x) for every number.
 
     Examples
     --------
@@ -219,7 +219,7 @@ class SiLU(_Formula):
 class Softmax(_Formula):
     """exp(x) / sum(exp(x)) over the channels of every pixel, or over a flat row.
 
-    A classifier takes none at its end: its loss takes logits.
+    It must not be the last layer of a classifier, whose loss needs logits.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a layer is: hyper-parameters, shapes and, once bound to arrays, an op."""
+"""The base class of layers: hyper-parameters, shapes, and the op on arrays."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -12,11 +12,12 @@ from cnnkit.validate.pickles import Checked
 
 
 class WeightSpec(NamedTuple):
-    """One weight of a layer: its shape, how it starts, and what training does to it.
+    """One weight of a layer: its shape, its initial values, and its role in training.
 
-    `fan_in` numbers add up in one output: He initialisation draws from N(0, 2 / fan_in); 0 means
-    that every number starts as `start`. `decay` says whether L2 regularisation applies; what is
-    not `trained` (running statistics) has no gradient. No number may be below `least`.
+    `fan_in` is the count of numbers that add up in one output: He initialisation draws from
+    N(0, 2 / fan_in). If it is 0, every number starts as `start`. `decay` says whether L2
+    regularisation applies. A weight that is not `trained`, such as running statistics, has no
+    gradient. No number may be below `least`.
     """
 
     shape: tuple
@@ -29,12 +30,13 @@ class WeightSpec(NamedTuple):
 
 @dataclass
 class Slots:
-    """The arrays a layer is bound to; what is not needed is None or missing.
+    """The arrays of a layer; those that it does not need are None or missing.
 
-    `xs`, one for each input, `y` and their gradients have the batch as first axis. `weights` and
-    `grads` go by the names of `Layer.weight_specs`. With `relu` the layer clips its own output at
-    zero; with `scale` and `shift`, one number for each filter, it multiplies and adds them in the
-    place of its bias. What an op needs besides comes from `keep`, so that `kept_bytes` counts it.
+    `xs` has an array for each input. The first axis of `xs`, `y` and their gradients is the batch.
+    `weights` and `grads` have the names of `Layer.weight_specs`. With `relu` the layer clips its
+    own output at zero. With `scale` and `shift`, one number for each filter, it multiplies by the
+    scale and adds the shift instead of its bias. All other arrays of an op come from `keep`, so
+    that `kept_bytes` counts them.
     """
 
     xs: list
@@ -51,19 +53,19 @@ class Slots:
     kept_bytes: int = 0
 
     def keep(self, shape, dtype):
-        """Return an array, its content anything, for what an op keeps between its calls."""
+        """Return an array of any content, which an op keeps between its calls."""
         array = np.empty(shape, dtype)
         self.kept_bytes += array.nbytes
         return array
 
     @property
     def bias(self):
-        """What the layer adds for each filter: `shift`, its own bias, or None."""
+        """The number to add for each filter: `shift`, the layer's bias, or None."""
         return self.weights.get("b") if self.scale is None else self.shift
 
     @property
     def x(self):
-        """The first input: the only one of most layers."""
+        """The first input; most layers have only one."""
         return self.xs[0]
 
     @property
@@ -81,7 +83,7 @@ class Operand(ABC):
 
 
 class Layer(Checked):
-    """A step of a network, described by hyper-parameters alone.
+    """Base class of layers: a layer is a step of a network, described by hyper-parameters.
 
     A layer holds no arrays: it can be cloned, printed, compared and searched over. `bind` makes
     the `Op` that computes. docs/write_a_layer.md shows how to write one.
@@ -93,17 +95,17 @@ class Layer(Checked):
     in_place = False  # y may be x
     gradient_in_place = False  # dx may be dy
     reshapes = False  # y is x in another shape: nothing to compute
-    training_only = False  # left out at inference
-    fuses_relu = False  # can clip its own output
-    fuses_scale = False  # can scale and shift its own output, at inference
+    training_only = False  # the layer is left out at inference
+    fuses_relu = False  # the layer can clip its own output (ReLU)
+    fuses_scale = False  # the layer can scale and shift its own output, at inference
     writes_slices = False  # y and dy may be slices of the channels of a wider array
-    bounds_output = False  # its outputs cannot be any number, as those of an activation
-    keeps_bounds = False  # where its inputs cannot be any number, neither can its outputs
+    bounds_output = False  # outputs are bounded on a side, as those of an activation
+    keeps_bounds = False  # if its inputs are bounded, so are its outputs
     inputs = (1, 1)  # fewest and most arrays it reads; None for any number
     composite = False  # is a `Composite`, which stands for other layers
 
     def output_shape(self, *input_shapes):
-        """Return the shape of one sample's output, given those of its inputs."""
+        """Return the shape of the output for one sample, given the shapes of the inputs."""
         return input_shapes[0]
 
     def weight_specs(self, *input_shapes):
@@ -111,7 +113,7 @@ class Layer(Checked):
         return {}
 
     def multiply_adds(self, *input_shapes):
-        """Return how many multiplications with a weight one sample takes."""
+        """Return the number of multiplications with a weight for one sample."""
         return 0
 
     def bind(self, slots):
@@ -119,13 +121,13 @@ class Layer(Checked):
         raise NotImplementedError(f"{type(self).__name__} has no op")
 
     def resolved(self, n_outputs):
-        """Return this layer with its one-per-output hyper-parameter set to `n_outputs`."""
+        """Return this layer with `n_outputs` instead of None in its `per_output` parameter."""
         if self.per_output is None or getattr(self, self.per_output) is not None:
             return self
         return self.with_params(**{self.per_output: n_outputs})
 
     def with_params(self, **params):
-        """Return a copy with some hyper-parameters changed; it shares the others."""
+        """Return a copy with some hyper-parameters changed; the others are shared."""
         return type(self)(**{**self.get_params(deep=False), **params})
 
     def __call__(self, *inputs, name=None):
@@ -144,7 +146,7 @@ class Layer(Checked):
 
     @property
     def owner(self):
-        """The name errors start with."""
+        """The name with which errors start."""
         return type(self).__name__
 
     def __eq__(self, other):
@@ -155,12 +157,12 @@ class Layer(Checked):
 
 
 def image_input(layer, shape):
-    """Return ``(H, W, C)``, or raise if `layer` was given anything but images."""
+    """Return ``(H, W, C)``; raise if the input of `layer` is not images."""
     if len(shape) != 3:
         raise ValueError(f"{layer.owner}: input must be images (H, W, C), got shape {shape}.")
     return shape
 
 
 def count_weights(specs, trained=None):
-    """Return how many numbers the weights of `specs` hold, or the (un)trained of them."""
+    """Return the count of numbers in the weights `specs`, or in the (un)trained ones."""
     return sum(prod(spec.shape) for spec in specs.values() if trained in (None, spec.trained))

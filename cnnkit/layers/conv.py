@@ -1,4 +1,4 @@
-"""Convolution."""
+"""Convolutions."""
 
 from math import prod
 
@@ -22,7 +22,7 @@ class Conv(Layer):
         "same" gives an output of ``ceil(size / stride)``, as TensorFlow and ONNX's SAME_UPPER.
     dilation : int or pair of ints, default=1
     groups : int, default=1
-        Channels and filters are cut into this many groups that do not see one another.
+        Channels and filters are divided into so many groups; a filter reads only its own group.
     bias : bool, default=True
 
     Notes
@@ -135,10 +135,10 @@ def conv_op(windows, groups, slots):
 
 
 class Conv1x1(Conv):
-    """Pointwise convolution: a weighted sum of a pixel's channels, the same at every pixel.
+    """Pointwise convolution: weighted sums of a pixel's channels, with the same weights everywhere.
 
     im2col is the identity here, so with ``algorithm="im2col"`` BLAS multiplies all pixels of a
-    batch where they are. Lin et al. (2013), "Network in network".
+    batch without a copy. Lin et al. (2013), "Network in network".
 
     Parameters
     ----------
@@ -168,9 +168,9 @@ class Conv1x1(Conv):
 
 
 class DepthwiseConv(Conv):
-    """Convolution of every channel with kernels of its own.
+    """Convolution of every channel with its own kernels.
 
-    With a `Conv1x1` after it, a depthwise separable convolution (Howard et al., 2017,
+    With a `Conv1x1` after it, it is a depthwise separable convolution (Howard et al., 2017,
     "MobileNets").
 
     Parameters

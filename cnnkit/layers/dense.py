@@ -1,4 +1,4 @@
-"""Fully connected layers, and the step from images to them."""
+"""Fully connected layers, and layers that need no computation."""
 
 from math import prod
 
@@ -13,7 +13,7 @@ class Dense(Layer):
     Parameters
     ----------
     units : int, default=None
-        Numbers of the output; None means one per output of the network.
+        Count of numbers in the output; None means one per output of the network.
     bias : bool, default=True
 
     Notes
@@ -82,7 +82,7 @@ class Dense(Layer):
 
 
 class Flatten(Layer):
-    """Images (H, W, C) as one row of H * W * C numbers; costs nothing.
+    """Images (H, W, C) as one row of H * W * C numbers, without a copy.
 
     Examples
     --------
@@ -99,7 +99,7 @@ class Flatten(Layer):
 
 
 class Identity(Layer):
-    """What it is given, unchanged; costs nothing. ``"passthrough"`` in a graph is short for it.
+    """The input, unchanged, without a copy. ``"passthrough"`` in a graph means this layer.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from cnnkit.layers.op import Op
 
 
 class Dropout(Layer):
-    """Set a random share of the numbers to zero while training, and scale up the others.
+    """Set a random share of the numbers to zero in training, and scale up the others.
 
     Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from overfitting".
 
@@ -17,7 +17,7 @@ class Dropout(Layer):
     ----------
     rate : float, default=0.5
         Share that is dropped, at least 0 and below 1. Kept numbers are divided by ``1 - rate``, so
-        that prediction leaves the layer out.
+        that prediction can leave the layer out.
 
     Examples
     --------

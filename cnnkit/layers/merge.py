@@ -15,8 +15,8 @@ from cnnkit.validate.arrays import blocks
 class _Merge(Composite):
     """Several arrays as one; given `branches`, the branches too.
 
-    Without branches it is for the functional form, ``Add()(x, y)``. A branch is a layer or a list
-    of layers, all of them reading the same input; None is the input itself.
+    Without branches it is used in the functional form, ``Add()(x, y)``. A branch is a layer or a
+    list of layers. All branches read the same input; None means the input itself.
     """
 
     inputs = (2, None)
@@ -66,7 +66,7 @@ class Add(_Merge):
     Parameters
     ----------
     branches : list of Layer, list of layers or None, default=None
-        What to add up, each reading the input of this layer; None in the functional form.
+        Branches, which read the input of this layer; None in the functional form.
 
     Examples
     --------
@@ -107,12 +107,12 @@ class AddOp(Op):
 
 
 class Multiply(_Merge):
-    """Product of two arrays; a (C,) or (1, 1, C) one is spread over the pixels of the other.
+    """Product of two arrays; one of shape (C,) or (1, 1, C) is used for every pixel of the other.
 
     Parameters
     ----------
     branches : list of Layer, list of layers or None, default=None
-        What to multiply, each reading the input of this layer; None in the functional form.
+        Branches, which read the input of this layer; None in the functional form.
 
     Examples
     --------
@@ -166,7 +166,7 @@ class MultiplyOp(Op):
 
     @staticmethod
     def _sum_pixels(terms, out):
-        """Write the sums over the pixels of every image; NumPy's would round at every pixel."""
+        """Write the sums over the pixels of every image, more exactly than NumPy's sums."""
         *_, channels = terms.shape
         images = terms.reshape(len(terms), 1, -1, channels)
         mean = np.empty((len(terms), 1, 1, channels), terms.dtype)
@@ -176,12 +176,12 @@ class MultiplyOp(Op):
 
 
 class Concat(_Merge):
-    """Arrays side by side along the channels.
+    """Concatenation of arrays along the channels.
 
     Parameters
     ----------
     branches : list of Layer, list of layers or None, default=None
-        What to join, each reading the input of this layer; None in the functional form.
+        Branches, which read the input of this layer; None in the functional form.
 
     Examples
     --------
@@ -204,7 +204,7 @@ class Concat(_Merge):
 class ConcatOp(Op):
     """Every input is a slice of y's channels, and its gradient the same slice of dy.
 
-    Inputs that were written where they belong need no copy, nor do their gradients.
+    Inputs that were written into y directly need no copy, nor do their gradients.
     """
 
     def __init__(self, slots):

@@ -1,4 +1,4 @@
-"""Normalisation."""
+"""Normalisation layers."""
 
 from numbers import Real
 
@@ -10,27 +10,29 @@ from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import blocks
 
-SOME = 64  # channels that are added up in turn: such parts of a window round apart
+SOME = 64  # channels in a block: sums of blocks are rounded less than one long sum
 
 
 class BatchNorm(Layer):
-    """Give every channel mean `beta` and deviation `gamma` over the pixels of a batch.
+    """Normalise every channel to mean `beta` and deviation `gamma` over the pixels of a batch.
 
-    ``y = gamma * (x - mean) / sqrt(var + eps) + beta``, with the batch's mean and variance while
-    training and running ones at inference, where it costs nothing after a convolution or dense
-    layer: it is folded into its weights. Ioffe & Szegedy (2015), "Batch normalization".
+    ``y = gamma * (x - mean) / sqrt(var + eps) + beta``, with mean and variance of the batch in
+    training, and running ones at inference. After a convolution or dense layer it costs nothing at
+    inference: it is folded into the weights of that layer. Ioffe & Szegedy (2015), "Batch
+    normalization".
 
     Parameters
     ----------
     momentum : float, default=0.1
-        How far the running statistics move towards a batch's: ``running += momentum * (batch -
-        running)``, as in PyTorch; Keras' momentum is 1 minus it.
+        Weight of a batch in the running statistics: ``running += momentum * (batch - running)``, as
+        in PyTorch. The momentum of Keras is 1 minus this.
     eps : float, default=1e-5
 
     Notes
     -----
-    Weights: ``gamma`` and ``beta`` (C,), from one and zero; ``mean`` and ``var`` (C,), not trained
-    but running, from zero and one; ``var`` is the unbiased estimate.
+    Weights: ``gamma`` and ``beta`` (C,), which start as one and zero, and the running statistics
+    ``mean`` and ``var`` (C,), which are not trained and start as zero and one. ``var`` is the
+    unbiased estimate.
 
     Examples
     --------
@@ -84,12 +86,12 @@ class BatchNorm(Layer):
         )
 
     def scale_and_shift(self, weights):
-        """Return (a, b) of inference's ``y = a x + b``."""
+        """Return (a, b) of ``y = a x + b`` at inference."""
         scale = self.scale(weights)
         return scale, weights["beta"] - weights["mean"] * scale
 
     def scale(self, weights):
-        """Return the a of inference's ``y = a (x - mean) + beta``."""
+        """Return a of ``y = a (x - mean) + beta`` at inference."""
         return weights["gamma"] / np.sqrt(weights["var"] + self.eps)
 
 
@@ -142,9 +144,10 @@ class FoldOp(Op):
 class LocalResponseNorm(Layer):
     """Divide every number by a norm of its neighbours along the channels.
 
-    ``y_c = x_c / (k + alpha / size * sum over c' within size / 2 of c of x_c'^2) ** beta``
-    (Krizhevsky et al., 2012, "ImageNet classification with deep convolutional neural networks",
-    section 3.3, with alpha divided by size as in Caffe and PyTorch).
+    ``y_c = x_c / (k + alpha / size * S_c) ** beta``, where ``S_c`` is the sum of ``x_c' ** 2`` over
+    the `size` channels c' around c (Krizhevsky et al., 2012, "ImageNet classification with deep
+    convolutional neural networks", section 3.3, with alpha divided by size as in Caffe and
+    PyTorch).
 
     Parameters
     ----------
@@ -212,7 +215,7 @@ class LocalResponseNormOp(Op):
         return layer.k + layer.alpha / layer.size * self._window_sum(x * x)
 
     def _window_sum(self, x, mirrored=False):
-        """Sum over c - size // 2 <= c' <= c + (size - 1) // 2, or the mirror image of it."""
+        """Sum over c - size // 2 <= c' <= c + (size - 1) // 2, or over the mirrored window."""
         C = x.shape[-1]
         before, after = min(self.layer.size // 2, C - 1), min((self.layer.size - 1) // 2, C - 1)
         if mirrored:

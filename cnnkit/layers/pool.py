@@ -1,4 +1,4 @@
-"""Pooling."""
+"""Pooling layers."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from cnnkit.validate import shapes
 
 
 class MaxPool(Layer):
-    """Largest pixel of every window, channel by channel.
+    """Largest pixel of every window in each channel.
 
     Parameters
     ----------
@@ -17,13 +17,13 @@ class MaxPool(Layer):
     stride : int or pair of ints, default=None
         `pool_size` when None.
     padding : int, pair, ((top, bottom), (left, right)), "valid" or "same", default="valid"
-        Smaller than `pool_size`; never the largest.
+        Smaller than `pool_size`; padding is never the largest pixel.
     ceil_mode : bool, default=False
-        Round the number of windows up rather than down.
+        Whether the number of windows is rounded up rather than down.
 
     Notes
     -----
-    The gradient goes to the first of equal pixels.
+    The gradient goes to the first of several largest pixels.
 
     Examples
     --------
@@ -51,15 +51,15 @@ class MaxPool(Layer):
 
 
 class AvgPool(Layer):
-    """Mean of every window, channel by channel.
+    """Mean of every window in each channel.
 
     Parameters
     ----------
     pool_size, stride, padding, ceil_mode :
         As for `MaxPool`.
     count_include_pad : bool, default=False
-        Divide by all pixels of a window (PyTorch's default) rather than by those in the image
-        (TensorFlow's and ONNX's).
+        Whether a sum is divided by all pixels of the window, as by default in PyTorch, or by those
+        inside the image, as in TensorFlow and ONNX.
 
     Examples
     --------
@@ -138,8 +138,8 @@ class GlobalMaxPool(Layer):
 class GlobalAvgPool(Layer):
     """Mean of every channel over the whole image: (H, W, C) to (C,).
 
-    After a `Conv1x1` with one filter per class it makes a head without weights of its own (Lin et
-    al., 2013, "Network in network").
+    After a `Conv1x1` with one filter per class it is a head without weights (Lin et al., 2013,
+    "Network in network").
 
     Examples
     --------

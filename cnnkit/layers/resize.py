@@ -15,8 +15,8 @@ class UpSample(Layer):
     ----------
     scale : int or pair of ints, default=2
     method : {"nearest", "bilinear"}, default="nearest"
-        "bilinear" takes pixels as squares whose centres are half a pixel from the edge, as
-        PyTorch's ``align_corners=False`` and TensorFlow 2 do.
+        "bilinear" assumes that the centres of pixels at the edge are half a pixel from it, as
+        ``align_corners=False`` of PyTorch and TensorFlow 2 do.
 
     Examples
     --------
@@ -106,12 +106,12 @@ class PadOp(Op):
 
 
 class Reshape(Layer):
-    """The same numbers in another shape; costs nothing.
+    """The same numbers in another shape, without a copy.
 
     Parameters
     ----------
     shape : tuple of ints
-        Of one sample; one of them may be -1: what is left.
+        Shape of one sample; one number may be -1, which stands for the rest.
 
     Examples
     --------
