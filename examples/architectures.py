@@ -2,16 +2,17 @@
 The networks of the literature, small, on the digits
 ====================================================
 
-Every network of `cnnkit.models` has a small form: fewer filters, and no more strides and poolings
-than 8x8 images can take. Here each is trained on half of scikit-learn's digits and tested on the
-other half, all else left to the defaults, which choose a learning rate for each. (VGG-19 is left
-out: it is VGG-16 with three more layers, and takes the longest.)
+Every network of `cnnkit.models` has a small form: fewer filters, and only as many strides and
+poolings as 8x8 images allow. Here each network is trained on half of scikit-learn's digits and
+tested on the other half, with the defaults of the estimator, which choose a learning rate for each.
+(VGG-19 is left out: it is VGG-16 with three more layers, and takes the longest.)
 
 Deep networks, and those of many 1x1 convolutions, learn slowly at first, so a comparison after a
 few epochs shows how easily a network trains rather than what it can reach. Each is therefore
 trained twice, for a short and for a long budget of epochs, each with a learning rate that rises and
-falls within it. What the longer one gains says whether the shorter was enough; a network that still
-gains much by it may gain from more. The networks are fitted two at a time, each on one thread.
+falls within it. The gain from the longer training shows whether the shorter was enough; a network
+that gains much may gain more from an even longer one. Two networks are fitted at a time, each on
+one thread.
 """
 
 from pathlib import Path
@@ -29,13 +30,14 @@ from cnnkit import CNNClassifier, models, set_num_threads
 SHORT, LONG = 5, 20  # epochs
 LEFT_OUT = {"vgg19"}
 NETWORKS = [name for name in models.MODELS if name not in LEFT_OUT]
-MUCH = 0.02  # gain from the longer budget
-COLORS = {"short": "#d55e00", "long": "#0072b2"}  # apart for colour-blind readers too
+MUCH = 0.02  # a gain in accuracy from the longer budget above this is large
+COLORS = {"short": "#d55e00", "long": "#0072b2"}  # distinct for colour-blind readers, too
 PICTURE = Path(__file__).parent / "pictures" / "architectures.png"
 
 
 # %%
-# One fit, and all of them: the networks of most work first, so that both processes end together.
+# One fit, and all of them. The networks with most work come first, so that both processes end at
+# about the same time.
 
 
 def train(name, epochs, X_train, X_test, y_train, y_test):
@@ -85,7 +87,7 @@ def print_table(rows):
 
 
 def chance(accuracy, images):
-    """Return the half width of a 95% interval for an accuracy on so many images."""
+    """Return the half width of a 95% interval for an accuracy on `images` images."""
     return 1.96 * (accuracy * (1 - accuracy) / images) ** 0.5
 
 
@@ -116,7 +118,7 @@ def conclusions(rows, images):
 
 
 def changed_rank(rows):
-    """Say whose rank the budget changes most."""
+    """Return a sentence on the network whose rank the budget changes most."""
     early, late = ranked(rows, "short"), ranked(rows)
     moved = max(rows, key=lambda name: abs(early.index(name) - late.index(name)))
     if early == late:
@@ -128,7 +130,7 @@ def changed_rank(rows):
 
 
 # %%
-# The picture: no dot shares its row with another network's.
+# The picture, with a row for every network.
 
 
 def draw(rows, images):
@@ -137,7 +139,7 @@ def draw(rows, images):
     figure = Figure(figsize=(10.5, 5.8), layout="constrained")
     ax, counts = figure.subplots(1, 2, sharey=True, width_ratios=[3.2, 1])
     names = ranked(rows)[::-1]
-    least = 0.5 / images  # of the logit scale, which has no place for 0 and 1
+    least = 0.5 / images  # the logit scale has no place for 0 and 1
     for k, name in enumerate(names):
         row = rows[name]
         ends = np.clip([row["short"], row["long"]], least, 1 - least)

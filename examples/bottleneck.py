@@ -3,23 +3,23 @@ A bottleneck before a 3x3 convolution
 =====================================
 
 A 3x3 convolution from 256 channels to 256 has a weight for every pair of channels at each of nine
-places: 9 * 256 * 256. Most of its work goes into mixing channels, for which one place is enough. A
+places: 9 * 256 * 256. Most of its work is mixing channels, for which one place is enough. A
 bottleneck mixes first: a 1x1 convolution sums the 256 channels of every pixel into 64, and the 3x3
-convolution then reads 64 channels instead of 256. The output has the same shape, at less than a
-third of the weights and of the multiply-adds; the price is that everything the 3x3 convolution
-sees has passed through 64 channels.
+convolution then reads 64 channels instead of 256. The output has the same shape, with less than a
+third of the weights and of the multiply-adds; the price is that the 3x3 convolution reads only 64
+channels.
 
 A worked comparison in NumPy loops, one small product per output pixel, took 1.05 s with the
 bottleneck and 3.4 s without, for one image of 96x96 pixels with 256 channels. Here the same loop
-runs on this machine, and then cnnkit by three algorithms, so that what the bottleneck saves can be
-told from what the implementation saves: "auto", the default, which may compute a 3x3 convolution by
+runs on this machine, and then cnnkit by three algorithms, to distinguish what the bottleneck saves
+from what the implementation saves: "auto", the default, which may compute a 3x3 convolution by
 Winograd's algorithm, in fewer multiplications than there are multiply-adds; "exact", the same
 without Winograd's; and "im2col", which copies patches to columns, for 3x3 every pixel nine times,
-and multiplies them by BLAS. The loop is in float64, as NumPy users have it; cnnkit is in float32;
-all run on one thread.
+and multiplies them by BLAS. The loop is in float64, as is usual in NumPy, and cnnkit in float32.
+All run on one thread.
 
-The loop as it was published has a mistake that one image hides: it reshapes windows (N, C, 3, 3) to
-(C * 9, N), which is a transposition only for N = 1. For more images it mixes their pixels.
+The published loop has a mistake that does not show with one image: it reshapes windows (N, C, 3, 3)
+to (C * 9, N), which is a transposition only for N = 1. For more images it mixes their pixels.
 """
 
 from functools import cache
@@ -45,7 +45,7 @@ POINT = "its 1x1 alone"  # timed, too, to tell which part of the bottleneck an a
 REPORTED, LOOP = "loop, as reported", "loop, this machine"
 REPORTED_SECONDS = {PLAIN: 3.4, BOTTLENECK: 1.05}
 ALGORITHMS = ("auto", "exact", "im2col")
-COLORS = {PLAIN: "#d55e00", BOTTLENECK: "#0072b2"}  # apart for colour-blind readers too
+COLORS = {PLAIN: "#d55e00", BOTTLENECK: "#0072b2"}  # distinct for colour-blind readers, too
 PICTURE = Path(__file__).parent / "pictures" / "bottleneck.png"
 
 
@@ -54,7 +54,7 @@ PICTURE = Path(__file__).parent / "pictures" / "bottleneck.png"
 
 
 def as_published(windows):
-    """Reshape windows (N, C, k, k) to (C * k * k, N): right for one image alone."""
+    """Reshape windows (N, C, k, k) to (C * k * k, N), which is right for one image only."""
     return windows.reshape(-1, len(windows))
 
 
@@ -78,7 +78,7 @@ def loop_conv(x, w, b, columns):
 
 
 def two_images(columns):
-    """Return how far the loop is from cnnkit for two images."""
+    """Return the largest difference between the loop and cnnkit for two images."""
     rng = np.random.default_rng(0)
     x, w, b = rng.normal(size=(2, 8, 6, 6)), rng.normal(size=(4, 8, 3, 3)), rng.normal(size=4)
     right = conv2d(x, w, b, padding="same", data_format="channels_first")
@@ -106,7 +106,7 @@ def image():
 
 
 def run_loop(network):
-    """Return what the loop makes of the network's weights and image, channels last."""
+    """Return the result of the loop with the network's weights and image, channels last."""
     x = image().astype(np.float64).transpose(2, 0, 1)[None]
     for name in dict.fromkeys(path.partition("/")[0] for path in network.weights):
         w, b = (network.weights[f"{name}/{kind}"].astype(np.float64) for kind in "wb")
@@ -121,7 +121,7 @@ def seconds(call):
 
 
 def forward(network):
-    """Run a network on the image, which the run before may have written over."""
+    """Run a network on the image, which the last run may have overwritten."""
     network.x[...] = image()
     return seconds(lambda: network.forward(1))
 
@@ -136,7 +136,7 @@ def measure():
             times[LOOP][name], y = seconds(lambda name=name: run_loop(by_algorithm["auto"][name]))
         outputs = [forward(found[name])[1][0] for found in by_algorithm.values()]
         difference = max(difference, *(np.abs(y - output).max() for output in outputs))
-    # All take turns, so that whatever else the machine does falls on each.
+    # All take turns, so that other work of the machine affects all of them.
     turns = [
         {(how, name): forward(n)[0] for how in ALGORITHMS for name, n in by_algorithm[how].items()}
         for _ in range(REPEATS)

@@ -5,17 +5,17 @@ Two heads on one convolutional body
 A convolutional body turns an image into feature maps; a head turns the maps into one number per
 class. The classical head is fully connected: `Flatten`, a hidden `Dense` layer, and a `Dense` layer
 with one unit per class. Each hidden unit has a weight for every pixel of every map, so this head
-grows with the image and holds most of a small network's weights. The head of "Network in network"
+grows with the image and has most of a small network's weights. The head of "Network in network"
 (Lin et al., 2013) is a 1x1 convolution with one filter per class, the same weighted sum of channels
 at every pixel, followed by global average pooling: the mean of map k is the score of class k. It
-does not grow with the image, and no pixel has a weight of its own.
+does not grow with the image, since all pixels share the same weights.
 
 Both heads are trained here on scikit-learn's digits, from the same splits and with the defaults of
-the estimator, which choose a learning rate for each network. Look at how fast the training loss
-falls, which is not the same as how accurate the network becomes; at how far the seeds lie apart,
-which is the yardstick for any difference between the heads; and at what each head costs in weights
-and in multiply-adds. Accuracy is that after the last epoch, on images held out of training; no
-epoch is picked by it.
+the estimator, which choose a learning rate for each network. Three things are worth a look: how
+fast the training loss falls, which is not the same as the accuracy that the network reaches; how
+much the seeds differ, with which any difference between the heads must be compared; and the cost of
+each head in weights and multiply-adds. The accuracy is measured after the last epoch, on images
+held out of training; no epoch is selected by it.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ EPOCHS = 20
 PREDICTIONS = 20
 TEST_SIZE = 0.25
 FC, GAP = "fully connected", "1x1 + average pooling"
-COLORS = {FC: "#d55e00", GAP: "#0072b2"}  # apart for colour-blind readers too
+COLORS = {FC: "#d55e00", GAP: "#0072b2"}  # distinct for colour-blind readers, too
 MARKERS = {FC: "s", GAP: "o"}
 PICTURE = Path(__file__).parent / "pictures" / "digits_heads.png"
 
@@ -66,7 +66,7 @@ HEADS = {
 
 @dataclass
 class Run:
-    """One network's figures: accuracy by epoch, and times of epochs and predictions in ms."""
+    """Figures of one network: accuracy by epoch, and times of epochs and predictions in ms."""
 
     clf: CNNClassifier
     accuracy: list
@@ -195,7 +195,7 @@ def plot_curves(ax, head, curves):
 
 
 def plot_spread(ax, head, weights, accuracy):
-    """Mean and standard deviation, and beside them a dot for every seed."""
+    """Draw mean and standard deviation, and beside them a dot for every seed."""
     style = {"color": COLORS[head], "fmt": MARKERS[head], "markersize": 9, "capsize": 6}
     ax.errorbar(weights, accuracy.mean(), yerr=accuracy.std(ddof=1), **style)
     ax.scatter(weights * np.linspace(1.12, 1.4, len(accuracy)), accuracy, s=14, color=COLORS[head])

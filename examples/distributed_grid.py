@@ -2,14 +2,14 @@
 A grid search on several machines
 =================================
 
-GridSearchCV hands its fits to joblib, and joblib to whatever backend it is told: processes of this
-machine, or the workers of a dask cluster. Nothing in the estimator changes, and neither do the
-results: the same seeds give the same bits on every worker of the same instruction set.
+GridSearchCV gives its fits to joblib, and joblib to the chosen backend: processes of this machine,
+or the workers of a dask cluster. Neither the estimator nor the results change: the same seeds give
+the same bits on all workers with the same instruction set.
 
 Here the cluster is two worker processes on this machine. For one of several machines, start
 ``dask scheduler`` on one of them and ``dask worker tcp://scheduler:8786 --nworkers 2 --nthreads 1``
 on each, and connect with ``Client("tcp://scheduler:8786")``. A worker's nanny sets
-``OMP_NUM_THREADS=1``, which cnnkit heeds, so that workers do not fight over cores; with fewer
+``OMP_NUM_THREADS=1``, which cnnkit respects, so that workers do not compete for cores; with fewer
 workers than cores, set it to cores / workers. Ray works the same way:
 ``ray.util.joblib.register_ray()`` and then ``parallel_config(backend="ray")``.
 
@@ -50,7 +50,7 @@ def main():
         print(f"{perf_counter() - began:.1f} s\n")
 
     # %%
-    # What it found.
+    # The result.
 
     print("filters  head                   accuracy")
     results = search.cv_results_

@@ -32,7 +32,7 @@ def timed(main):
 
 
 def processor():
-    """Return the name of the processor, or its kind where the system does not tell the name."""
+    """Return the name of the processor, or its kind if the system does not give a name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

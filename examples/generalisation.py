@@ -2,25 +2,25 @@
 What generalises: heads, dropout, and one more ReLU
 ===================================================
 
-Two sentences of a tutorial on 1x1 convolutions, tried out on scikit-learn's digits:
+Two sentences of a tutorial on 1x1 convolutions, tested on scikit-learn's digits:
 
 - "The problem with linear layers is they easily overfit during training requiring dropout." One
   convolutional body gets three heads: fully connected, the same with dropout, and a 1x1
   convolution with global average pooling. They learn from 50, 100, 300 and 1,000 images.
-  Overfitting shows where a network is right about its training images and not about others; so
-  look at accuracy on test images, and at their cross-entropy, which also counts how sure a network
-  is of its mistakes.
+  A network overfits if it is right about its training images and not about others. The example
+  therefore measures accuracy on test images, and their cross-entropy, which also counts how sure a
+  network is of its mistakes.
 - A 1x1 convolution that keeps the number of maps is worth its ReLU, since "the additional
   non-linearities will further force the network to learn a more complex mapping [...] thereby
   enabling the network to generalize better". The tutorial's own network is trained without its
   third layer, with the 1x1 convolution alone, and with the convolution and its ReLU, on the 1,000
   images.
 
-Every seed draws its images, their order and the initial weights, the same images for all that are
-compared; the 1,000 images are the same for every seed, and so are the 797 test images. Differences
-are taken seed by seed, and their intervals are those of a paired t test: they tell what another
-seed would give on these test images, not what other test images would. One of twenty such intervals
-leaves out zero by chance.
+Every seed draws its images, their order and the initial weights; networks that are compared get the
+same images. The 1,000 images are the same for every seed, and so are the 797 test images.
+Differences are taken seed by seed, and their intervals are those of a paired t test: they say what
+other seeds would give on these test images, not what other test images would give. One of twenty
+such intervals excludes zero by chance.
 """
 
 from itertools import product
@@ -51,7 +51,7 @@ from cnnkit import (
 POOL = 1000
 NUMBERS = (50, 100, 300, POOL)
 SEEDS, RELU_SEEDS = range(8), range(12)
-EPOCHS = 40  # of the tutorial's network; the others have the estimator's default
+EPOCHS = 40  # epochs of the tutorial's network; the others have the estimator's default
 FC, DROPOUT, GAP = "fully connected", "with dropout", "1x1 + average pooling"
 BODY = [Conv(16, 3), ReLU(), Conv(16, 3), ReLU(), MaxPool(2), Conv(32, 3), ReLU()]
 HEADS = {
@@ -75,7 +75,7 @@ PICTURE = Path(__file__).parent / "pictures" / "generalisation.png"
 
 
 def train(layers, max_iter, seed, number, data):
-    """Return accuracy on the training images, on the test images, and cross-entropy on these."""
+    """Return accuracy on training images, and accuracy and cross-entropy on test images."""
     set_num_threads(1)
     X, X_test, y, y_test = data
     if number < len(X):
@@ -87,7 +87,7 @@ def train(layers, max_iter, seed, number, data):
 
 
 def train_all(networks, max_iter, seeds, numbers, data):
-    """Return arrays (seeds, 3) of what `train` returns, by network and number of images."""
+    """Return arrays (seeds, 3) of the results of `train`, by network and number of images."""
     keys = [(name, number) for name in networks for number in numbers]
     fits = (
         delayed(train)(networks[name], max_iter, seed, number, data)
@@ -99,7 +99,7 @@ def train_all(networks, max_iter, seeds, numbers, data):
 
 
 # %%
-# Intervals: of a mean over seeds, and so of the mean of differences seed by seed.
+# Intervals of a mean over seeds, such as the mean of differences seed by seed.
 
 
 def interval(values):
@@ -109,7 +109,7 @@ def interval(values):
 
 
 def print_comparisons(found, pairs, numbers):
-    """Print how much better `a` is than `b`, for every pair (a, b) and number of images."""
+    """Print the advantage of `a` over `b` for every pair (a, b) and number of images."""
     print(f"\n{'':<46}{'images':>7}{'accuracy, points':>18}{'':<16}{'cross-entropy':>18}")
     for (a, b), number in product(pairs, numbers):
         difference = found[a, number] - found[b, number]
@@ -121,7 +121,7 @@ def print_comparisons(found, pairs, numbers):
 
 
 def verdict(gain, half):
-    """Say what an interval shows; `gain` is positive where that is better."""
+    """Return the meaning of an interval in words; a positive `gain` is better."""
     if abs(gain) <= half:
         return "not told apart"
     return "better" if gain > 0 else "worse"
@@ -189,7 +189,7 @@ def draw(heads, variants):
 
 
 def beside(k):
-    """Return the numbers of images, moved so that three marks stand side by side."""
+    """Return the numbers of images, shifted so that three marks lie side by side."""
     return np.array(NUMBERS) * 1.06 ** (k - 1)
 
 

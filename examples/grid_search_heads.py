@@ -2,21 +2,21 @@
 Choosing a head, a width and a depth by grid search
 ===================================================
 
-A `CNNClassifier` is a scikit-learn estimator and its layers are a parameter, so that GridSearchCV
-can choose an architecture as it chooses any other parameter: the grid holds lists of layers, made
-by a function of the things to be chosen. Here these are the head (fully connected, or a 1x1
-convolution and global average pooling), the number of filters of the first convolution, and the
-number of convolutions.
+A `CNNClassifier` is a scikit-learn estimator and its layers are a parameter, so GridSearchCV can
+choose an architecture like any other parameter: the grid has lists of layers, made by a function of
+the quantities to be chosen. Here these are the head (fully connected, or a 1x1 convolution and
+global average pooling), the number of filters of the first convolution, and the number of
+convolutions.
 
-The budget of training is in the grid, too, because it decides the comparison: a head of a 1x1
-convolution and average pooling has few weights of its own, learns slower than a fully connected one
-and looks worse than it is where training ends early. What is compared is the longer budget; the
-shorter one shows how much would be read into it.
+The number of epochs is in the grid, too, because it decides the comparison: a head of a 1x1
+convolution and average pooling has few weights, learns more slowly than a fully connected one, and
+looks worse than it is if training ends early. The heads are compared after the longer training; the
+shorter one shows how misleading an early comparison would be.
 
-The scores are means over three folds. Candidates that are compared on the same folds differ
-by luck as well, and the best of many is lucky more often than not; so look beyond the first row for
-networks that score within the spread of the folds and cost a fraction of it. The usual rule is to
-take the smallest within one standard error of the best (Breiman et al., 1984).
+The scores are means over three folds. Candidates also differ by chance, and the best of many was
+probably lucky; so look beyond the first row for networks whose score is within the spread of the
+folds and whose cost is a fraction. The usual rule is to take the smallest within one standard error
+of the best (Breiman et al., 1984).
 """
 
 from itertools import product
@@ -44,7 +44,7 @@ FC, GAP = "fully connected", "1x1 + average pooling"
 WIDTHS, DEPTHS = (8, 16, 32), (2, 3)
 SHORT, LONG = 8, 28  # epochs
 FOLDS = 3
-COLORS = {FC: "#d55e00", GAP: "#0072b2"}  # apart for colour-blind readers too
+COLORS = {FC: "#d55e00", GAP: "#0072b2"}  # distinct for colour-blind readers, too
 MARKERS = {2: "o", 3: "^"}
 SIZES = {8: 5, 16: 8, 32: 12}
 PICTURE = Path(__file__).parent / "pictures" / "grid_search_heads.png"
@@ -115,7 +115,7 @@ def describe(row):
 
 
 def best_and_enough(rows):
-    """Return the best row, and the score that is one standard error below its."""
+    """Return the best row, and the score one standard error below its score."""
     best = max(rows, key=lambda row: row["mean"])
     return best, best["mean"] - best["std"] / np.sqrt(FOLDS)
 
@@ -140,7 +140,7 @@ def conclusions(rows):
 
 
 def budgets(rows):
-    """Say what the heads gain from the longer budget, and how they compare within each."""
+    """Yield sentences on the gain from the longer training, and on the heads within each."""
     gains = {
         head: 100 * np.mean([row["mean"] - row["short"] for row in rows if row["head"] == head])
         for head in (FC, GAP)

@@ -2,20 +2,20 @@
 Convolution as one product of matrices
 ======================================
 
-A filter is laid over every place of an image, and each time numbers that lie under one another are
-multiplied and added up. That is the dot product of a patch of the image with the filter. im2col
-writes every patch as a row of a matrix; a filter becomes a column; and one product of the two
-gives all dot products at once. Put back in the order of the patches, they are the image that comes
-out. (Some texts have patches as columns. The product is then turned round: `w.T @ cols.T`.)
+A convolution lays a filter over every place of an image, multiplies the numbers that lie over one
+another, and adds them up. The result is the dot product of a patch of the image with the filter.
+im2col writes every patch as a row of a matrix; a filter becomes a column; and one product of the
+two gives all dot products at once. In the order of the patches they are the output image. (Some
+texts have patches as columns. The product is then transposed: `w.T @ cols.T`.)
 
-Backwards the product gives a gradient for every number of the matrix. Patches overlap, so a pixel
-stands in several rows, and its gradient is the sum of theirs. Adding rows back to the pixels they
-were taken from is col2im: no inverse of im2col, but its adjoint.
+Backward, the product gives a gradient for every number of the matrix. Patches overlap, so a pixel
+is in several rows, and its gradient is the sum over these. Adding the rows to the pixels from which
+they were taken is col2im: not the inverse of im2col, but its adjoint.
 
-The product is what processors are best at, and the price is memory: every pixel is written down
-as often as patches hold it. Small images show the way there and back with all their numbers; an
-image of 227x227x3 under 96 filters of 11x11 at stride 4, the first layer of AlexNet, shows what it
-costs in time and in memory, with the matrix whole, in blocks of rows, and by cnnkit's default.
+Processors compute products of matrices fast, but the matrix takes memory: every pixel is copied as
+often as patches contain it. Small images show the way forward and back with all their numbers. An
+image of 227x227x3 under 96 filters of 11x11 at stride 4, the first layer of AlexNet, shows the cost
+in time and memory: with the whole matrix, in blocks of rows, and by cnnkit's default.
 """
 
 import tracemalloc
@@ -32,18 +32,18 @@ from cnnkit.functional import col2im, conv2d, conv2d_backward, im2col
 
 ALEXNET = {"image": (1, 227, 227, 3), "filters": (11, 11, 3, 96), "stride": 4}
 ROUNDS = 15
-TINTS = ["#cfe4f3", "#fbdcc4", "#cdeadf", "#f2d7e6"]  # one for each patch of the 3x3 image
+TINTS = ["#cfe4f3", "#fbdcc4", "#cdeadf", "#f2d7e6"]  # colours of the patches of the 3x3 image
 EDGES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"]
-CHANNELS = ["#c1272d", "#007a3d", "#1f4e9c"]  # the ink of red, green and blue
+CHANNELS = ["#c1272d", "#007a3d", "#1f4e9c"]  # text colours of red, green and blue
 PICTURE = Path(__file__).parent / "pictures" / "im2col.png"
 
 
 # %%
-# There: patches, columns, product, image. The image has 3x3 pixels, the filter 2x2.
+# Forward: patches, columns, product, image. The image has 3x3 pixels, the filter 2x2.
 
 
 def forward(x, w):
-    """Return the matrix of patches, its product with the filters, and that as an image."""
+    """Return the matrix of patches, its product with the filters, and the output image."""
     cols = im2col(x, w.shape[:2])
     product = cols @ w.reshape(-1, w.shape[3])
     H, W = x.shape[1] - w.shape[0] + 1, x.shape[2] - w.shape[1] + 1
@@ -64,7 +64,7 @@ def colourful():
 
 
 def side_by_side(**tables):
-    """Print tables of whole numbers beside one another, each below its name."""
+    """Print tables of whole numbers side by side, each below its name."""
     blocks = []
     for name, table in tables.items():
         lines = [" ".join(f"{number:3.0f}" for number in row) for row in np.atleast_2d(table)]
@@ -89,8 +89,8 @@ def print_forward():
 
 
 # %%
-# And back: y = cols @ w has the gradients dw = cols.T @ dy and dcols = dy @ w.T. The first is that
-# of the filter; the second holds one number for each in the rows, and col2im adds them up.
+# Backward: y = cols @ w has the gradients dw = cols.T @ dy and dcols = dy @ w.T. The first is the
+# gradient to the filter; the second has a number for each number of the rows, and col2im adds them.
 
 
 def backward(dy, x, w):
@@ -105,7 +105,7 @@ def backward(dy, x, w):
 
 
 def readers(shape, size, stride):
-    """Return how many patches hold each pixel: what col2im makes of ones."""
+    """Return the number of patches that contain each pixel, which is col2im of ones."""
     ones = np.ones_like(im2col(np.zeros(shape), size, stride))
     return col2im(ones, shape, size, stride)[0, :, :, 0]
 
@@ -126,20 +126,20 @@ def print_backward():
 
 
 # %%
-# Time and memory. The slow ways are loops: over pixels and filters, a dot product each; or over
-# pixels, a product of a patch with all filters. The latter is the loop of many a course, for
-# channels first, and often written for one image alone:
+# Time and memory. The slow ways are loops: over pixels and filters, with a dot product for each; or
+# over pixels, with a product of a patch and all filters. Many courses teach the latter loop, with
+# channels first, and often for one image only:
 #
-#     window = x[:, :, top:bottom, left:right].reshape(C * K * K, N)  # mixes images where N > 1
+#     window = x[:, :, top:bottom, left:right].reshape(C * K * K, N)  # mixes images if N > 1
 #     y[:, :, i, j] = w.reshape(F, -1).dot(window).T + b
 #
-# The numbers of an image follow one another in memory, so that they are a row of the reshaped
-# array and never a column: `reshape(N, C * K * K).T` is what it should say.
+# The numbers of an image are contiguous in memory, so they are a row of the reshaped array, never a
+# column. `reshape(N, C * K * K).T` would be right.
 
 
 def loop_over_all(x, w, stride):
     K, F = len(w), w.shape[3]
-    side = (x.shape[1] - K) // stride + 1  # a last place that does not fit whole is left out
+    side = (x.shape[1] - K) // stride + 1  # windows that do not fit as a whole are left out
     y = np.empty((1, side, side, F), x.dtype)
     for i in range(side):
         for j in range(side):
@@ -177,7 +177,7 @@ LOOP, PIXELS, WHOLE, BLOCKS, DEFAULT = WAYS
 
 
 def mixing():
-    """Return by how much a window reshaped for one image is off, for one image and for two."""
+    """Return the error of the loop that is written for one image, for one image and for two."""
     off = []
     for n in (1, 2):
         rng = np.random.default_rng(0)
@@ -188,7 +188,7 @@ def mixing():
 
 
 def memory(way, arguments):
-    """Return the bytes a way takes besides what it is given and what it returns."""
+    """Return the bytes that a way needs, apart from its arguments and results."""
     tracemalloc.start()
     y = way(**arguments)
     most = tracemalloc.get_traced_memory()[1]
@@ -197,7 +197,7 @@ def memory(way, arguments):
 
 
 def measure():
-    """Return seconds and bytes by way, on one thread; the fastest of all runs counts."""
+    """Return the seconds of the fastest run, and the bytes, by way, on one thread."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=ALEXNET["image"]).astype(np.float32)
     w = rng.normal(size=ALEXNET["filters"]).astype(np.float32)
@@ -267,7 +267,7 @@ def conclusions(seconds, taken):
 
 
 def numbers(ax, table, title, *, tints=None, inks=None, size=12):
-    """Draw a table of whole numbers as cells, each of a tint, in an ink."""
+    """Draw a table of whole numbers as cells, with colours of cells and texts."""
     table = np.atleast_2d(table)
     for (i, j), number in np.ndenumerate(table):
         tint = "white" if tints is None else tints[i][j]
@@ -319,7 +319,7 @@ def draw_colourful(figure):
     *planes, rows, column, result, back = figure.subplots(
         1, 7, width_ratios=[2.4, 2.4, 2.4, 6.6, 1, 1, 2.2]
     )
-    held = "#fff2b3"  # the tint of the patch in the middle
+    held = "#fff2b3"  # colour of the patch in the middle
     for c, (ax, name) in enumerate(zip(planes, ("red", "green", "blue"), strict=True)):
         tints = [[held if {i, j} <= {1, 2} else "white" for j in range(4)] for i in range(4)]
         numbers(ax, x[0, :, :, c], name, tints=tints, inks=[[CHANNELS[c]] * 4] * 4, size=11)
@@ -340,7 +340,7 @@ def draw_backward(figure):
     numbers(rows, dcols, "gradient to the patches", tints=[[t] * 4 for t in TINTS])
     numbers(image, dx[0, :, :, 0], "col2im: to the image")
     marked = {"fill": False, "edgecolor": "black", "linewidth": 2.2}
-    for i in range(4):  # where the pixel in the middle stands in the rows
+    for i in range(4):  # the places of the pixel in the middle in the rows
         rows.add_patch(rectangle(3 - i + 0.08, i + 0.08, 0.84, 0.84, **marked))
     image.add_patch(rectangle(1.08, 1.08, 0.84, 0.84, **marked))
     sign(to, "→")

@@ -2,17 +2,16 @@
 What a 1x1 convolution computes
 ===============================
 
-A filter of a 1x1 convolution is one weight for every channel, and what it gives is the weighted sum
-of the channels of every pixel, each pixel by itself. Five ways to see it:
+A filter of a 1x1 convolution has one weight for every channel. Its output is the weighted sum of
+the channels, for each pixel by itself. Five ways to see it:
 
-- an image of one channel: the filter is one number, 4 say, and the image becomes 4 times as bright;
+- an image of one channel: the filter is one number, such as 4, and the image becomes 4 times as
+  bright;
 - one pixel of three channels under two filters;
-- a colour image under the weights with which eyes see red, green and blue: its grey image;
-- 192 maps of 28x28 under a filter of 1x1x192, which at first sight should give 28x28x192: the
-  product of every pixel with the filter does, and its sum over the channels is 28x28x1. K filters
-  give 28x28xK;
-- the same as one matrix product: `im2col(x, 1)` is the reshape of the image to a row for every
-  pixel, and nothing else.
+- a colour image under the weights with which eyes perceive red, green and blue: its grey image;
+- 192 maps of 28x28 under a filter of 1x1x192. One might expect 28x28x192: that is the product of
+  every pixel with the filter, and its sum over the channels is 28x28x1. K filters give 28x28xK;
+- the same as one matrix product: `im2col(x, 1)` only reshapes the image to a row for every pixel.
 
 Every result is compared with the arithmetic written out.
 """
@@ -38,7 +37,7 @@ BARS = {  # the colour bars of television, from light to dark
     "blue": (0, 0, 1),
 }
 GREY = {"red": 0.299, "green": 0.587, "blue": 0.114}  # ITU-R BT.601
-SHOWN = 10  # of the 192 maps
+SHOWN = 10  # number of the 192 maps that are drawn
 PICTURE = Path(__file__).parent / "pictures" / "one_by_one.png"
 
 
@@ -127,7 +126,7 @@ def by(array):
 
 
 # %%
-# The picture: a row for each.
+# The picture, with a row for each way.
 
 
 def draw(four, pixel, bars, maps):

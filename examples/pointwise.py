@@ -9,12 +9,12 @@ multiply-adds. (What a 1x1 filter computes is shown by one_by_one.py.)
 Two layers show what that means in weights and in time, each as 1x1 and as 3x3: one that reduces
 512 feature maps of 12x12 to 32, and one that takes 64 maps of 32x32 to 128. Of the first, a
 tutorial says that 1x1 is "approximately 23 times faster". The work differs by nine, so a measured
-ratio that is far from nine tells about the implementation, not about the convolution. Three
-algorithms show how much: "auto", the default, which may compute 3x3 by Winograd's algorithm, in
+ratio that is far from nine is due to the implementation, not to the convolution. Three algorithms
+are compared: "auto", the default, which may compute 3x3 by Winograd's algorithm, in
 fewer multiplications than there are multiply-adds; "exact", the same without Winograd's; and
 "im2col", which copies patches to columns and multiplies them by BLAS. Each layer is bound to its
-arrays once, runs on one thread, and the fastest of many runs counts: whatever else the machine does
-can only add to it.
+arrays once and runs on one thread. The fastest of many runs counts, since other work of the machine
+can only make a run slower.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ LAYERS = {"512 to 32 at 12x12": ((12, 12, 512), 32), "64 to 128 at 32x32": ((32,
 ALGORITHMS = ("auto", "exact", "im2col")
 ROUNDS = 300
 CLAIM = 23
-COLORS = {1: "#0072b2", 3: "#d55e00"}  # apart for colour-blind readers too
+COLORS = {1: "#0072b2", 3: "#d55e00"}  # distinct for colour-blind readers, too
 PICTURE = Path(__file__).parent / "pictures" / "pointwise.png"
 
 
@@ -105,7 +105,7 @@ def conclusions(times):
 
 
 def winograd(times, name):
-    """Say what leaving out Winograd's algorithm changes."""
+    """Return a sentence on the effect of Winograd's algorithm."""
     one, nine = (times[name, "exact", size] / times[name, "auto", size] for size in (1, 3))
     auto, exact = (time_ratio(times, name, how) for how in ("auto", "exact"))
     found = (
@@ -150,7 +150,7 @@ def draw_weights(ax):
 
 
 def places():
-    """Return where the bars of every layer and algorithm stand, in groups."""
+    """Return the places of the bars of every layer and algorithm, in groups."""
     keys = [(name, algorithm) for name in LAYERS for algorithm in ALGORITHMS]
     return {key: k + 0.6 * list(LAYERS).index(key[0]) for k, key in enumerate(keys)}
 

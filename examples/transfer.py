@@ -2,20 +2,20 @@
 Features of one task for another
 ================================
 
-A network trained to tell some classes apart has learnt features that may serve for others. Here a
-network learns the digits 0 to 4. Then a linear model learns the digits 5 to 9, which the network
+A network that was trained on some classes has learned features that may be useful for others. Here
+a network learns the digits 0 to 4. Then a linear model learns the digits 5 to 9, which the network
 has never seen, from a few images of each: once from the pixels, once from the network's last hidden
-layer, `network_.activations(X, ["features"])`, 64 numbers for an image. A third line guards against
-a quick conclusion: the same layer of a network with random, untrained weights. What that gains over
-pixels comes from the shape of the network; only what the trained one gains over it has been learnt
-from the other digits.
+layer, `network_.activations(X, ["features"])`, 64 numbers for an image. As a control, a third model
+learns from the same layer of a network with random, untrained weights. Its gain over pixels comes
+from the architecture of the network; only the further gain of the trained network was learned from
+the other digits.
 
 The images are scikit-learn's digits, 8x8 pixels, centred; and the same digits, each at a random
 place of an image of 12x12. Centred digits are easy for a linear model of pixels, because a pixel
-means the same thing in every image. Once digits move it no longer does. Features that are means
-over the image do not mind where a digit is, which helps there, and throws something away where the
-place tells. Every seed draws its own places, networks, labelled images and test half, the same for
-all three.
+has the same meaning in every image. This is no longer true when digits move. Features that are
+means over the image do not depend on the place of a digit. This helps with moved digits, and loses
+information if the place matters. Every seed draws its own places, networks, labelled images and
+test half, which are the same for all three models.
 """
 
 from pathlib import Path
@@ -65,7 +65,7 @@ PICTURE = Path(__file__).parent / "pictures" / "transfer.png"
 
 
 def placed(images, size, rng):
-    """Return every 8x8 image at a random place of an empty one of `size` x `size`."""
+    """Return every 8x8 image at a random place of an empty image of `size` x `size`."""
     canvas = np.zeros((len(images), size, size), np.float32)
     for image, into in zip(images, canvas, strict=True):
         i, j = rng.integers(size - 8, size=2, endpoint=True)
@@ -74,14 +74,14 @@ def placed(images, size, rng):
 
 
 def networks(X, y, seed):
-    """Return a network trained on X and y, and one that is not."""
+    """Return a network that is trained on X and y, and an untrained one."""
     clf = CNNClassifier(LAYERS, random_state=seed)
     trained = clf.fit(X, y).network_
     untrained = Network(
         Sequential(LAYERS), trained.input_shape, trained.n_outputs, scales=["input"]
     )
     untrained.weights.initialise(np.random.default_rng(seed))
-    for name in ("input/mean", "input/scale"):  # it sees the images as the trained one does
+    for name in ("input/mean", "input/scale"):  # both standardise images alike
         untrained.weights[name] = trained.weights[name]
     return {UNTRAINED: untrained, TRAINED: trained}
 
@@ -89,8 +89,8 @@ def networks(X, y, seed):
 def features(network, X):
     """Return rows of the last hidden layer, scaled to the mean square of the pixels.
 
-    Logistic regression is regularised, and so its result depends on the scale of its features; the
-    scale is therefore the same for all, and no label is needed for it.
+    Logistic regression is regularised, so its result depends on the scale of its features. The
+    scale is therefore the same for all descriptions. It needs no labels.
     """
     rows = network.activations(X, ["features"])["features"]
     return rows * np.sqrt(np.square(X).sum() / np.square(rows).sum())
@@ -170,7 +170,7 @@ def draw(scores):
     axes = figure.subplots(1, len(scores), sharey=True)
     for ax, (task, values) in zip(axes, scores.items(), strict=True):
         for k, name in enumerate(COLORS):
-            at = np.array(PER_CLASS) * 1.05 ** (k - 1)  # side by side
+            at = np.array(PER_CLASS) * 1.05 ** (k - 1)  # marks lie side by side
             style = {"color": COLORS[name], "marker": MARKERS[name]}
             mean = values[:, k].mean(axis=0)
             ax.plot(at, mean, linewidth=2, markersize=8, label=name, **style)
@@ -194,7 +194,7 @@ def draw(scores):
 
 
 def main():
-    set_num_threads(1)  # cnnkit's, and next BLAS's: models this small have too little to share
+    set_num_threads(1)  # of cnnkit, and then of BLAS: models this small are too small to share work
     threadpool_limits(1)
     digits = load_digits()
     images, y = (digits.images / 16).astype(np.float32), digits.target

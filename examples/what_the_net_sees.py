@@ -2,20 +2,20 @@
 What the network sees
 =====================
 
-A trained convolutional network can be looked into. Its first filters are small images; the feature
-maps show where in an image each filter answers; and a head of a 1x1 convolution and global average
-pooling shows, without another line of code, where the evidence for a class lies: before pooling
+The inside of a trained convolutional network can be drawn. Its first filters are small images. The
+feature maps show where in an image each filter responds. A head of a 1x1 convolution and global
+average pooling shows, without further code, where the evidence for a class lies: before pooling
 there is one map per class, and the score of a class is the mean of its map. That map is the class
 activation map of Zhou et al. (2016), "Learning deep features for discriminative localization". They
 take the weighted sum of the last feature maps, with the weights of the layer after pooling; a 1x1
 convolution is that weighted sum.
 
 A network without pooling between its layers is trained on scikit-learn's digits, so that its maps
-have the 8x8 pixels of the image. Purple in a class map speaks for the class, orange against it. A
-pixel of a map has seen the 7x7 around it, and paper can be evidence as well as ink: a hollow where
-other digits have a stroke. The table gives, for one test image of every digit and for a mistake,
-the share of the map's positive sum that lies on ink; the share of the image that is ink is what a
-map that saw nothing would give.
+have the 8x8 pixels of the image. Purple in a class map is evidence for the class, orange is
+evidence against it. A pixel of a map depends on the 7x7 pixels around it, and paper can be evidence
+as well as ink: for instance a hole where other digits have a stroke. The table gives, for one test
+image of every digit and for a mistake, the share of the map's positive sum that lies on ink. For
+comparison, a constant map would give the share of the image that is ink.
 """
 
 from pathlib import Path
@@ -45,7 +45,7 @@ PICTURE = Path(__file__).parent / "pictures" / "what_the_net_sees.png"
 
 
 # %%
-# Class maps, and how much of one lies on the ink.
+# Class maps, and the share of a map that lies on ink.
 
 
 def class_maps(clf, X):
@@ -63,7 +63,7 @@ def share_on_ink(image, class_map):
 
 
 class Seen:
-    """A trained network's view of the test images."""
+    """Predictions and class maps of a trained network for the test images."""
 
     def __init__(self, clf, X, y):
         self.clf, self.X, self.y = clf, X, y
@@ -76,15 +76,15 @@ class Seen:
         self.ink = (X >= INK).mean(axis=(1, 2))
 
     def examples(self):
-        """Return the first test image of every digit that is predicted right."""
+        """Return the first correctly predicted test image of every digit."""
         right = self.predicted == self.y
         return [np.flatnonzero(right & (self.y == digit))[0] for digit in range(10)]
 
     def mistake(self):
         """Return the wrong image whose two classes are closest, and the predicted and true class.
 
-        Should the network make no mistake, it is the image it is least sure of, and its second
-        class stands for the true one.
+        If the network makes no mistake, it is the image with the least sure prediction, and the
+        second most probable class takes the place of the true class.
         """
         wrong = np.flatnonzero(self.predicted != self.y)
         if len(wrong):
@@ -168,7 +168,7 @@ def draw_image(ax, image, title):
 
 
 def draw_map(ax, image, class_map, most, title):
-    """Draw a class map in colour and the edge of the image's ink over it."""
+    """Draw a class map in colour, and the outline of the ink over it."""
     drawn = ax.imshow(class_map, cmap="PuOr", vmin=-most, vmax=most)
     fine = np.kron(image >= INK, np.ones((16, 16)))
     at = (np.arange(fine.shape[0]) + 0.5) / 16 - 0.5
