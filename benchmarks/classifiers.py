@@ -1,12 +1,12 @@
-"""The classifiers that are compared at training: `fit` and `predict` on arrays, for each peer.
+"""Classifiers for comparisons of training: `fit` and `predict` on arrays, for each library.
 
-All of them train with Adam on softmax cross-entropy, in an order drawn anew for every epoch.
+All of them train with Adam on softmax cross-entropy, in a new random order for every epoch.
 """
 
 import harness
 
 LEARNING_RATE = 1e-3
-PREDICT_BATCH = 256  # for PyTorch: of 32 to 10,000, among the fastest in both layouts
+PREDICT_BATCH = 256  # for PyTorch: among the fastest from 32 to 10,000, in both layouts
 
 
 def from_cnnkit(layers, epochs, batch_size):
@@ -34,11 +34,11 @@ class FromTorch:
     Parameters
     ----------
     net : torch.nn.Module
-        Trained from fresh weights by every `fit`.
+        Every `fit` trains it from new weights.
     epochs, batch_size : int
     memory_format : {"contiguous_format", "channels_last"}
     compiled : bool
-        Whether `torch.compile` makes one function of the net.
+        Whether `torch.compile` compiles the net.
     """
 
     def __init__(self, net, epochs, batch_size, memory_format, compiled=False):
@@ -77,7 +77,7 @@ class FromTorch:
 
 
 def from_skorch(make_net, epochs, batch_size):
-    """skorch's estimator on images (n, C, H, W), told not to hold any out and not to print."""
+    """The estimator of skorch on images (n, C, H, W), without validation and printing."""
     import torch
     from skorch import NeuralNetClassifier
 
@@ -97,7 +97,7 @@ def from_skorch(make_net, epochs, batch_size):
 
 
 class ChannelsFirst:
-    """An estimator of images (n, C, H, W), given (n, H, W, C); where C is 1, nothing is copied."""
+    """An estimator of images (n, C, H, W) that takes (n, H, W, C), without a copy if C is 1."""
 
     def __init__(self, estimator):
         self.estimator = estimator

@@ -1,4 +1,4 @@
-"""Single convolutions: the ops of cnnkit beside PyTorch's, plain NumPy and the processor's floor.
+"""Single convolutions: cnnkit, PyTorch, plain NumPy, and the floor of the processor.
 
 Run::
 
@@ -6,24 +6,24 @@ Run::
                                       [--only PATTERN] [--json PATH]
 
 A case is written ``N,C,H,W -> F kernel``, with ``s4`` for a stride of 4: N images of H x W pixels
-and C channels, F filters. Padding is such that 3x3 and 5x5 kernels keep the size of the image; 1x1
-and 11x11 have none. Of depthwise convolutions F is C, and every channel has a kernel of its own.
+and C channels, F filters. 3x3 and 5x5 kernels have padding that keeps the size of the image; 1x1
+and 11x11 have none. In depthwise convolutions F is C, and every channel has its own kernel.
 
 ``forward: CASE``
-    Milliseconds for y = conv(x, w) + b. cnnkit runs the op its layer binds, the algorithm being
-    what "auto" chooses, on arrays made once; the packing of weights is part of every call. PyTorch
-    runs `torch.nn.functional.conv2d` in inference mode and returns a new tensor.
+    Milliseconds for y = conv(x, w) + b. cnnkit runs the op of its layer, with the algorithm of
+    "auto", on arrays made once; the packing of weights is part of every call. PyTorch runs
+    `torch.nn.functional.conv2d` in inference mode and returns a new tensor.
 ``forward + backward: CASE``
-    Milliseconds for the same and the gradients to x, w and b from a given dy: in PyTorch
+    Milliseconds for the same, and the gradients to x, w and b from a given dy, in PyTorch by
     `torch.autograd.grad`.
 ``depthwise forward: CASE``, ``depthwise forward + backward: CASE``
     The same for depthwise 3x3 convolutions, at the sizes of MobileNet.
 
-NumPy is a plain im2col: a strided view copied to one matrix, and matrix products. The GFLOP/s
+NumPy means a plain im2col: a strided view, copied to one matrix, and matrix products. The GFLOP/s
 count the multiply-adds of the definition, three times as many with the gradients, so an algorithm
-that spends fewer can pass the floor; depthwise convolutions, bound by memory, are shown without.
-Inputs are the same numbers for all contenders, and the mean
-absolute values beside each figure show that they computed the same.
+that needs fewer can be faster than the floor. Depthwise convolutions are limited by memory and have
+no GFLOP/s. Inputs are the same numbers for all contenders, and the mean absolute values beside each
+figure show that they computed the same.
 """
 
 import functools

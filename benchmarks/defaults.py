@@ -1,12 +1,12 @@
-"""What the estimators learn by default arguments, beside scikit-learn's on the same pixels.
+"""Scores of the estimators with default arguments, beside scikit-learn's on the same pixels.
 
 Run::
 
     python benchmarks/defaults.py [--seeds 3] [--draw 0] [--only NAME] [--json FILE]
 
-Held-out scores, the mean over as many splits (75/25, stratified; few images: what is left). Drawn
-sets are drawn anew for every ``--draw``: the defaults were chosen on other draws than those of
-docs/defaults.md. Times are of the whole fit, and move with what else the machine does.
+Scores are means over stratified splits on held-out samples: a quarter, or for few images all
+others. ``--draw`` is the seed of the drawn data sets: the defaults were chosen on other draws than
+those of docs/defaults.md. Times are of the whole fit, and depend on other work of the machine.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-MOST_NUMBERS = 10_000_000  # samples x features x classes for gradient boosting: more take minutes
+MOST_NUMBERS = 10_000_000  # samples x features x classes: more take gradient boosting minutes
 
 
 def scaled(estimator):
@@ -69,11 +69,11 @@ def digits():
 
 
 def rows(draw):
-    """Return name, kind, data and how many samples to train on (None: three quarters) of all."""
+    """Return name, kind, data and number of training samples (None: three quarters) of all rows."""
     table = {"return_X_y": True}
 
     def drawing(function, n):
-        seed = [draw, *function.__name__.encode()]  # the same whatever other rows are left out
+        seed = [draw, *function.__name__.encode()]  # does not depend on other rows
         return lambda: function(n, np.random.default_rng(seed))
 
     return [
@@ -106,7 +106,7 @@ PEERS = {
 
 
 def measure(kind, X, y, train_size, seed):
-    """Return the score of every contender, by name, and what our fit took."""
+    """Return the score of every contender, by name, and the seconds of our fit."""
     from cnnkit import CNNClassifier, CNNRegressor
 
     numbers = kind == "numbers"
@@ -141,7 +141,7 @@ def main():
     parser.add_argument("--json", help="where to keep the figures")
     parser.add_argument("--torch-python", help="not needed: for `make bench`")
     options = parser.parse_args()
-    warnings.simplefilter("ignore")  # of the peers' convergence
+    warnings.simplefilter("ignore")  # of convergence, in scikit-learn's estimators
     found = {}
     print("accuracy, or mean error by deviation for numbers; mean of", options.seeds, "splits")
     for name, kind, load, train_size in rows(options.draw):

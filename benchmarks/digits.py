@@ -1,4 +1,4 @@
-"""Training and predicting on scikit-learn's digits: cnnkit beside PyTorch and skorch.
+"""Training and prediction on scikit-learn's digits: cnnkit, PyTorch and skorch.
 
 Run::
 
@@ -6,7 +6,7 @@ Run::
                                 [--only PATTERN] [--json PATH]
 
 `--torch-python` names the interpreter of the environment that has PyTorch, skorch and scikit-learn,
-where that is not this one. What is not installed is left out.
+if that is not this one. Libraries that are not installed are left out.
 
 The net is the same for all: Conv 16 3x3, ReLU, Conv 32 3x3, ReLU, MaxPool 2, Conv 10 1x1, global
 average pooling; "same" padding; 5,130 weights. Images are 8x8x1 float32 in [0, 1], 1,347 of them
@@ -16,8 +16,8 @@ for training.
     Milliseconds for one epoch: a whole fit of `EPOCHS` epochs from fresh weights, divided by
     `EPOCHS`. Adam, learning rate 1e-3. cnnkit and skorch pay here for checking X and y, for
     encoding labels and for their loss curves; the PyTorch loop does none of these: tensors in
-    memory, no DataLoader, rows drawn by `torch.randperm`. What `torch.compile` takes is not
-    counted: it happens in the first round.
+    memory, no DataLoader, rows drawn by `torch.randperm`. The time of `torch.compile` is not
+    counted: it compiles in the first round.
 ``predict 10,000``
     Milliseconds from an array of 10,000 images (the digits, tiled) to an array of labels, by a net
     fitted at batch 32. PyTorch runs in inference mode on batches of `PREDICT_BATCH`.

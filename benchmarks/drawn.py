@@ -1,4 +1,4 @@
-"""Data sets drawn by a script, from a seed: what the defaults of the estimators are tried on.
+"""Data sets that are drawn from a seed, on which the defaults of the estimators are tested.
 
 Every function takes the number of samples and a `numpy.random.Generator`, and returns X and y.
 """
@@ -87,7 +87,7 @@ def rings(n, rng, side=24):
 
 
 def glyphs(n, rng, classes=12, side=28):
-    """Draw strokes that differ a little from one of 12 signs, as often each."""
+    """Draw strokes that differ a little from one of 12 signs, equally often."""
     signs, y = rng.uniform(4, side - 4, (classes, 5, 2)), np.arange(n) % classes
     X = np.empty((n, side, side), np.uint8)
     steps = np.linspace(0, 1, 40)[:, None]
@@ -115,7 +115,7 @@ def quarters(n, rng, side=40):
 
 
 def roughness(n, rng, side=16):
-    """Draw noise of three degrees of blur, float64; one label in ten is drawn by chance."""
+    """Draw noise with three degrees of blur, float64; one label in ten is random."""
     y = rng.integers(0, 3, n)
     noise = rng.standard_normal((n, side, side))
     X = np.array(

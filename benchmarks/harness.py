@@ -1,4 +1,4 @@
-"""Measure contenders side by side: each in a process of its own, taking turns, medians compared.
+"""Comparison of contenders: each in its own process, in turns, by medians.
 
 A benchmark is a script that names its contenders and hands them to `run`::
 
@@ -18,20 +18,20 @@ A benchmark is a script that names its contenders and hands them to `run`::
 
 A contender's `setup` runs once in the contender's own process, imports what it needs there, and
 returns ``{row: one_round}``. `one_round()` works for some tenths of a second and returns a `Turn`:
-a list of seconds and a note for the table (what shows that the work was done right, or ""). A row
-may be missing where a contender has nothing to say; a contender whose package is missing is listed
-as "not installed" and left out. A row whose name is "table: case" belongs to a table.
+a list of seconds and a note for the table (evidence that the work was done right, or ""). A
+contender may lack a row; a contender whose package is missing is listed as "not installed" and left
+out. A row whose name is "table: case" belongs to a table.
 
 The first contender is "ours", and ratios are peer's time / ours: above 1, ours is faster. For each
-row the contenders take turns, A B C A B C ..., so that a slow spell of the machine meets all
+row the contenders take turns, A B C A B C ..., so that a slow time of the machine affects all
 of them. A turn counts as the median of its seconds, and the table shows the median turn, with the
-fastest and the slowest. The turns of the first round warm caches and pools up and are not counted.
-Where contenders form a group, as PyTorch's two layouts do, a line gives the ratio to the better of
+fastest and the slowest. The turns of the first round warm up caches and pools and are not counted.
+If contenders form a group, as PyTorch's two layouts do, a line gives the ratio to the better of
 them in that row. At the end come the geometric mean and the least of each table's ratios.
 
-A row that says how many multiply-adds its result needs is also shown in GFLOP/s, two operations
-for each, whatever the algorithm spends; `floor` is then a contender too: the time they would take
-at the speed of a large matrix product in float32, which it measures in every turn.
+A row with a number of multiply-adds is also shown in GFLOP/s, two operations for each, even if the
+algorithm needs fewer. `floor` is then a contender, too: the time of the multiply-adds at the speed
+of a large matrix product in float32, which is measured in every turn.
 
 While one works the others wait for their next line of input; a short rest before each turn
 lets the threads of the last pool stop spinning. Thread pools keep their default wait policy, so
@@ -75,11 +75,11 @@ class Contender:
     packages : tuple of str
         Distributions whose versions the report shows.
     interpreter : {"torch"} or None
-        "torch" is that of the option ``--torch-python``, None the one that runs the script.
+        "torch" means the option ``--torch-python``, None the interpreter of the script.
     group : str or None
-        Contenders of one group are variants of which the better counts, row by row.
+        Contenders of one group are variants; in each row the better one counts.
     environment : dict of str
-        Variables of its process, over those that set the number of threads.
+        Variables of its process, in addition to those for the number of threads.
     """
 
     name: str
@@ -91,9 +91,9 @@ class Contender:
 
 
 class Turn(NamedTuple):
-    """What one round of one contender gave.
+    """Result of one round of one contender.
 
-    `values` are seconds where the unit is "ms", and in the unit itself otherwise.
+    `values` are seconds if the unit is "ms", and otherwise have the unit.
     """
 
     values: list
@@ -105,7 +105,7 @@ class Turn(NamedTuple):
 def beside_torch(with_cnnkit, with_torch, compiled=False):
     """Contenders: cnnkit, PyTorch in both memory layouts and, if asked for, with `torch.compile`.
 
-    `with_torch` is given the memory format and, for the last of them, ``compiled=True``.
+    `with_torch` is called with the memory format and, for the last of them, ``compiled=True``.
     """
     layouts = {"NCHW": "contiguous_format", "channels_last": "channels_last"}
     contenders = [Contender("cnnkit", with_cnnkit, ("cnnkit", "numpy", "scipy", "scikit-learn"))]
@@ -159,7 +159,7 @@ def clock_for(call, budget=0.1, least=3):
 
 
 def in_new_process(function, *args):
-    """Return what a function of a module gives in a fresh process of the same interpreter."""
+    """Return the result of a module's function in a new process of the same interpreter."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *args).result()
 
@@ -270,7 +270,7 @@ class _Worker:
 def _work(contender):
     """The contender's side: greet with rows and versions, then one turn for each line read."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of a library is not an answer
 
     def answer(**message):
         print(json.dumps(message), file=answers, flush=True)

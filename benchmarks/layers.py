@@ -1,4 +1,4 @@
-"""Single layers other than convolutions, and the loss: the ops of cnnkit beside PyTorch's.
+"""Single layers other than convolutions, and the loss: cnnkit beside PyTorch.
 
 Run::
 
@@ -9,13 +9,13 @@ Images are written ``N,C,H,W``: N of H x W pixels and C channels; ``3x3 s2 p1`` 
 a stride of 2 and one pixel of padding; logits are written ``N,classes``.
 
 ``LAYER: forward SHAPE``
-    Milliseconds for the output. cnnkit runs the op its layer binds on arrays made once; PyTorch
-    runs the function of `torch.nn.functional` in inference mode and returns a new tensor. Nothing
-    is fused and nothing is in place, though cnnkit runs most ReLUs within a convolution, and every
-    batch norm of a trained network too.
+    Milliseconds for the output. cnnkit runs the op of its layer on arrays made once; PyTorch runs
+    the function of `torch.nn.functional` in inference mode and returns a new tensor. Nothing is
+    fused and nothing is in place here, although in networks cnnkit computes most ReLUs inside a
+    convolution, and at inference batch norms, too.
 ``LAYER: forward + backward SHAPE``
-    Milliseconds for the output, what backward needs to remember, and the gradients to x and to
-    weights: in PyTorch `torch.autograd.grad`. The loss gives its value and the gradient to the
+    Milliseconds for the output, with the arrays that backward needs, and the gradients to x and to
+    weights, in PyTorch by `torch.autograd.grad`. The loss gives its value and the gradient to the
     logits.
 
 Inputs are the same numbers for all contenders, and the mean absolute values beside each figure
@@ -30,7 +30,7 @@ from ops import bound
 
 
 class Case(NamedTuple):
-    """A layer on images (or logits) of `shape`, (N, C, H, W); `arguments` say which windows."""
+    """A layer on images (or logits) of `shape`, (N, C, H, W), with `arguments` for its windows."""
 
     layer: str
     shape: tuple
@@ -75,8 +75,8 @@ def rows_of(prepare):
     Parameters
     ----------
     prepare : callable, (case, x, dy, backward) -> callable that computes and returns y, or (y, dx)
-        x is (N, H, W, C) and dy, of as many numbers at least, is cut to the shape of y; for the
-        loss they are logits and class indices. None leaves the row out.
+        x is (N, H, W, C); dy has at least as many numbers and is cut to the shape of y. For the
+        loss they are logits and class indices. If it returns None, the row is left out.
     """
     import numpy as np
 

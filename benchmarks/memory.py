@@ -10,8 +10,8 @@ is given as it is. The net is small, so that reading the images counts: Conv 16 
 MaxPool 2, Conv 10 1x1, global average pooling; batch 100. The ratios are to the smallest data.
 
 ``time per image``
-    Microseconds for one image in one epoch: a fit, divided by epochs and images. There are as many
-    epochs as make at least 50,000 images.
+    Microseconds for one image in one epoch: the time of a fit, divided by epochs and images. A fit
+    has so many epochs that it reads at least 50,000 images.
 ``memory growth``
     MB of anonymous resident memory at the peak of these fits, beyond what the process held before
     the first (Linux' RssAnon, sampled): the model, a batch of images, the labels, the order of
@@ -47,7 +47,7 @@ def with_images(count):
     anonymous, mapped = harness.memory_mb("RssAnon"), harness.memory_mb("RssFile")
     peaks = []
 
-    def time_per_image(folder=folder):  # which is removed when the process ends
+    def time_per_image(folder=folder):  # keeps the folder until the process ends
         classifier = classifiers.from_cnnkit(layers, epochs, 100)
         with peak_memory(peaks):
             seconds, _ = harness.clock(lambda: classifier.fit(images, labels), 1)
@@ -85,7 +85,7 @@ def mapped_images(path, count):
 
 @contextlib.contextmanager
 def peak_memory(peaks):
-    """Append the most anonymous memory, in MB, that was seen within."""
+    """Append the largest anonymous memory, in MB, that was seen in the context."""
     done = threading.Event()
 
     def watch():

@@ -1,4 +1,4 @@
-"""Training and predicting on 4,000 images of MNIST: cnnkit beside PyTorch and skorch.
+"""Training and prediction on 4,000 images of MNIST: cnnkit, PyTorch and skorch.
 
 Run::
 
@@ -12,7 +12,7 @@ environments): 5,000 of MNIST, of which 4,000 are trained on, as 28x28x1 float32
     Conv 32 5x5, ReLU, MaxPool 2, Conv 64 3x3, ReLU, MaxPool 2, Dense 128, ReLU, Dense 10; "same"
     padding.
 ``1x1``
-    The same with a 1x1 convolution of as many filters, and a ReLU, after each convolution.
+    The same, with a 1x1 convolution of as many filters and a ReLU after each convolution.
 
 ``epoch: NET``
     Milliseconds for a fit of one epoch from fresh weights at batch 64, Adam, learning rate 1e-3. As

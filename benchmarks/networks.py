@@ -7,9 +7,9 @@ Run::
 
 ``inference: NAME, batch B``
     Milliseconds for one forward pass of a network in inference mode, random weights and images.
-    ONNX Runtime runs what `torch.onnx` exports, with batch norms folded, all its optimisations on;
-    cnnkit a network made with `packed=True`. Both have packed the weights before.
-    `torch.compile` is asked for at batch 1, and what it takes is not counted.
+    ONNX Runtime runs the export of `torch.onnx`, with folded batch norms and all optimisations;
+    cnnkit runs a network made with `packed=True`. Both have packed the weights before.
+    `torch.compile` is measured at batch 1 only, and its time of compilation is not counted.
 ``training step: NAME, batch B``
     Milliseconds for forward, backward from a given gradient of the outputs, and a step of SGD with
     momentum.

@@ -1,4 +1,4 @@
-"""One layer of cnnkit bound to arrays of its own, and the convolutions that are measured."""
+"""One layer of cnnkit bound to its own arrays, and the convolutions for the benchmarks."""
 
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ class Case(NamedTuple):
 
     @property
     def multiply_adds(self):
-        """Of the forward pass; each of dx and dw takes as many again."""
+        """Multiply-adds of the forward pass; dx and dw take as many again each."""
         height, width = self.output_sides
         return self.N * height * width * self.F * self.K**2 * self.C // self.groups
 
@@ -95,7 +95,7 @@ def bound(layer, x, training=False):
     -------
     op : object with ``forward(n)`` and ``backward(n)``
     slots : cnnkit.layers.base.Slots
-        Its arrays; weights are as they start, zero where a network would draw them.
+        Its arrays; weights have their initial values, zero if a network would draw them.
     """
     import numpy as np
 

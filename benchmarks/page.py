@@ -43,14 +43,14 @@ def cell(found):
 
 
 def ratio(row):
-    """To the better of PyTorch's layouts, or to the only peer."""
+    """Ratio to the better of PyTorch's layouts, or to the only peer."""
     ratios = row["ratios"]
     chosen = ratios.get("better PyTorch", next(iter(ratios.values()), None))
     return "" if chosen is None else f"{chosen:.2f}"
 
 
 def learnt(results):
-    """Lines of a Markdown table of what is learnt by default, and in how many seconds."""
+    """Lines of a Markdown table of scores with default arguments, and seconds of the fits."""
     names = list(dict.fromkeys(name for found in results.values() for name in found))
     names = ["cnnkit", *(name for name in names if name not in OURS)]
     yield "| data | " + " | ".join(names) + " | seconds, cnnkit |"

@@ -1,4 +1,4 @@
-"""What a benchmark prints and keeps: medians, ratios to the first contender, and their means."""
+"""The output of a benchmark: medians, ratios to the first contender, and their means."""
 
 import platform
 import statistics
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def processor():
-    """The processor's name, with what tells its generation where a virtual machine hides it."""
+    """The name of the processor, with its family and model: virtual machines hide the name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
     except OSError:

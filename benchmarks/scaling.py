@@ -1,20 +1,20 @@
-"""What a second thread and wider registers bring, and how much scratch memory the ops take.
+"""The gain from a second thread and wider registers, and the scratch memory of ops.
 
 Run::
 
     python benchmarks/scaling.py [--rounds 3] [--threads 2] [--only PATTERN] [--json PATH]
 
-All contenders are cnnkit, on the convolutions of convolutions.py: as it runs by itself, on one
-thread, and with the instruction sets of lesser processors (`CNNKIT_INSTRUCTION_SET`) on all
-threads. The ratios are time / time of the first, so that beside "one thread" stands the speed-up by
-the others, and beside an instruction set what it costs to be without the better ones. On a
-processor without AVX-512, AVX2 stands at 1.
+All contenders are cnnkit, on the convolutions of convolutions.py: by default, on one thread, and
+with the instruction sets of older processors (`CNNKIT_INSTRUCTION_SET`) on all threads. The ratios
+are time / time of the first: for "one thread" it is the speed-up by more threads, and for an
+instruction set the slowdown without the better ones. On a processor without AVX-512 the ratio of
+AVX2 is 1.
 
 ``forward: CASE``, ``forward + backward: CASE``
-    As in convolutions.py. One thread is not asked for cases of less than 1 MFLOP, which are not
-    worth two.
+    As in convolutions.py. One thread is not measured for cases of less than 1 MFLOP, which are too
+    small for two.
 ``scratch a thread: NAME, batch B``
-    MB of scratch memory that the hungriest op of a network at 224x224 asks for when it trains on
+    MB of scratch memory of the op that needs most of it in a network at 224x224, for training on
     batches of B images, divided by the number of threads. Nothing is run.
 """
 

@@ -1,10 +1,10 @@
-"""The networks of `cnnkit.models` that are measured, written with `torch.nn`."""
+"""Networks of `cnnkit.models` for the benchmarks, written with `torch.nn`."""
 
 import functools
 
 
 def torch_network(name, nn):
-    """Return a network of `cnnkit.models`, as large, with `torch.nn`."""
+    """Return a network of `cnnkit.models`, of the same size, written with `torch.nn`."""
 
     class Sum(nn.Module):
         def __init__(self, body, shortcut):
