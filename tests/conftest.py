@@ -1,4 +1,4 @@
-"""How many trials the tests of reliability make, and what they found."""
+"""Trials of the tests of reliability and what they found; figures for tests that draw."""
 
 import pytest
 from seeded import SEED, generator
@@ -42,6 +42,15 @@ class Trials:
 @pytest.fixture
 def trials(request):
     return Trials(request.config.getoption("full"))
+
+
+@pytest.fixture
+def pyplot():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    yield pyplot
+    pyplot.close("all")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,15 +7,6 @@ from sklearn.datasets import load_digits
 from cnnkit import CNNClassifier, Conv, Conv1x1, GlobalAvgPool, MaxPool, ReLU
 
 
-@pytest.fixture
-def pyplot():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    yield pyplot
-    pyplot.close("all")
-
-
 @pytest.fixture(scope="session")
 def digits():
     """Images (200, 8, 8) and labels, by name."""
