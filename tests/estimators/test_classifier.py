@@ -2,15 +2,13 @@
 
 import io
 import pickle
-import tracemalloc
 
 import numpy as np
 import pytest
-from estimator_data import DIGITS, LABELS, SMALL, X, Y, small, trained, weights
-from oracles import LAYOUTS, assert_same_bits, laid_out
+from estimator_data import DIGITS, LABELS, SMALL, X, Y, small, weights
+from oracles import assert_same_bits
 from seeded import generator
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -32,7 +30,6 @@ from cnnkit import (
     models,
     set_num_threads,
 )
-from cnnkit.data import scaling
 from cnnkit.schedules import Cosine, OneCycle
 
 HEAD = [Flatten(), Dense()]
@@ -130,92 +127,6 @@ def test_batches_larger_than_the_data():
     a, b = (small(batch_size=size).fit(X, Y) for size in (120, 1000))
     assert_same_bits(weights(a), weights(b))
     assert a.loss_curve_ == b.loss_curve_
-
-
-# Forms and dtypes of X
-
-
-@pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8), [8, 8, 1]], ids=str)
-def test_flat_three_and_four_dimensional_X_train_the_same(shape):
-    expected = small().fit(X, Y)
-    for form in (X, X[..., 0], X.reshape(120, 64), X.reshape(120, 64).tolist()):
-        clf = small(image_shape=shape).fit(form, Y)
-        assert_same_bits(weights(clf), weights(expected))
-        for other in (X, X[..., 0], X.reshape(120, 64), X[..., 0].tolist()):
-            assert_same_bits(clf.predict_proba(other), expected.predict_proba(X))
-
-
-def test_colours_and_sides_are_told_apart():
-    images = generator(0).random((20, 5, 6, 3))
-    y = np.arange(20) % 2
-    clf = small([Conv(4, (3, 2)), Flatten(), Dense()]).fit(images, y)
-    assert clf.input_shape_ == (5, 6, 3)
-    flat = small([Conv(4, (3, 2)), Flatten(), Dense()], image_shape=(5, 6, 3))
-    assert_same_bits(weights(flat.fit(images.reshape(20, -1), y)), weights(clf))
-
-
-@pytest.mark.parametrize("dtype", ["int8", "int16", "uint16", "int32", "int64", "bool", "float16"])
-def test_other_dtypes_are_float32(dtype):
-    images = (X * 16).astype(dtype)
-    clf, same = (small().fit(a, Y) for a in (images, images.astype("float32")))
-    assert clf.network_.dtype == "float32"
-    assert_same_bits(weights(clf), weights(same))
-    assert_same_bits(clf.predict_proba(images), same.predict_proba(images.astype("float32")))
-    assert clf.predict_proba(images).dtype == "float32"
-
-
-def test_float64_is_float64_and_near_float32():
-    wide, narrow = (small().fit(X.astype(dtype), Y) for dtype in ("float64", "float32"))
-    assert (wide.network_.dtype, narrow.network_.dtype) == ("float64", "float32")
-    np.testing.assert_allclose(weights(wide), weights(narrow), rtol=0, atol=1e-4)
-    np.testing.assert_allclose(wide.loss_curve_, narrow.loss_curve_, rtol=1e-5)
-
-
-def test_uint8_is_like_any_numbers():
-    images = (X * 255).astype("uint8")
-    clf, same = (small().fit(a, Y) for a in (images, images.astype("float32")))
-    np.testing.assert_allclose(weights(clf), weights(same), rtol=0, atol=1e-5)
-
-
-def test_uint8_is_scaled_where_nothing_is_standardised():
-    images = (X * 255).astype("uint8")
-    clf = small(standardize=False).fit(images, Y)
-    scaled = (images * np.float32(1 / 255)).astype("float32")
-    same = small(standardize=False).fit(scaled, Y)
-    np.testing.assert_allclose(trained(clf), trained(same), rtol=0, atol=1e-5)
-    np.testing.assert_allclose(clf.predict_proba(images), same.predict_proba(scaled), atol=1e-5)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts_of_memory(layout, dtype, tmp_path):
-    images = (X * 16).astype(dtype)
-    given = laid_out(images, layout, tmp_path)
-    clf, expected = small().fit(given, Y), small().fit(images, Y)
-    assert clf.network_.dtype == expected.network_.dtype
-    assert_same_bits(weights(clf), weights(expected))
-    assert_same_bits(clf.predict_proba(given), expected.predict_proba(images))
-
-
-@pytest.mark.parametrize("mapped", [True, False])
-def test_uint8_is_never_copied_whole(mapped, tmp_path, monkeypatch):
-    monkeypatch.setattr(scaling, "BLOCK", 1 << 14)  # a block is as large for any data
-    images = generator(0).integers(0, 255, (3000, 32, 32, 3), "uint8")
-    y = np.arange(3000) % 2
-    if mapped:
-        images = laid_out(images, "memory_mapped", tmp_path)
-    clf = small([MaxPool(8), Conv1x1(), GlobalAvgPool()], max_iter=1).fit(images[:50], y[:50])
-    tracemalloc.start()
-    try:
-        clf.fit(images, y)
-        trained = tracemalloc.get_traced_memory()[1]
-        tracemalloc.reset_peak()
-        clf.predict(images)
-        predicted = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert trained < images.nbytes / 8
-    assert predicted < images.nbytes / 2
 
 
 # The same again
@@ -451,182 +362,3 @@ def test_pipeline_and_cross_validation():
     assert scores.min() > 0.6
     pipeline.fit(DIGITS[:100], LABELS[:100])
     assert pipeline.predict_proba(DIGITS[:5]).shape == (5, 10)
-
-
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "score"])
-def test_not_fitted(method):
-    with pytest.raises(NotFittedError, match=r"^This CNNClassifier instance is not fitted yet"):
-        getattr(small(), method)(*((X, Y) if method == "score" else (X,)))
-    with pytest.raises(NotFittedError, match=r"^This CNNClassifier instance is not fitted yet"):
-        small().summary()
-
-
-# Bad input
-
-
-@pytest.mark.parametrize(
-    ("layers", "message"),
-    [
-        ([Conv(4, 0), *HEAD], r"Conv: kernel_size must be a positive int .*, got 0\. \(node 'conv"),
-        ([Conv(4, (3, 2.5)), *HEAD], r"Conv: kernel_size must .*, got \(3, 2\.5\)"),
-        ([Conv(4, stride=-1), *HEAD], r"Conv: stride must .*, got -1\. \(node 'conv1'\)"),
-        ([Conv(4, padding="full"), *HEAD], "Conv: padding must .*, got 'full'"),
-        ([Conv(4, padding=-2), *HEAD], "Conv: padding must .*, got -2"),
-        ([Conv(4, dilation=0), *HEAD], "Conv: dilation must .*, got 0"),
-        ([Conv(4), Conv(4, groups=3), *HEAD], r"Conv: groups must divide .*got 3\. \(node 'conv2'"),
-        ([Conv(0), *HEAD], "Conv: filters must be a positive int, got 0"),
-        (
-            [Conv(4, 9, padding=0), *HEAD],
-            r"Conv: kernel_size \(9, 9\) .* must fit the padded image",
-        ),
-        (
-            [Conv(4, 3, padding=0, dilation=4), *HEAD],
-            r"Conv: .* dilation \(4, 4\) must fit the pad",
-        ),
-        ([Conv(4, padding=2**30), *HEAD], r"Conv: padding must .* at most 2\*\*46, got 1073741824"),
-        ([Conv1x1(2**30), Conv1x1(2**30), *HEAD], r"Conv1x1: filters must .* at most 2\*\*46, got"),
-        (
-            [Conv1x1(2**30), Flatten(), Dense(2**20)],
-            r"Dense: units must .* at most 2\*\*46, got 10",
-        ),
-        ([MaxPool(9), *HEAD], r"MaxPool: pool_size \(9, 9\) .* must fit the padded image"),
-        ([MaxPool(2, padding=2), *HEAD], "MaxPool: padding must be smaller than pool_size"),
-        (
-            [Dropout(1.5), *HEAD],
-            r"Dropout: rate must be .* below 1, got 1\.5\. \(node 'dropout1'\)",
-        ),
-        ([Dense()], r"Dense: input must be flat, put Flatten\(\) or .*got shape \(8, 8, 1\)"),
-        ([Flatten(), Conv(3)], r"Conv: input must be images \(H, W, C\), got shape \(64,\)"),
-        (
-            [Conv()],
-            r"CNNClassifier: layers must end in 10 numbers, one per class, got .*\(8, 8, 10",
-        ),
-        ([Flatten(), Dense(9)], r"CNNClassifier: layers must end in 10 numbers, .*got .*\(9,\)"),
-        ([], r"Sequential: layers must be a list of at least one layer, got \[\]"),
-        (["conv"], "Graph: node 'str1' must be a layer such as .*, got 'conv'"),
-        ([Conv, *HEAD], "Graph: node .* must be a layer such as .*, got <class"),
-        ([ReLU(), None], "Graph: node .* must be a layer such as .*, got None"),
-        ("conv", "The 'layers' parameter of CNNClassifier must be .* Got 'conv' instead"),
-        (Conv(3), r"The 'layers' parameter of CNNClassifier must be .* Got Conv\(filters=3\) inst"),
-    ],
-    ids=str,
-)
-def test_bad_layers(layers, message):
-    with pytest.raises((ValueError, TypeError), match=rf"^(?s:{message})"):
-        small(layers).fit(X, Y)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("solver", "newton"), ("solver", None), ("alpha", -1), ("alpha", "1"), ("batch_size", 0)),
-        *(("batch_size", 2.5), ("learning_rate_init", 0), ("learning_rate_init", -1)),
-        *(("max_iter", 0), ("shuffle", "yes"), ("random_state", "seed"), ("tol", -1)),
-        *(("n_iter_no_change", 0), ("momentum", 1.1), ("nesterovs_momentum", None)),
-        *(("beta_1", 1), ("beta_2", -0.1), ("epsilon", 0), ("algorithm", "fft"), ("verbose", -1)),
-        ("image_shape", 8),
-    ],
-)
-def test_bad_parameters(name, value):
-    message = rf"^The '{name}' parameter of CNNClassifier must be .* Got {value!r} instead[.:]"
-    for method in ("fit", "partial_fit"):
-        with pytest.raises(ValueError, match=f"(?s){message}"):
-            getattr(small(**{name: value}), method)(X, Y)
-
-
-@pytest.mark.parametrize(
-    ("shape", "message"),
-    [
-        ((8, 9), r"image_shape \(8, 9, 1\) must multiply to the 64 features of X, got 72"),
-        ((8, 8, 3), r"image_shape \(8, 8, 3\) must multiply to the 64 features of X, got 192"),
-        ((64,), r"image_shape must be \(H, W\) or \(H, W, C\), got \(64,\)"),
-        ((8, 0, 8), "image_shape must be a positive int, got 0"),
-        ((8, 8.0), r"image_shape must be a positive int, got 8\.0"),
-        ((2**31 - 1, 2**31 - 1), r"image_shape must .* at most 2\*\*46, got"),
-    ],
-    ids=str,
-)
-def test_bad_image_shape(shape, message):
-    with pytest.raises((ValueError, TypeError), match=f"^CNNClassifier: {message}"):
-        small(image_shape=shape).fit(X.reshape(120, 64), Y)
-
-
-def test_image_shape_of_other_images():
-    with pytest.raises(ValueError, match=r"image_shape must be \(8, 8, 1\) as X is, got \(4, 16\)"):
-        small(image_shape=(4, 16)).fit(X, Y)
-
-
-def with_one(value):
-    spoiled = X.copy()
-    spoiled[3, 2, 1, 0] = value
-    return spoiled
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        (with_one(np.nan), "Input X? ?contains NaN"),
-        (with_one(np.inf), "Input X? ?contains infinity"),
-        (with_one(np.nan).reshape(120, 64), "Input X contains NaN"),
-        (X[..., None], r"CNNClassifier: X must be .*, got shape \(120, 8, 8, 1, 1\)"),
-        (X.ravel(), "Expected 2D array, got 1D array instead"),
-        (X[:0], r"Found array with 0 sample\(s\)"),
-        (X + 0j, "Complex data not supported"),
-        (X.astype("U"), "dtype='numeric' is not compatible with arrays of bytes/strings"),
-        (X.astype("longdouble"), "CNNClassifier: X must hold real numbers, got dtype"),
-        (X[:5], r"Found input variables with inconsistent numbers of samples: \[5, 120\]"),
-    ],
-    ids=lambda value: "" if isinstance(value, np.ndarray) else value,
-)
-def test_bad_X(rows, message):
-    with pytest.raises((ValueError, TypeError), match=f"^{message}"):
-        small(image_shape=(8, 8)).fit(rows, Y)
-
-
-def test_sparse_X():
-    from scipy.sparse import csr_array
-
-    with pytest.raises(TypeError, match=r"^Sparse data was passed"):
-        small(image_shape=(8, 8)).fit(csr_array(X.reshape(120, 64)), Y)
-
-
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        (Y + 0.5, "Unknown label type: continuous"),
-        (np.where(Y == 3, np.nan, Y), "Input y contains NaN"),
-        (
-            np.c_[Y, Y],
-            r"CNNClassifier: y must hold one class a sample or be a multilabel indicator",
-        ),
-        (None, "requires y to be passed|.*y cannot be None"),
-    ],
-)
-def test_bad_y(y, message):
-    with pytest.raises(ValueError, match=message):
-        small().fit(X, y)
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        (X[:, :7], r"CNNClassifier: X must hold images of shape \(8, 8, 1\), as in fit, got shape"),
-        (np.repeat(X, 3, 3), r"CNNClassifier: X must hold images of shape \(8, 8, 1\), as in fit"),
-        (X.reshape(60, 2, 8, 8, 1), r"CNNClassifier: X must hold images of shape \(8, 8, 1\)"),
-        (X.reshape(60, 128), "X has 128 features, but CNNClassifier is expecting 64 features"),
-        (with_one(np.nan), "Input X? ?contains NaN"),
-        (X[:0], r"Found array with 0 sample\(s\)"),
-    ],
-    ids=lambda value: "" if isinstance(value, np.ndarray) else value,
-)
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
-def test_bad_X_at_predict(method, rows, message):
-    clf = small(max_iter=1).fit(X, Y)
-    with pytest.raises(ValueError, match=f"^{message}"):
-        getattr(clf, method)(rows)
-
-
-def test_divergence():
-    clf = small(solver="sgd", learning_rate="constant", learning_rate_init=1e30)
-    with pytest.raises(ValueError, match=r"^Training diverged in epoch \d: .* now 1e\+30\.$"):
-        clf.fit(X, Y)

@@ -11,11 +11,9 @@ from oracles import assert_same_bits, normals, python
 from seeded import generator
 
 from cnnkit import (
-    BatchNorm,
     Conv,
     Conv1x1,
     Dense,
-    DepthwiseConv,
     Dropout,
     Flatten,
     GlobalAvgPool,
@@ -23,7 +21,6 @@ from cnnkit import (
     MaxPool,
     Network,
     ReLU,
-    ReLU6,
     Sequential,
     functional,
     set_num_threads,
@@ -266,40 +263,6 @@ def test_resized_shares_the_weights():
     before = forward(small)
     network.weights["dense2/b"] += 1
     np.testing.assert_allclose(forward(small), before + 1, rtol=1e-4)
-
-
-PACKABLE = {
-    "winograd": [Conv(20, 3), BatchNorm(), ReLU(), Conv(33, 3), BatchNorm(), GlobalAvgPool()],
-    "direct": [Conv(20, 5, stride=2), BatchNorm(), ReLU(), Conv1x1(), BatchNorm(), GlobalAvgPool()],
-    "depthwise": [DepthwiseConv(3), BatchNorm(), ReLU6(), Flatten(), Dense(), BatchNorm()],
-}
-
-
-def make_packable(name, **options):
-    network = make(PACKABLE[name], **options)
-    for path, array in network.weights.items():
-        if path.endswith("/var"):
-            array[...] = np.abs(array) + 0.1
-    return network
-
-
-@pytest.mark.parametrize("algorithm", ["auto", "exact", "im2col", "winograd"])
-@pytest.mark.parametrize("name", PACKABLE)
-def test_packed_weights_give_the_same_bits(name, algorithm):
-    trained = make_packable(name, algorithm=algorithm)
-    assert_same_bits(forward(trained.resized(3, packed=True)), forward(trained.resized(3)))
-    trained.weights.flat[:] *= 2
-    assert_same_bits(forward(trained.resized(3, packed=True)), forward(trained.resized(3)))
-
-
-@pytest.mark.parametrize("again", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
-def test_copies_of_a_packed_network_are_packed(again):
-    packed = make_packable("winograd", algorithm="winograd").resized(3, packed=True)
-    other = again(packed)
-    assert other.packed
-    assert_same_bits(forward(other), forward(packed))
-    other.weights["conv1/w"][...] = 0  # packed before
-    assert_same_bits(forward(other), forward(packed))
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])

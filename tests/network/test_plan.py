@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from layer_oracles import TWINS, bound, check, check_slopes, compute, step
+from layer_oracles import bound, check, check_slopes, compute, step
 from oracles import assert_same_bits, check_gradients, normals
 from seeded import generator
 
@@ -31,7 +31,6 @@ from cnnkit import (
     ReLU,
     ReLU6,
     Reshape,
-    Residual,
     Sequential,
     Sigmoid,
     SiLU,
@@ -235,185 +234,8 @@ def test_random_graphs(seed):
     assert inference.activation_bytes <= make().activation_bytes
 
 
-def folds(network):
-    """The batch norms that an inference plan folds into the layer before."""
-    plan = Plan(network.graph.resolve(network.input_shape, 3), network.training)
-    return [step.fused_norm.name for step in plan.steps if step.fused_norm is not None]
-
-
-HOSTS = {
-    "Conv": Conv(7, (2, 3), stride=(2, 1)),
-    "Conv without bias": Conv(7, 3, bias=False),
-    "Conv1x1": Conv1x1(33),
-    "Conv with groups": Conv(10, 2, groups=5),
-    "DepthwiseConv": DepthwiseConv((2, 3)),
-    "DepthwiseConv without bias": DepthwiseConv(3, bias=False),
-    "DepthwiseConv with multiplier": DepthwiseConv(2, depth_multiplier=3),
-}
-TAILS = {
-    "alone": (lambda x: BatchNorm(eps=0.1)(x), ["batchnorm1"]),
-    "ReLU": (lambda x: ReLU()(BatchNorm()(x)), ["batchnorm1"]),
-    "ReLU6": (lambda x: ReLU6()(BatchNorm()(x)), ["batchnorm1"]),
-    "another": (lambda x: ReLU()(BatchNorm()(BatchNorm()(x))), ["batchnorm1"]),
-    "dropout between": (lambda x: ReLU()(Dropout()(BatchNorm()(x))), ["batchnorm1"]),
-    "ReLU before": (lambda x: BatchNorm()(ReLU()(x)), []),
-    "shared": (lambda x: Add()(ReLU()(BatchNorm()(x)), x), []),
-    "two readers": (lambda x: Add()(BatchNorm()(x), BatchNorm()(x)), []),
-    "shared after": (lambda x: Add()(*[BatchNorm()(x)] * 2), ["batchnorm1"]),
-    "norm and ReLU": (lambda x: (lambda y: Add()(ReLU()(y), y))(BatchNorm()(x)), ["batchnorm1"]),
-    "an output": (lambda x: [BatchNorm()(x), x], []),
-}
-
-
-@pytest.mark.parametrize("algorithm", ["auto", "im2col"])
-@pytest.mark.parametrize("tail", TAILS)
-@pytest.mark.parametrize("host", HOSTS)
-def test_folding(host, tail, algorithm):
-    build, folded = TAILS[tail]
-    network = bound(lambda x: build(HOSTS[host](x)), (4, 5, 5), training=False, algorithm=algorithm)
-    assert folds(network) == folded
-    check_outputs(network, 2)
-
-
-@pytest.mark.parametrize("tail", TAILS)
-@pytest.mark.parametrize("bias", [True, False])
-def test_folding_into_dense(tail, bias):
-    build, folded = TAILS[tail]
-    network = bound(lambda x: build(Dense(17, bias=bias)(x)), (6,), training=False)
-    assert folds(network) == folded
-    check_outputs(network, 2)
-
-
-@pytest.mark.parametrize("tail", TAILS)
-def test_nothing_is_folded_in_training(tail):
-    network = bound(lambda x: TAILS[tail][0](Conv(4, 2)(x)), (4, 5, 5))
-    assert folds(network) == []
-    check_outputs(network, 2)
-
-
-def test_folding_follows_the_weights():
-    network = bound(lambda x: BatchNorm()(Conv(4, 2)(x)), (4, 5, 5), training=False)
-    for seed in range(3):
-        flat = network.weights.flat
-        flat[:] = np.abs(normals(flat.size, seed=seed)) + 0.5
-        before = flat.copy()
-        check_outputs(network, 3)
-        assert_same_bits(flat, before)
-
-
-def test_folding_costs_no_memory():
-    folded, plain = (
-        bound(build, (8, 9, 5), training=False).activation_bytes
-        for build in (lambda x: ReLU()(BatchNorm()(Conv(9, 3)(x))), Conv(9, 3))
-    )
-    assert folded == plain
-
-
 def wide(x):
     return Concat()(*[ReLU()(Conv(3, 3)(x)) for _ in range(3)])
-
-
-NET = Sequential(
-    [
-        *(("stem", Conv(5, 3)), ReLU()),
-        ("block", Residual([Conv(5, 3), BatchNorm(), ReLU(), Dropout(0.4), Conv1x1(5)])),
-        *(("pool", MaxPool(2)), Concat([Conv1x1(4), [Conv(3, 3), ReLU()]]), GlobalAvgPool()),
-        ("head", Dense()),
-    ]
-)
-
-
-def trained(**options):
-    network = Network(NET, (6, 7, 2), 3, dtype="float64", **options)
-    network.weights.initialise(generator(0))
-    for path in network.weights:
-        if "batchnorm" in path:
-            network.weights[path] = generator(1).uniform(0.5, 2, 5)
-    return network
-
-
-ALL_NODES = [name for name, _, _ in NET.flattened(3)]
-
-
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 130])
-def test_activations_are_slices_of_a_full_run(count, training):
-    network = trained(training=training, rng=generator(2))
-    x = normals(count, 6, 7, 2)
-    found = network.activations(x, ALL_NODES)
-    values = {"input": x}
-    for name, layer, inputs in NET.flattened(3):
-        weights = network.weights.of(name)
-        context = {"training": False, "rng": None, "n": count}
-        twin = TWINS[type(layer).__name__]
-        values[name] = twin(layer, weights, context, *map(values.get, inputs))
-    assert list(found) == ALL_NODES
-    for name in ALL_NODES:
-        assert found[name].shape == values[name].shape
-        np.testing.assert_allclose(found[name], values[name], rtol=1e-11, atol=1e-11)
-
-
-def test_activations_one_at_a_time_are_those_together():
-    network, x = trained(), normals(5, 6, 7, 2)
-    together = network.activations(x, ALL_NODES)
-    for name in ALL_NODES:
-        alone = network.activations(x, [name])[name]
-        np.testing.assert_allclose(alone, together[name], rtol=1e-12, atol=1e-12)
-
-
-def test_activations_of_bytes_and_of_flat_rows():
-    network = trained()
-    x = generator(0).integers(0, 256, (4, 6, 7, 2), np.uint8)
-    want = network.activations(x / 255, ["pool"])["pool"]
-    for given in (x, x.reshape(4, -1)):
-        got = network.activations(given, ["pool"])["pool"]
-        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
-
-
-def test_a_path_may_be_asked_for_twice():
-    network, x = trained(), normals(3, 6, 7, 2)
-    assert list(network.activations(x, ["pool", "stem", "pool"])) == ["pool", "stem"]
-
-
-@pytest.mark.parametrize("paths", [["pool", "no such"], ["block"], [], ["input"]], ids=str)
-def test_unknown_paths_are_refused(paths):
-    with pytest.raises(ValueError, match=r"^Network: outputs must be nodes of \['stem', .*, got"):
-        trained().activations(normals(2, 6, 7, 2), paths)
-    with pytest.raises(ValueError, match=r"^Network: outputs must be nodes of \['stem', .*, got"):
-        trained().resized(2, paths)
-
-
-def test_images_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"^Network: X must hold images of shape \(6, 7, 2\)"):
-        trained().activations(normals(2, 7, 6, 2), ["stem"])
-
-
-def test_resized_to_other_outputs_leaves_out_what_they_do_not_need():
-    network = trained(training=True, batch_size=8, rng=generator(0))
-    whole, early = network.resized(8), network.resized(8, ("relu1", "stem"))
-    assert early.activation_bytes < whole.activation_bytes
-    assert [output.shape for output in early.outputs] == [(8, 6, 7, 5)] * 2
-    assert early.weights is network.weights
-    early.x[...] = normals(8, 6, 7, 2)
-    early.forward(8)
-    np.testing.assert_array_equal(early.outputs[0], np.maximum(early.outputs[1], 0))
-    assert (early.outputs[1] < 0).any()
-
-
-def test_resizing_again_keeps_the_outputs():
-    early = trained().resized(2, ("pool",)).resized(5)
-    assert early.output.shape == (5, 3, 3, 5)
-    assert early.batch_size == 5
-
-
-@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy])
-def test_copies_keep_the_outputs(again):
-    early = trained().resized(2, ("pool",))
-    other = again(early)
-    for network in (early, other):
-        network.x[...] = normals(2, 6, 7, 2)
-        network.forward(2)
-    assert_same_bits(other.output, early.output)
 
 
 def test_an_unread_node_changes_nothing():
