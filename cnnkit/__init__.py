@@ -2,82 +2,27 @@
 
 from importlib import import_module as _import_module
 
-from cnnkit import functional
+from cnnkit import functional, layers
 from cnnkit._native.threads import num_threads, set_num_threads
 from cnnkit._versions import show_versions
 from cnnkit.graph import Graph, Input, Residual, Sequential
 from cnnkit.graph.conversions import CONVERSIONS as _CONVERSIONS
-from cnnkit.layers import (
-    Add,
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Conv,
-    Conv1x1,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    HardSwish,
-    Identity,
-    Layer,
-    LeakyReLU,
-    LocalResponseNorm,
-    MaxPool,
-    Multiply,
-    Pad,
-    ReLU,
-    ReLU6,
-    Reshape,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Tanh,
-    UpSample,
-)
+from cnnkit.layers import *
 from cnnkit.network import Network
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Add",
-    "AvgPool",
-    "BatchNorm",
+    *layers.KINDS,
     "CNNClassifier",
     "CNNFeatures",
     "CNNRegressor",
-    "Concat",
-    "Conv",
-    "Conv1x1",
-    "Dense",
-    "DepthwiseConv",
-    "Dropout",
-    "Flatten",
-    "GlobalAvgPool",
-    "GlobalMaxPool",
     "Graph",
-    "HardSwish",
-    "Identity",
     "Input",
     "Layer",
-    "LeakyReLU",
-    "LocalResponseNorm",
-    "MaxPool",
-    "Multiply",
     "Network",
-    "Pad",
-    "ReLU",
-    "ReLU6",
-    "Reshape",
     "Residual",
     "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Tanh",
-    "UpSample",
     "augmentation",
     "blocks",
     "callbacks",

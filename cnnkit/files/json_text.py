@@ -25,12 +25,7 @@ MAX_MARKS = 200_000  # commas and brackets in it: each may stand for a Python ob
 MAX_VALUES = 20_000  # values in a text: ResNet-50 has 616
 MAX_NAME = 1_000  # characters in one string
 
-LAYERS = {
-    name: kind
-    for name, kind in vars(layers).items()
-    if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer
-}
-LAYERS |= {"Graph": Graph, "Sequential": Sequential, "Residual": Residual}
+LAYERS = layers.KINDS | {"Graph": Graph, "Sequential": Sequential, "Residual": Residual}
 GRAPHS = {"layer": LAYERS}  # the classes in a graph, by the key that names them in JSON
 PARAMETERS = GRAPHS | {  # the classes in hyper-parameters of estimators
     "schedule": {

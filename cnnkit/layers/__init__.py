@@ -55,3 +55,9 @@ __all__ = [
     "WeightSpec",
     "check_gradients",
 ]
+
+KINDS = {  # all layers by name
+    name: kind
+    for name, kind in ((name, globals()[name]) for name in __all__)
+    if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer
+}

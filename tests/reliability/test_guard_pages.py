@@ -19,9 +19,10 @@ from conv_problems import Plain, number, padding, problem, run_layer, sides
 from guarded import PAGE, Guarded
 from oracles import assert_same_bits
 
-from cnnkit import Network, models, num_threads, set_num_threads
+from cnnkit import Network, layers, models, num_threads, set_num_threads
 from cnnkit._native import im2col as columns
 from cnnkit._native import loss, optimizer
+from cnnkit.layers import activation as activations
 from cnnkit.validate import shapes
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="needs Linux's mprotect")
@@ -109,21 +110,24 @@ def rows(rng):
     return number(rng, 0, 6), number(rng, 1, 300)
 
 
+COMPILED = [kind for kind in layers.KINDS.values() if issubclass(kind, activations._Compiled)]
+
+
 def activation(rng, dtype):
-    kind = str(rng.choice(["relu", "relu6", "leaky_relu", "hard_swish"]))
+    kind = COMPILED[rng.integers(len(COMPILED))]
     shape = rows(rng)
     x, dy = (4 * rng.standard_normal((2, *shape))).astype(dtype)
 
     def run(rng, memory):
         x_, dy_ = memory.given(x), memory.given(dy)
         y, dx = memory.empty(shape, dtype), memory.empty(shape, dtype)
-        saved = x_ if kind == "hard_swish" else y
-        op = ActivationOp(kind, x_, y, saved, dy_, dx, 0.1)
+        saved = x_ if kind.keeps_input else y
+        op = ActivationOp(kind.kind, x_, y, saved, dy_, dx, 0.1)
         op.forward(len(x))
         op.backward(len(x))
         return y, dx
 
-    return (kind, shape), run
+    return (kind.kind, shape), run
 
 
 def softmax(rng, dtype):

@@ -1,5 +1,6 @@
 """The same bits on any number of threads, and for a row in any batch."""
 
+import layer_cases
 import numpy as np
 import pytest
 from layer_oracles import bound, same_bits_on_any_number_of_threads, step
@@ -17,7 +18,6 @@ from cnnkit.blocks import (
     inception,
     mlpconv,
 )
-from cnnkit.files.json_text import LAYERS
 from cnnkit.layers import (
     Add,
     AvgPool,
@@ -36,7 +36,6 @@ from cnnkit.layers import (
     LeakyReLU,
     LocalResponseNorm,
     MaxPool,
-    Multiply,
     Pad,
     ReLU,
     ReLU6,
@@ -227,57 +226,22 @@ def test_networks(trials, threads):
 
 # Every layer on its own
 
-ALONE = [
-    Conv(16, 3),
-    Conv(24, 3, stride=2, padding=1),
-    Conv(16, (1, 5), dilation=(1, 2)),
-    Conv(32, 3, groups=4),
-    Conv1x1(40),
-    Dense(33),
-    DepthwiseConv(5, depth_multiplier=2),
-    MaxPool(3, stride=2, ceil_mode=True),
-    AvgPool(2, padding="same"),
-    GlobalAvgPool(),
-    GlobalMaxPool(),
-    BatchNorm(),
-    LocalResponseNorm(),
-    Dropout(),
-    UpSample(2),
-    UpSample((3, 2), method="bilinear"),
-    Pad((1, 2)),
-    Reshape((10, 40, 16)),
-    Flatten(),
-    Softmax(),
-    *(activation() for activation in ACTIVATIONS),
-]
-MERGING = [Add(), Multiply(), Concat()]
-
-
-def test_no_layer_is_forgotten():
-    tried = {type(layer).__name__ for layer in ALONE + MERGING}
-    assert tried == LAYERS.keys() - {"Graph", "Residual", "Sequential"}
-
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("layer", ALONE + MERGING, ids=str)
+@pytest.mark.parametrize(("layer", "shapes"), layer_cases.large(), ids=str)
 class TestLayers:
-    def test_on_any_number_of_threads(self, layer, dtype):
+    def test_on_any_number_of_threads(self, layer, shapes, dtype):
         def make():
-            network = self.bound(layer, dtype)
+            network = bound(layer, *shapes, batch=12, dtype=dtype)
             return (*step(network, 11), network.grads.flat)
 
         assert same_bits_on_any_number_of_threads(make)
 
-    def test_in_any_batch(self, layer, dtype):
-        whole = self.bound(layer, dtype, training=False)
+    def test_in_any_batch(self, layer, shapes, dtype):
+        whole = bound(layer, *shapes, batch=12, dtype=dtype, training=False)
         wanted = step(whole)[0]
         for size in (1, 2, 3, 7):
-            small = self.bound(layer, dtype, size, training=False)
+            small = bound(layer, *shapes, batch=size, dtype=dtype, training=False)
             for path, array in whole.weights.items():
                 small.weights[path] = array[4 : 4 + size] if path.endswith("/x") else array
             assert_same_bits(step(small)[0], wanted[4 : 4 + size])
-
-    def bound(self, layer, dtype, batch=12, **options):
-        shapes = [(400,)] if isinstance(layer, Dense) else [(20, 20, 16)]
-        shapes *= 2 if layer in MERGING else 1
-        return bound(layer, *shapes, batch=batch, dtype=dtype, **options)

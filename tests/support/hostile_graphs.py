@@ -3,28 +3,20 @@
 import json
 
 import files
+import layer_cases
 import numpy as np
 
-from cnnkit import Graph
+from cnnkit import Graph, layers
 from cnnkit.data import scaling
 from cnnkit.files import json_text
 
 MOST_NUMBERS = 60_000  # of all weights of a file
 SIZES = (0, 1, 2, 3, 5, 8, 31, 100, 1000, 30_000, 2**20, 2**31 - 1, 2**31, 2**40, 2**62)
 LENGTHS = (1, 2, 5, 30, 300, 3_000)
-WORDS = {
-    "padding": ("same", "valid", 0, 1, 3),
-    "method": ("nearest", "bilinear"),
-    "shape": ({"tuple": [-1]}, {"tuple": [1, 1, -1]}, {"tuple": [-1, 1, 1]}),
-    "branches": (None,),
-}
-TRUTHS = {"bias", "ceil_mode", "count_include_pad"}
-SHARES = {"rate", "momentum", "eps", "negative_slope", "alpha", "beta", "k"}
-LEAVES = [
-    *("AvgPool", "BatchNorm", "Conv", "Conv1x1", "DepthwiseConv", "Dropout", "GlobalAvgPool"),
-    *("GlobalMaxPool", "HardSwish", "Identity", "LeakyReLU", "LocalResponseNorm", "MaxPool"),
-    *("Pad", "ReLU", "ReLU6", "Reshape", "SiLU", "Sigmoid", "Softmax", "Tanh", "UpSample"),
-]
+WORDS = layer_cases.words()
+TRUTHS = layer_cases.with_default(bool)
+SHARES = layer_cases.with_default(float)
+LEAVES = [name for name, kind in layers.KINDS.items() if kind.inputs == (1, 1)]
 
 
 def value(name, rng):

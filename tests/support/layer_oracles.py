@@ -1,9 +1,8 @@
 """Slow twins of whole layers, and networks whose inputs have gradients too."""
 
-import math
-
 import numpy as np
-from oracles import avg_pool2d, conv2d, max_pool2d, numeric_slopes
+from layer_cases import TWINS
+from oracles import numeric_slopes
 from seeded import generator
 
 from cnnkit import Graph, Input, Layer, Network
@@ -132,113 +131,14 @@ def compute(network, n, rng=None):
     values = {"input": network.x[:n].astype(np.float64)}
     for name, layer, inputs in network.resolved.nodes:
         weights = {key: w.astype(np.float64) for key, w in network.weights.of(name).items()}
-        twin = TWINS[type(layer).__name__]
+        twin = (TWINS | {"Source": source})[type(layer).__name__]
         context = {"training": network.training, "rng": rng, "n": n}
         values[name] = twin(layer, weights, context, *map(values.get, inputs))
     return [values[path] for path in network.resolved.outputs]
 
 
-def batch_norm(layer, w, context, x):
-    """(x - mean) / sqrt(var + eps) gamma + beta, statistics of the batch or running."""
-    axes = tuple(range(x.ndim - 1))
-    mean, var = (x.mean(axes), x.var(axes)) if context["training"] else (w["mean"], w["var"])
-    return (x - mean) / np.sqrt(var + layer.eps) * w["gamma"] + w["beta"]
-
-
-def local_response_norm(layer, w, context, x):
-    """x_c / (k + alpha / size * sum of x_c'^2, c - size // 2 <= c' < c - size // 2 + size)^beta."""
-    y = np.zeros_like(x)
-    for c in range(x.shape[-1]):
-        low = c - layer.size // 2
-        squares = (x[..., max(low, 0) : low + layer.size] ** 2).sum(-1)
-        y[..., c] = x[..., c] / (layer.k + layer.alpha / layer.size * squares) ** layer.beta
-    return y
-
-
-def upsample(layer, w, context, x):
-    """Every output pixel from the one or four pixels around its centre."""
-    scales = layer.scale if isinstance(layer.scale, tuple) else (layer.scale, layer.scale)
-    H, W = x.shape[1:3]
-    y = np.zeros((len(x), H * scales[0], W * scales[1], x.shape[3]))
-    for i, j in np.ndindex(*y.shape[1:3]):
-        if layer.method == "nearest":
-            y[:, i, j] = x[:, i // scales[0], j // scales[1]]
-            continue
-        r = min(max((i + 0.5) / scales[0] - 0.5, 0), H - 1)
-        q = min(max((j + 0.5) / scales[1] - 0.5, 0), W - 1)
-        for a, b in np.ndindex(2, 2):
-            u, v = int(r) + a, int(q) + b
-            share = (1 - abs(r - u)) * (1 - abs(q - v))
-            if share > 0:
-                y[:, i, j] += share * x[:, u, v]
-    return y
-
-
-def pad(layer, w, context, x):
-    amounts = layer.padding
-    amounts = amounts if isinstance(amounts, tuple) else (amounts, amounts)
-    return np.pad(x, ((0, 0), *(a if isinstance(a, tuple) else (a, a) for a in amounts), (0, 0)))
-
-
-def multiply(layer, w, context, a, b):
-    """a b, one (N, C) or (N, 1, 1, C) spread over the pixels of the other."""
-    whole = a.shape if math.prod(a.shape[1:]) >= math.prod(b.shape[1:]) else b.shape
-    a, b = (v.reshape(len(v), math.prod(v.shape[1:-1]), v.shape[-1]) for v in (a, b))
-    return (a * b).reshape(whole)
-
-
-def conv(layer, w, context, x):
-    groups = x.shape[3] if hasattr(layer, "depth_multiplier") else layer.groups
-    return conv2d(x, w["w"], w.get("b"), layer.stride, layer.padding, layer.dilation, groups)
-
-
-def dropout(layer, w, context, x):
-    if not context["training"]:
-        return x
-    return x * (context["rng"].random(x.shape) >= layer.rate) / (1 - layer.rate)
-
-
-def exponentials(x):
-    return np.exp(x - x.max(-1, keepdims=True))
-
-
-def number_by_number(f):
-    return lambda layer, w, context, x: f(x)
-
-
-def pooled(f):
-    return lambda layer, w, context, x: f(x, **layer.get_params())
-
-
-TWINS = {
-    "Add": lambda layer, w, context, *xs: sum(xs),
-    "AvgPool": pooled(avg_pool2d),
-    "BatchNorm": batch_norm,
-    "Concat": lambda layer, w, context, *xs: np.concatenate(xs, axis=-1),
-    "Conv": conv,
-    "Conv1x1": conv,
-    "Dense": lambda layer, w, context, x: x @ w["w"] + w.get("b", 0),
-    "DepthwiseConv": conv,
-    "Dropout": dropout,
-    "Flatten": number_by_number(lambda x: x.reshape(len(x), math.prod(x.shape[1:]))),
-    "GlobalAvgPool": number_by_number(lambda x: x.mean((1, 2))),
-    "GlobalMaxPool": number_by_number(lambda x: x.max((1, 2))),
-    "HardSwish": number_by_number(lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6),
-    "LeakyReLU": lambda layer, w, context, x: np.where(x > 0, x, layer.negative_slope * x),
-    "LocalResponseNorm": local_response_norm,
-    "MaxPool": pooled(max_pool2d),
-    "Multiply": multiply,
-    "Pad": pad,
-    "ReLU": number_by_number(lambda x: np.maximum(x, 0)),
-    "ReLU6": number_by_number(lambda x: np.minimum(np.maximum(x, 0), 6)),
-    "Reshape": lambda layer, w, context, x: x.reshape(len(x), *layer.output_shape(x.shape[1:])),
-    "SiLU": number_by_number(lambda x: x / (1 + np.exp(-x))),
-    "Sigmoid": number_by_number(lambda x: 1 / (1 + np.exp(-x))),
-    "Softmax": number_by_number(lambda x: exponentials(x) / exponentials(x).sum(-1, keepdims=True)),
-    "Source": lambda layer, w, context, x: w["x"][: context["n"]],
-    "Tanh": number_by_number(np.tanh),
-    "UpSample": upsample,
-}
+def source(layer, w, context, x):
+    return w["x"][: context["n"]]
 
 
 def output_of(layer, x, **options):

@@ -9,12 +9,12 @@ import functools
 import inspect
 import os
 
+import layer_cases
 import numpy as np
 from hostile import hostile
 
 import cnnkit
 from cnnkit import augmentation, blocks, callbacks, display, functional, layers, models, schedules
-from cnnkit.files import json_text
 
 
 def images(*shape, dtype="f4"):
@@ -271,13 +271,7 @@ FUNCTIONS = {
     "softmax_cross_entropy": {"logits": ROWS, "targets": np.arange(4)},
     "softmax_cross_entropy_backward": {"logits": ROWS, "targets": np.arange(4)},
 }
-LAYERS = {name: {} for name in json_text.LAYERS} | {
-    "Add": {"branches": [layers.Conv(2), layers.Conv1x1(2)]},
-    "Multiply": {"branches": [layers.Conv(2), layers.Conv1x1(2)]},
-    "Concat": {"branches": [layers.Conv(2), layers.Conv1x1(3)]},
-    "Conv": {"filters": 3},
-    "Conv1x1": {"filters": 3},
-    "Reshape": {"shape": (4, -1)},
+LAYERS = {name: case.arguments for name, case in layer_cases.CASES.items()} | {
     "Graph": {"nodes": [("a", layers.Conv(3), "input"), ("b", layers.ReLU(), "a")]},
     "Residual": {"body": [layers.Conv(4), layers.ReLU()]},
     "Sequential": {"layers": [layers.Conv(3), layers.ReLU()]},

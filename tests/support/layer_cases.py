@@ -1,0 +1,302 @@
+"""The one table of layers for all tests: a new layer is a row of `CASES`.
+
+Its gradients, its slow twin, its bits on any number of threads and in any batch, its JSON, hostile
+arguments and files, and PyTorch's formula are all tried from here.
+"""
+
+import inspect
+import math
+from typing import NamedTuple
+
+import numpy as np
+from oracles import avg_pool2d, conv2d, max_pool2d
+
+from cnnkit import layers
+from cnnkit.layers import (
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Conv1x1,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    LeakyReLU,
+    LocalResponseNorm,
+    MaxPool,
+    Pad,
+    ReLU,
+    ReLU6,
+    Reshape,
+    Sigmoid,
+    UpSample,
+)
+
+IMAGES, LARGE_IMAGES = (3, 4, 2), (20, 20, 16)
+SIDES = ((0, 1), (1, 0))
+
+
+class LayerCase(NamedTuple):
+    """What the tests try one kind of layer with.
+
+    `twin(layer, w, context, *xs)` is the definition of the layer in float64, w being its weights
+    and the context whether it trains, its generator and the number of samples. Layers of `small`
+    read samples of `shapes`, those of `large` (as a rule the same) samples of `large_shapes`.
+    Without any, it is the layer by its defaults. In `unusual`, and `small` and `large`, every
+    hyper-parameter has another value than its default. `arguments` are right ones for public calls,
+    `words` more values of hyper-parameters. `torch(t, layer, *xs)`, where there is one, is the
+    layer by the functions of PyTorch: see test_torch_agreement.
+    """
+
+    twin: object
+    small: tuple = ()
+    shapes: tuple = (IMAGES,)
+    large: tuple = ()
+    large_shapes: tuple = (LARGE_IMAGES,)
+    unusual: tuple = ()
+    arguments: dict = {}  # noqa: RUF012
+    words: dict = {}  # noqa: RUF012
+    torch: object = None
+
+
+# Twins of more than a line
+
+
+def batch_norm(layer, w, context, x):
+    """(x - mean) / sqrt(var + eps) gamma + beta, statistics of the batch or running."""
+    axes = tuple(range(x.ndim - 1))
+    mean, var = (x.mean(axes), x.var(axes)) if context["training"] else (w["mean"], w["var"])
+    return (x - mean) / np.sqrt(var + layer.eps) * w["gamma"] + w["beta"]
+
+
+def local_response_norm(layer, w, context, x):
+    """x_c / (k + alpha / size * sum of x_c'^2, c - size // 2 <= c' < c - size // 2 + size)^beta."""
+    y = np.zeros_like(x)
+    for c in range(x.shape[-1]):
+        low = c - layer.size // 2
+        squares = (x[..., max(low, 0) : low + layer.size] ** 2).sum(-1)
+        y[..., c] = x[..., c] / (layer.k + layer.alpha / layer.size * squares) ** layer.beta
+    return y
+
+
+def upsample(layer, w, context, x):
+    """Every output pixel from the one or four pixels around its centre."""
+    scales = layer.scale if isinstance(layer.scale, tuple) else (layer.scale, layer.scale)
+    H, W = x.shape[1:3]
+    y = np.zeros((len(x), H * scales[0], W * scales[1], x.shape[3]))
+    for i, j in np.ndindex(*y.shape[1:3]):
+        if layer.method == "nearest":
+            y[:, i, j] = x[:, i // scales[0], j // scales[1]]
+            continue
+        r = min(max((i + 0.5) / scales[0] - 0.5, 0), H - 1)
+        q = min(max((j + 0.5) / scales[1] - 0.5, 0), W - 1)
+        for a, b in np.ndindex(2, 2):
+            u, v = int(r) + a, int(q) + b
+            share = (1 - abs(r - u)) * (1 - abs(q - v))
+            if share > 0:
+                y[:, i, j] += share * x[:, u, v]
+    return y
+
+
+def pad(layer, w, context, x):
+    amounts = layer.padding
+    amounts = amounts if isinstance(amounts, tuple) else (amounts, amounts)
+    return np.pad(x, ((0, 0), *(a if isinstance(a, tuple) else (a, a) for a in amounts), (0, 0)))
+
+
+def multiply(layer, w, context, a, b):
+    """a b, one (N, C) or (N, 1, 1, C) spread over the pixels of the other."""
+    whole = a.shape if math.prod(a.shape[1:]) >= math.prod(b.shape[1:]) else b.shape
+    a, b = (v.reshape(len(v), math.prod(v.shape[1:-1]), v.shape[-1]) for v in (a, b))
+    return (a * b).reshape(whole)
+
+
+def conv(layer, w, context, x):
+    groups = x.shape[3] if hasattr(layer, "depth_multiplier") else layer.groups
+    return conv2d(x, w["w"], w.get("b"), layer.stride, layer.padding, layer.dilation, groups)
+
+
+def dropout(layer, w, context, x):
+    if not context["training"]:
+        return x
+    return x * (context["rng"].random(x.shape) >= layer.rate) / (1 - layer.rate)
+
+
+def softmax(x):
+    exponentials = np.exp(x - x.max(-1, keepdims=True))
+    return exponentials / exponentials.sum(-1, keepdims=True)
+
+
+def logistic(x):
+    """1 / (1 + exp(-x)), of which no exp overflows."""
+    e = np.exp(-abs(x))
+    return np.where(x < 0, e, 1) / (1 + e)
+
+
+def number_by_number(f):
+    return lambda layer, w, context, x: f(x)
+
+
+def pooled(f):
+    return lambda layer, w, context, x: f(x, **layer.get_params())
+
+
+CASES = {
+    "Add": LayerCase(
+        lambda layer, w, context, *xs: sum(xs),
+        shapes=(IMAGES,) * 3,
+        large_shapes=(LARGE_IMAGES,) * 2,
+        unusual=(layers.Add([Conv(3), [ReLU(), Conv(3)]]),),
+        arguments={"branches": [Conv(2), Conv1x1(2)]},
+        words={"branches": (None,)},
+    ),
+    "AvgPool": LayerCase(
+        pooled(avg_pool2d),
+        (AvgPool(2),),
+        large=(AvgPool(2, padding="same"),),
+        unusual=(AvgPool(3, stride=2, padding=1, ceil_mode=True, count_include_pad=True),),
+    ),
+    "BatchNorm": LayerCase(batch_norm, unusual=(BatchNorm(momentum=0.01, eps=1e-3),)),
+    "Concat": LayerCase(
+        lambda layer, w, context, *xs: np.concatenate(xs, axis=-1),
+        shapes=(IMAGES, (3, 4, 1)),
+        large_shapes=(LARGE_IMAGES,) * 2,
+        unusual=(Concat([("wide", Conv(3, 5)), Conv1x1(3), Concat([ReLU(), ReLU6()])]),),
+        arguments={"branches": [Conv(2), Conv1x1(3)]},
+    ),
+    "Conv": LayerCase(
+        conv,
+        (Conv(3),),
+        large=(
+            Conv(16, 3),
+            Conv(24, 3, stride=2, padding=1),
+            Conv(16, (1, 5), dilation=(1, 2)),
+            Conv(32, 3, groups=4),
+        ),
+        unusual=(
+            Conv(16, (3, 5), stride=(2, 1), padding=SIDES, dilation=(1, 2), groups=2, bias=False),
+        ),
+        arguments={"filters": 3},
+        words={"padding": ("same", "valid", 0, 1, 3)},
+    ),
+    "Conv1x1": LayerCase(
+        conv,
+        (Conv1x1(None),),
+        large=(Conv1x1(40),),
+        unusual=(Conv1x1(None, stride=(2, 2), groups=4, bias=False),),
+        arguments={"filters": 3},
+    ),
+    "Dense": LayerCase(
+        lambda layer, w, context, x: x @ w["w"] + w.get("b", 0),
+        (Dense(3),),
+        ((5,),),
+        large=(Dense(33),),
+        large_shapes=((400,),),
+        unusual=(Dense(7, bias=False),),
+    ),
+    "DepthwiseConv": LayerCase(
+        conv,
+        (DepthwiseConv(2, stride=2),),
+        large=(DepthwiseConv(5, depth_multiplier=2),),
+        unusual=(
+            DepthwiseConv(
+                (1, 3), stride=2, padding="valid", dilation=2, depth_multiplier=3, bias=False
+            ),
+        ),
+    ),
+    "Dropout": LayerCase(dropout, unusual=(Dropout(0.25),)),
+    "Flatten": LayerCase(number_by_number(lambda x: x.reshape(len(x), math.prod(x.shape[1:])))),
+    "GlobalAvgPool": LayerCase(number_by_number(lambda x: x.mean((1, 2)))),
+    "GlobalMaxPool": LayerCase(number_by_number(lambda x: x.max((1, 2)))),
+    "HardSwish": LayerCase(
+        number_by_number(lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6),
+    ),
+    "Identity": LayerCase(number_by_number(lambda x: x)),
+    "LeakyReLU": LayerCase(
+        lambda layer, w, context, x: np.where(x > 0, x, layer.negative_slope * x),
+        (LeakyReLU(), LeakyReLU(0.3)),
+    ),
+    "LocalResponseNorm": LayerCase(
+        local_response_norm,
+        (LocalResponseNorm(3),),
+        large=(LocalResponseNorm(),),
+        unusual=(LocalResponseNorm(7, alpha=2e-4, beta=0.5, k=2.0),),
+    ),
+    "MaxPool": LayerCase(
+        pooled(max_pool2d),
+        (MaxPool(2),),
+        large=(MaxPool(3, stride=2, ceil_mode=True),),
+        unusual=(MaxPool((3, 2), stride=(2, 1), padding=SIDES, ceil_mode=True),),
+    ),
+    "Multiply": LayerCase(
+        multiply,
+        shapes=(IMAGES, (2,)),
+        large_shapes=(LARGE_IMAGES,) * 2,
+        unusual=(layers.Multiply([Conv(3), ("gate", [Conv(3), Sigmoid()])]),),
+        arguments={"branches": [Conv(2), Conv1x1(2)]},
+    ),
+    "Pad": LayerCase(pad, large=(Pad((1, 2)),), unusual=(Pad(SIDES),)),
+    "ReLU": LayerCase(number_by_number(lambda x: np.maximum(x, 0))),
+    "ReLU6": LayerCase(number_by_number(lambda x: np.minimum(np.maximum(x, 0), 6))),
+    "Reshape": LayerCase(
+        lambda layer, w, context, x: x.reshape(len(x), *layer.output_shape(x.shape[1:])),
+        (Reshape((1, 1, -1)),),
+        large=(Reshape((10, 40, 16)),),
+        arguments={"shape": (4, -1)},
+        words={"shape": ({"tuple": [-1]}, {"tuple": [1, 1, -1]}, {"tuple": [-1, 1, 1]})},
+    ),
+    "SiLU": LayerCase(number_by_number(lambda x: x * logistic(x))),
+    "Sigmoid": LayerCase(number_by_number(logistic)),
+    "Softmax": LayerCase(number_by_number(softmax)),
+    "Tanh": LayerCase(number_by_number(np.tanh)),
+    "UpSample": LayerCase(
+        upsample,
+        (UpSample(), UpSample((1, 2), method="bilinear")),
+        large=(UpSample(2), UpSample((3, 2), method="bilinear")),
+        words={"method": ("nearest", "bilinear")},
+    ),
+}
+
+# What the tests make of it
+
+TWINS = {name: case.twin for name, case in CASES.items()}
+
+
+def small(kind=layers.Layer):
+    """Return layers of a kind, and the shapes of small samples that they read."""
+    return [
+        (layer, case.shapes)
+        for name, case in CASES.items()
+        if issubclass(layers.KINDS[name], kind)
+        for layer in case.small or (layers.KINDS[name](),)
+    ]
+
+
+def large():
+    """Return layers, and the shapes of larger samples that they read."""
+    return [
+        (layer, case.large_shapes)
+        for name, case in CASES.items()
+        for layer in case.large or case.small or (layers.KINDS[name](),)
+    ]
+
+
+def unusual():
+    """Return layers of which one or another has other hyper-parameters than the defaults."""
+    rows = [(*case.small, *case.large, *case.unusual) for case in CASES.values()]
+    return [layer for row in rows for layer in row]
+
+
+def with_default(kind):
+    """Names of the hyper-parameters of layers whose default is of a type."""
+    return {
+        name
+        for layer in layers.KINDS.values()
+        for name, parameter in inspect.signature(layer).parameters.items()
+        if type(parameter.default) is kind
+    }
+
+
+def words():
+    """Values of hyper-parameters by name."""
+    return {name: values for case in CASES.values() for name, values in case.words.items()}
