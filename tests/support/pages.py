@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-PAGES = Path(__file__).parents[1] / "docs"
+PAGES = Path(__file__).parents[2] / "docs"
 
 
 @contextmanager

@@ -1,40 +1,33 @@
-"""The Python on README.md and on the pages of docs runs as it is written, and links lead somewhere.
+"""The Python on README.md and on the pages of docs runs as it is written; links lead to files.
 
-docs/displays.md and docs/keras_listings.md have tests of their own, which also read their text.
+Pages with a test file of their own are not run here.
 """
 
 import re
-from pathlib import Path
 
 import pytest
+from pages import PAGES as DOCS
+from pages import running
 
-ROOT = Path(__file__).parents[1]
+ROOT = DOCS.parent
 README = ROOT / "README.md"
-GUIDES = [ROOT / "docs" / f"{name}.md" for name in ("layers", "saving", "training")]
+GUIDES = [DOCS / f"{name}.md" for name in ("layers", "saving", "training")]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 pytestmark = pytest.mark.skipif(not README.exists(), reason="the pages are not installed")
-
-
-def run(page):
-    """Run the Python of a page, as one program."""
-    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
-    assert code
-    exec(compile(code, str(page), "exec"), {})
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run(page)
+    with running(page) as module:
+        assert hasattr(module, "y")
 
 
-def test_readme_shows_what_it_prints(tmp_path, monkeypatch, capsys):
+def test_readme_shows_what_it_prints(pyplot, tmp_path, monkeypatch, capsys):
     """The accuracy may differ by rounding, the algorithms of the summary by the processor."""
-    pytest.importorskip("matplotlib").use("Agg")
     monkeypatch.chdir(tmp_path)
-    run(README)
-    pytest.importorskip("matplotlib.pyplot").close("all")
-    found = capsys.readouterr().out.splitlines()
+    with running(README):
+        found = capsys.readouterr().out.splitlines()
     (shown,) = re.findall(r"```text\n(.*?)```", README.read_text(), re.DOTALL)
     accuracy, header, *rows = shown.splitlines()
     assert float(found[0].split()[1]) == pytest.approx(float(accuracy.split()[1]), abs=0.01)
