@@ -67,7 +67,7 @@ def __getattr__(name):
 
 
 def _imported_when_called(home, name):
-    """Return a function that imports the one of this name from its home and calls it."""
+    """Return a function that imports the function `name` from the module `home` and calls it."""
 
     def call(*args):
         return getattr(_import_module(f"cnnkit.{home}"), name)(*args)

@@ -83,10 +83,10 @@ def save(estimator, path):
     Raises
     ------
     ValueError
-        If a hyper-parameter is not of cnnkit's own classes or plain data (a RandomState, say, a
-        layer or loss of one's own, or `initial_weights`), if labels are neither numbers nor text,
-        or if `load` would refuse the file: weights that are not finite, hyper-parameters that no
-        fit would take.
+        If a hyper-parameter is neither plain data nor of cnnkit's own classes (such as a
+        RandomState, your own layer or loss, or `initial_weights`), if labels are neither numbers
+        nor text, or if `load` would refuse the file: weights that are not finite, or
+        hyper-parameters that `fit` would refuse.
     TypeError
         If `estimator` is not of these classes, or `path` is not a path.
     NotFittedError
@@ -310,7 +310,7 @@ def _check_fitted(estimators, network, owner):
 
 
 def _at_node(features, trained, node):
-    """Return a `CNNFeatures` as fitted to a node of the network of `trained`."""
+    """Return `features`, fitted to a node of the network of `trained`."""
     names = [entry.name for entry in trained.network_.resolved.nodes]
     if node not in names:
         raise ModelFormatError(f"load: node must be one of {names}, got {short(node)}.")

@@ -15,10 +15,10 @@ from cnnkit.validate.values import as_real
 
 
 class Loss(Checked):
-    """What training minimises: base of all losses, yours included.
+    """Base class of all losses, which training minimises; also of your own.
 
-    A loss is a parameter object, as a layer is: hyper-parameters and nothing else, to clone, print
-    and search over. A subclass writes `loss_gradient`; ``CNNRegressor(loss=...)`` and
+    A loss is a parameter object like a layer: it has only hyper-parameters, and can be cloned,
+    printed and searched over. A subclass defines `loss_gradient`; ``CNNRegressor(loss=...)`` and
     ``CNNClassifier(loss=...)`` take an instance of it. docs/write_a_loss.md shows how.
 
     Examples
@@ -44,17 +44,17 @@ class Loss(Checked):
         Parameters
         ----------
         outputs : array of shape (n, n_outputs), float32 or float64
-            What the network gives: of a classifier logits, any numbers. Read only.
+            Outputs of the network; those of a classifier are logits, any numbers. Read only.
         targets : array of shape (n, n_outputs), float64
-            Of a regressor y, two-dimensional for one target too, and standardised unless
-            ``standardize_targets=False``. Of a classifier the share of every class, 1 for the class
-            of the sample and 0 elsewhere but for `label_smoothing` and what mixes images; of a
-            multilabel y 1 for every label there is. Read only.
+            For a regressor y, two-dimensional also for one target, and standardised unless
+            ``standardize_targets=False``. For a classifier the share of every class: 1 for the
+            class of the sample and 0 elsewhere, unless `label_smoothing` or mixed images change
+            it. For a multilabel y, 1 for every label of the sample. Read only.
 
         Returns
         -------
         losses : array of shape (n,), or (n, n_outputs) to be added up over the outputs
-            Without weights of samples or classes: training multiplies by them.
+            Without the weights of samples or classes, which training applies.
         gradient : array of shape (n, n_outputs)
             Derivative of a sample's loss by each of its outputs.
         """
@@ -75,11 +75,11 @@ class Loss(Checked):
         outputs, targets : arrays
             As for `loss_gradient`.
         doutputs : array of shape (n, n_outputs) or None
-            Where the gradient is written to.
+            Array for the gradient.
         weights : array of shape (n,), default=None
-            What the losses of samples are multiplied by.
+            Factors for the losses of samples.
         total : float, default=None
-            What their sum is divided by; the number of samples when None.
+            Divisor of their sum; None means the number of samples.
         """
         costs, slopes = self.loss_gradient(outputs, targets)
         scale = self._scale(outputs) / (len(outputs) if total is None else total)
@@ -97,22 +97,22 @@ class Loss(Checked):
     def score(
         self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
     ) -> float:
-        """Return what `early_stopping` watches, the larger the better: minus the mean loss."""
+        """Return the score for `early_stopping`, by default minus the mean loss; more is better."""
         return -self(outputs, targets, None, weights, None if weights is None else weights.sum())
 
     def _scale(self, outputs: np.ndarray) -> float:
-        """Return what the sum over the outputs of a sample is multiplied by."""
+        """Return the factor for the sum over the outputs of a sample."""
         return 1.0
 
 
 class OwnLoss(Loss):
-    """A loss that a user gave, in the place of the estimator's own.
+    """A loss from the user, used instead of the estimator's loss.
 
     Parameters
     ----------
     loss : Loss
     default : Loss
-        What the estimator would train on: makes targets dense, and scores.
+        The loss of the estimator, which makes targets dense and computes the score.
     """
 
     def __init__(self, loss, default):
@@ -220,7 +220,7 @@ class SoftmaxCrossEntropy(Loss):
         return found
 
     def loss_gradient(self, logits, targets):
-        # not scipy's log_softmax: for a small batch its wrappers take longer than the numbers
+        # not scipy's log_softmax: for a small batch its overhead takes longer than the numbers
         logs = logits - logits.max(axis=1, keepdims=True)
         shares = np.exp(logs)
         total = shares.sum(axis=1, keepdims=True)
@@ -329,17 +329,17 @@ def check_gradient(loss: Loss, outputs: Any, targets: Any, *, tolerance: float =
     ----------
     loss : Loss
     outputs, targets : arrays of shape (n, n_outputs)
-        Where to look, taken as float64: such as a training run has, see `Loss.loss_gradient`.
+        Values at which the gradient is checked, in float64: see `Loss.loss_gradient`.
     tolerance : float, default=1e-6
         Largest difference between a gradient and the slope, for slopes up to 1; relative above.
-        It is wider across a kink by as much as both sides differ.
+        Across a kink it is larger by the difference of both sides.
 
     Raises
     ------
     AssertionError
-        If a gradient is not the slope: it names the number.
+        If a gradient is not the slope; the error names the number.
     TypeError, ValueError
-        If `loss` is none, or returns arrays of another shape.
+        If `loss` is not a loss, or returns arrays of another shape.
 
     Examples
     --------

@@ -42,7 +42,7 @@ ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 
 
 class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
-    """Base of the classifier and the regressor, which write what `Targets` declares.
+    """Base class of classifier and regressor, which define the methods that `Targets` declares.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         Names of the columns if X was a data frame.
     """
 
-    _training = None  # the run that `partial_fit` goes on with, where there is one
+    _training = None  # the run with which `partial_fit` goes on, if there is one
 
     _parameter_constraints = {  # noqa: RUF012
         "layers": [None, list, tuple, Graph, MODEL],
@@ -379,7 +379,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         return self
 
     def _train_part(self, moment, data, run):
-        """Learn one epoch from a part of a stream; an error leaves the training as it was."""
+        """Train one epoch on a part of a stream; after an error the run is as it was before."""
         shown = [sklearn_callbacks.CallbackListener(self, [Lines()])] if moment.verbose else []
         watch = Watch(listeners=shown)
         before, rates = State.of(run, watch).copy(), deepcopy(run.rates)

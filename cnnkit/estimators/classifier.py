@@ -42,9 +42,9 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     label_smoothing : float, default=0
         Share of every target that is spread over all classes.
     loss : "log_loss" or Loss, default="log_loss"
-        What is averaged over samples: cross-entropy, or a loss of your own of logits, an instance
-        of `cnnkit.losses.Loss`, which `save` refuses. The score, and what `predict_proba` makes of
-        logits, stay as they are.
+        The loss that is averaged over samples: cross-entropy, or your own loss of logits, an
+        instance of `cnnkit.losses.Loss`, which `save` refuses. The score, and the probabilities
+        that `predict_proba` computes from logits, do not depend on it.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ class Settings:
     Attributes
     ----------
     graph : Resolved
-        The estimator's own graph, for the images and the outputs there are.
+        The estimator's graph, resolved for the shape of the images and the number of outputs.
     batch_size, epochs : int
     learning_rate_init, alpha : float
     schedule : Schedule
@@ -65,7 +65,7 @@ def settle(estimator, graph, count, *, part=False):
     Parameters
     ----------
     estimator : CNNClassifier or CNNRegressor
-        What it sets stays as it is.
+        Its hyper-parameters that are not "auto" are kept.
     graph : Resolved
     count : int
         Number of samples that training uses.
@@ -133,7 +133,7 @@ def decay(count, table=False):
 
 
 def rate(graph, solver, part=False):
-    """Return `learning_rate_init`, from 1e-4 to 1e-2: as large as every layer of a graph bears.
+    """Return `learning_rate_init`, from 1e-4 to 1e-2: the largest rate that suits every layer.
 
     A step of Adam changes every weight by about the rate, and so the output of a layer by about
     rate times fan-in. The bound of a layer is therefore 1 / fan-in, or 5 / fan-in if a batch norm

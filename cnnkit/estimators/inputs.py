@@ -80,9 +80,9 @@ def check_images(estimator, X, dtype):
 
 
 class TrainingData:
-    """Samples, targets and weights of a call of `fit`, or of `partial_fit` if it is a `part`.
+    """Samples, targets and weights of a call of `fit`, or of `partial_fit` if `part`.
 
-    With `again`, images and targets must be as those the estimator was fitted to.
+    With `again`, images and targets must have the shapes and classes of the last fit.
 
     Attributes
     ----------

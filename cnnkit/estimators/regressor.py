@@ -28,10 +28,10 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     ----------
     {parameters}
     loss : {"squared_error", "absolute_error", "huber"} or Loss, default="squared_error"
-        What is averaged over samples and targets: half the squared residual, its size, or half its
-        square up to `huber_delta` and a straight line beyond. An instance of
-        `cnnkit.losses.Loss` is a loss of your own, averaged over samples; predictions are what
-        the network gives, and `save` refuses it.
+        The loss of a residual, averaged over samples and targets: half its square, its absolute
+        value, or half its square up to `huber_delta` and a straight line beyond. Your own loss is
+        an instance of `cnnkit.losses.Loss`, averaged over samples; predictions are then the
+        outputs of the network, and `save` refuses the estimator.
     huber_delta : float, default=1.0
         For "huber" only, in units of y.
     standardize_targets : bool, default=True
@@ -64,8 +64,8 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     }
     _target_options = {"multi_output": True, "y_numeric": True}  # noqa: RUF012
     _output_word = "target"
-    _longer = 2  # than a classifier: numbers are still getting better then
-    _dropout = 0.0  # it would shift the mean of what the last layer adds up
+    _longer = 2  # times the epochs of a classifier: regression still improves then
+    _dropout = 0.0  # dropout would shift the mean of the last layer's input
 
     def __init__(
         self,

@@ -34,9 +34,9 @@ def generators(seed):
 
 
 def choose(estimator, shape, n_outputs, count, *, part=False):
-    """Return the `Settings` of a fit, with a graph of its own, or of a `part` of a stream.
+    """Return the `Settings` of a fit, or of a `part` of a stream, with a new graph.
 
-    `shape` is that of one image, `count` the samples that training uses.
+    `shape` is the shape of one image, `count` the number of samples that training uses.
     """
     graph = make_graph(estimator, shape).resolve(shape, n_outputs)
     return settle(estimator, graph, count, part=part)
@@ -50,7 +50,7 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
     owner = type(estimator).__name__
     if settings.full_batch:
         check_full_batch(estimator, settings.graph)
-    estimator._test_augmentation(data.shape)  # raises where prediction would
+    estimator._test_augmentation(data.shape)  # raises the errors that prediction would raise
     network = make_network(estimator, data, settings, rngs["dropout"], start, part)
     if start is not None:
         network.weights.take(start, owner)
@@ -65,7 +65,7 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
 
 
 def make_network(estimator, data, settings, rng, start, part):
-    """Return a network for training, its weights zero; `rng` is what its dropout draws from."""
+    """Return a network for training, with zero weights; `rng` is the generator of its dropout."""
     owner, graph = type(estimator).__name__, settings.graph
     dtype = real_dtype(data.X.dtype, "X", owner) if start is None else start.flat.dtype
     data.check_range(dtype, owner)
@@ -88,7 +88,7 @@ def make_network(estimator, data, settings, rng, start, part):
 
 
 def make_training(estimator, data, settings, network, rngs):
-    """Return a run of a network whose weights and scales are those to start from."""
+    """Return a run of a network, which has the initial weights and scales."""
     loss = estimator._loss(data.learnt, network.weights)
     order = rngs["order"] if estimator.shuffle else None
     if settings.full_batch:
@@ -108,9 +108,9 @@ def make_training(estimator, data, settings, network, rngs):
 
 
 def make_watch(estimator, settings, validation, state):
-    """Return the `Watch` of a fit; ``state(run, watch)`` gives what a checkpoint holds."""
-    # L-BFGS has a rule of its own for the training loss, the size of the gradient; and a
-    # rate with an end is not to be cut off at its height
+    """Return the `Watch` of a fit; ``state(run, watch)`` returns the state for a checkpoint."""
+    # L-BFGS has its own rule for the end, the size of the gradient; and a schedule with an
+    # end is not stopped at its highest rate
     runs_on = settings.full_batch or is_planned(settings.schedule)
     waits = estimator.early_stopping or not runs_on
     return Watch(
@@ -139,7 +139,7 @@ def check_params(estimator, shape, n_outputs):
 
 
 def check_ending(estimator, graph):
-    """Raise unless a graph has one output, of one number for each wanted, that the loss can use."""
+    """Raise unless a graph has one output, with the wanted numbers, that the loss can use."""
     found, n_outputs = list(graph.output_shapes), graph.n_outputs
     if len(found) > 1:
         raise ValueError(
@@ -185,7 +185,7 @@ def make_graph(estimator, shape):
     if model is not None:
         layers = model(None, shape)
     graph = layers if isinstance(layers, Graph) else Sequential(layers)
-    graph.leaves()  # what is not a layer is refused before scikit-learn tries to clone it
+    graph.leaves()  # raises for objects that are not layers, before scikit-learn clones them
     if len(graph.inputs_read()) > 1:
         raise ValueError(
             f"{type(estimator).__name__}: layers must read one input, got {graph.inputs_read()}: "
@@ -212,7 +212,7 @@ def check_full_batch(estimator, graph):
 
 
 def frozen_paths(frozen, graph, owner):
-    """Return the paths of the layers that `frozen` names, directly or by a graph they are in."""
+    """Return the paths of the layers that `frozen` names, directly or by a graph around them."""
     paths = [node.name for node in graph.nodes]
     known = {"/".join(path.split("/")[:i]) for path in paths for i in range(1, path.count("/") + 2)}
     strange = [name for name in frozen or () if name not in known]

@@ -100,28 +100,28 @@ def run_alone(estimator, run, callbacks):
 
 
 class CallbackListener:
-    """A listener of `Watch` that tells cnnkit's own callbacks."""
+    """A listener of `Watch` that calls the callbacks of cnnkit."""
 
     def __init__(self, estimator, callbacks):
         self.estimator = estimator
         self.callbacks = callbacks
 
     def resume(self, epochs):
-        """Tell all callbacks of the epochs before a checkpoint."""
+        """Call `on_resume` with the epochs before a checkpoint."""
         for callback in self.callbacks:
             callback.on_resume(self.estimator, epochs)
 
     def begin(self):
-        """Do nothing: cnnkit's callbacks hear of the end of an epoch alone."""
+        """Do nothing: cnnkit's callbacks have no method for the start of an epoch."""
 
     def end(self, epoch):
-        """Tell all callbacks, and say whether one wants to stop."""
+        """Call `on_epoch_end`; return whether a callback wants to stop."""
         told = [callback.on_epoch_end(self.estimator, epoch) for callback in self.callbacks]
         return any(told)
 
 
 class TaskListener:
-    """A listener of `Watch` that makes every epoch a task of scikit-learn's."""
+    """A listener of `Watch` that makes every epoch a task of scikit-learn."""
 
     def __init__(self, estimator, context, given, fitted):
         self.estimator = estimator
@@ -130,7 +130,7 @@ class TaskListener:
         self.fitted = fitted
 
     def resume(self, epochs):
-        """Do nothing: epochs of another process are no tasks of this one."""
+        """Do nothing: epochs of another process are not tasks of this one."""
 
     def begin(self):
         """Open the task of an epoch."""
@@ -138,7 +138,7 @@ class TaskListener:
         self.task.call_on_fit_task_begin(estimator=self.estimator, **self.given)
 
     def end(self, epoch):
-        """Close the task, and say whether a callback wants to stop."""
+        """Close the task; return whether a callback wants to stop."""
         return self.task.call_on_fit_task_end(
             estimator=self.estimator, **self.given, reconstruction_attributes=self.fitted
         )

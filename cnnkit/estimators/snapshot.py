@@ -21,7 +21,7 @@ def snapshot(estimator):
 
 
 def set_learned(estimator, learnt):
-    """Put `learnt` in the place of what an estimator had learnt, all at once.
+    """Replace all learned attributes of an estimator by `learnt`, at once.
 
     A signal handler or another thread sees the state before or after, never a mixture.
     """

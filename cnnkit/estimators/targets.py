@@ -1,4 +1,4 @@
-"""What a classifier or a regressor says of its targets, its outputs and its loss."""
+"""The contract of classifier and regressor: targets, outputs and loss."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cnnkit.validate.arrays import check_unmasked
 class Targets:
     """The contract between `BaseCNN` and its subclasses.
 
-    `BaseCNN`, and the functions of this folder that it calls, ask an estimator for nothing else
-    that only a subclass knows. What has no default raises NotImplementedError. In this order:
+    `BaseCNN`, and the functions of this folder that it calls, use only these attributes and methods
+    of a subclass. A method without a default raises NotImplementedError. The order of calls is
     `_check_given`, `_check_y`, `_learn`, `_check_learnt`, `_encode`, `_class_weights`, then for the
     network `_scales`, `_check_ending`, `_loss`.
 
@@ -26,11 +26,11 @@ class Targets:
     _target_options : dict, default={}
         Options of scikit-learn's `check_X_y` that say which y may be given.
     _output_word : str, default="output"
-        What an error calls that of which the network has one output each.
+        The word for an output in errors, such as "class".
     _dropout : float, default=0.0
         Rate of the dropout layer in the default network; 0 leaves it out.
     _longer : int, default=1
-        Times the epochs that ``max_iter="auto"`` stands for, where X are images.
+        Factor for the epochs of ``max_iter="auto"``, if X is images.
     """
 
     _target_options: ClassVar[dict[str, Any]] = {}
@@ -39,22 +39,22 @@ class Targets:
     _longer: ClassVar[int] = 1
 
     def _check_given(self, y: Any, name: str = "y") -> None:
-        """Raise where y, as the user gave it, is not what NumPy would make an array of."""
+        """Raise if NumPy would change y, as the user gave it, when it makes an array of it."""
         check_unmasked(y, name, type(self).__name__)
 
     def _check_y(self, y: np.ndarray) -> np.ndarray:
-        """Return y, an array of scikit-learn's checks, as (n,) or (n, several), or raise."""
+        """Return y, an array from scikit-learn's checks, as (n,) or (n, several); or raise."""
         raise NotImplementedError(f"{type(self).__name__} has no _check_y")
 
     def _learn(self, y: np.ndarray, classes: Any = None, part: bool = False) -> dict[str, Any]:
         """Return the learned attributes that follow from y alone, ``n_outputs_`` among them.
 
-        `classes` are those of `partial_fit`, `part` says whether it is `partial_fit` that learns.
+        `classes` are those of `partial_fit`; `part` says whether `partial_fit` is called.
         """
         raise NotImplementedError(f"{type(self).__name__} has no _learn")
 
     def _check_learnt(self, learnt: dict[str, Any]) -> None:
-        """Raise unless `learnt`, what `_learn` returned, goes with what was learned before."""
+        """Raise unless `learnt`, the result of `_learn`, fits the attributes learned before."""
         raise NotImplementedError(f"{type(self).__name__} has no _check_learnt")
 
     def _encode(self, y: np.ndarray, learnt: dict[str, Any], name: str = "y") -> np.ndarray:
@@ -72,12 +72,12 @@ class Targets:
         return None
 
     def _scales(self, graph: Graph) -> tuple[str, ...]:
-        """Return what the network standardises: see `scales` of `Network`."""
+        """Return the names of arrays that the network standardises: see `scales` of `Network`."""
         return (INPUT,)
 
     def _check_ending(self, graph: Graph) -> None:
-        """Raise where the graph ends in a layer whose outputs the loss cannot use."""
+        """Raise if the graph ends in a layer whose outputs the loss cannot use."""
 
     def _loss(self, learnt: dict[str, Any], weights: Weights) -> Loss:
-        """Return what training minimises; `weights` are those of the network, scales included."""
+        """Return the loss of training; `weights` are those of the network, with the scales."""
         raise NotImplementedError(f"{type(self).__name__} has no _loss")

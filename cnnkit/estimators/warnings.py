@@ -94,7 +94,7 @@ def warn_of_data(found, dtype, standardize, owner):
 
 
 def warn_of_small_batches(network, owner):
-    """Warn where a batch norm has too few pixels in a batch for a mean and a deviation."""
+    """Warn if a batch norm has too few pixels in a batch for a mean and a deviation."""
     for node in network.resolved.nodes:
         if not isinstance(node.layer, BatchNorm) or node.name in network.frozen:
             continue
@@ -124,7 +124,7 @@ def warn_of_no_progress(estimator, losses):
 
 
 def last_layer(graph):
-    """Return the layer that says which numbers a graph can give: its last that changes them.
+    """Return the last layer that changes numbers: it determines the range of the outputs.
 
     `graph` is a `Resolved`, or its `Leaves`.
     """

@@ -1,4 +1,4 @@
-"""Forms of a graph that the graph does not know itself: JSON, DOT."""
+"""Conversions of a graph for which its own module imports nothing: JSON, DOT."""
 
 # functions by the name of the method of `Graph` that passes on to them; ``cnnkit/__init__.py`` puts
 # them here, and each imports its module when it is first called

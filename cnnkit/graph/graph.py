@@ -88,11 +88,11 @@ class Graph(Composite):
         return names
 
     def flattened(self, n_outputs=None):
-        """Return the nodes of all levels, named by path, one-per-output layers set if asked."""
+        """Return the nodes of all levels, named by path; `n_outputs` replaces ``filters=None``."""
         return self.leaves(n_outputs).nodes
 
     def shapes(self, input_shape):
-        """Return the output shape of every leaf by path, and of the input."""
+        """Return the shapes of the inputs and of the output of every leaf, by path."""
         return self.resolve(input_shape).shapes
 
     def get_params(self, deep=True):

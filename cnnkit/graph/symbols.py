@@ -6,7 +6,7 @@ from cnnkit.validate.shapes import sample_shape
 
 
 class Symbol(Operand):
-    """The output of a layer that has not run: what layers are called on and return.
+    """A symbol stands for the output of a layer; layers are called on symbols and return one.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ class _Compiled(Layer):
 
 
 class ActivationOp(native.ActivationOp, Op):
-    """A compiled activation on its arrays."""
+    """The op of a compiled activation."""
 
 
 class ReLU(_Compiled):
@@ -135,7 +135,7 @@ class _Formula(Layer):
 
 
 class FormulaOp(Op):
-    """A `_Formula` on its arrays."""
+    """The op of a `_Formula`."""
 
     def __init__(self, layer, slots):
         self.layer = layer

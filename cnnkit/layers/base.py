@@ -75,18 +75,18 @@ class Slots:
 
 
 class Operand(ABC):
-    """What a layer can be called on: see `Layer.__call__`."""
+    """Base class of objects on which a layer can be called: see `Layer.__call__`."""
 
     @abstractmethod
     def applied(self, layer, inputs, name):
-        """Return what calling `layer` on `inputs`, of which this is the first, gives."""
+        """Return the result of `layer` called on `inputs`, of which this is the first."""
 
 
 class Layer(Checked):
     """Base class of layers: a layer is a step of a network, described by hyper-parameters.
 
-    A layer holds no arrays: it can be cloned, printed, compared and searched over. `bind` makes
-    the `Op` that computes. docs/write_a_layer.md shows how to write one.
+    A layer has no arrays: it can be cloned, printed, compared and searched over. `bind` returns the
+    `Op` that computes. docs/write_a_layer.md shows how to write one.
     """
 
     per_output = None  # the hyper-parameter whose None means one per output of the network

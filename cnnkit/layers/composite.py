@@ -1,4 +1,4 @@
-"""Layers that stand for others: their leaves, and what follows from an input shape."""
+"""Composite layers, which stand for other layers: their leaves, and shapes and weights."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,10 +10,10 @@ from cnnkit.validate.shapes import sample_shape
 
 
 class Leaves(NamedTuple):
-    """The layers that compute, of all levels of a composite layer.
+    """The layers that compute, at all levels of a composite layer.
 
-    `nodes` are named by path, each after those it reads; `outputs` are the paths of those that are
-    the output.
+    `nodes` are named by path, each after those it reads; `outputs` are the paths of the output
+    nodes.
     """
 
     nodes: list
@@ -22,13 +22,13 @@ class Leaves(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Resolved:
-    """A composite layer for one input shape and one number of outputs, with all that follows.
+    """A composite layer with an input shape and a number of outputs, and the resulting shapes.
 
     Attributes
     ----------
     graph : Composite
     n_outputs : int or None
-        What one-per-output hyper-parameters were set to.
+        Number that replaced None in one-per-output hyper-parameters.
     inputs : tuple of str
         Names of the inputs.
     nodes : list of Node
@@ -36,9 +36,9 @@ class Resolved:
     outputs : tuple of str
         Paths of the leaves that are the output.
     shapes : dict of tuple
-        Output shape of every leaf by path, and of the inputs by name.
+        Shapes of the inputs by name, and of the output of every leaf by path.
     specs : dict of dict of WeightSpec
-        The weights of every leaf by path, each by the layer's own names.
+        Specs of the weights of every leaf by path, each by the layer's own names.
     """
 
     graph: "Composite"
@@ -51,18 +51,18 @@ class Resolved:
 
     @property
     def input_shape(self):
-        """The shape of one sample; of several inputs a dict of them by name."""
+        """The shape of one sample; with several inputs a dict of shapes by name."""
         shapes = {name: self.shapes[name] for name in self.inputs}
         return shapes if len(shapes) > 1 else shapes[self.inputs[0]]
 
     @property
     def output_shapes(self):
-        """The shapes of the outputs, a tuple of them."""
+        """A tuple with the shapes of the outputs."""
         return tuple(self.shapes[path] for path in self.outputs)
 
     @property
     def weight_specs(self):
-        """All weights by path, ``leaf/weight``."""
+        """Specs of all weights by path, ``leaf/weight``."""
         return {
             f"{path}/{name}": spec
             for path, specs in self.specs.items()
@@ -70,15 +70,15 @@ class Resolved:
         }
 
     def multiply_adds(self, node):
-        """Return how many multiplications with a weight a leaf takes for one sample."""
+        """Return the number of multiplications with a weight in a leaf, for one sample."""
         return node.layer.multiply_adds(*map(self.shapes.get, node.inputs))
 
 
 class Composite(Layer):
-    """A layer that stands for the nodes of its `wiring`: base of graphs and of branches."""
+    """Base class of graphs and branches: a layer that stands for the nodes of its `wiring`."""
 
     composite = True
-    input_names = None  # of several inputs
+    input_names = None  # names of several inputs
 
     def wiring(self):
         """Return the checked list of `Node`, each after those it reads."""
@@ -89,11 +89,11 @@ class Composite(Layer):
         return (INPUT,)
 
     def _output_names(self, nodes):
-        """Return the names of those of `nodes` that are the output, as a tuple."""
+        """Return the names of the output nodes, as a tuple."""
         return (nodes[-1].name,)
 
     def leaves(self, n_outputs=None):
-        """Return the `Leaves`, one-per-output hyper-parameters set to `n_outputs` if given."""
+        """Return the `Leaves`; `n_outputs`, if given, replaces ``filters=None`` and the like."""
         nesting.check(self)
         flat, nodes = [], self.wiring()
         paths = {name: name for name in self.inputs_read()}
@@ -101,16 +101,16 @@ class Composite(Layer):
         return Leaves(flat, tuple(paths[name] for name in self._output_names(nodes)))
 
     def resolve(self, input_shape, n_outputs=None, owner="Graph"):
-        """Return this layer `Resolved`: leaves, outputs, shapes and weights, worked out once.
+        """Return this layer as a `Resolved`, with its leaves, outputs, shapes and weights.
 
         Parameters
         ----------
         input_shape : tuple
-            ``(H, W, C)`` of one sample; of several inputs a dict of them by name.
+            ``(H, W, C)`` of one sample; with several inputs a dict of shapes by name.
         n_outputs : int, default=None
-            What ``filters=None`` and ``units=None`` stand for.
+            Number that ``filters=None`` and ``units=None`` stand for.
         owner : str, default="Graph"
-            What errors about `input_shape` start with.
+            Start of errors about `input_shape`.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class Composite(Layer):
 
 
 class Chain(Composite):
-    """Layers one after another: what a list of layers in another layer stands for."""
+    """Layers one after another, which a list of layers in another layer stands for."""
 
     def __init__(self, layers):
         self.layers = layers
@@ -170,12 +170,12 @@ def chain_nodes(layers):
 
 
 def as_chain(layers):
-    """Return a list of layers as a `Chain`, anything else as it is."""
+    """Return a list of layers as a `Chain`; anything else is returned unchanged."""
     return Chain(layers) if isinstance(layers, (list, tuple)) else layers
 
 
 def flatten_into(flat, nodes, prefix, paths, n_outputs):
-    """Append the leaves of `nodes`, and give `paths`, which has those of inputs, that of each."""
+    """Append the leaves of `nodes` to `flat`, and their paths to `paths`, which has the inputs'."""
     for name, layer, inputs in nodes:
         if not layer.composite:
             path = prefix + name
@@ -195,7 +195,7 @@ def flatten_into(flat, nodes, prefix, paths, n_outputs):
 
 
 def last_name(layer, nodes):
-    """Return the name of the one node that is the output of a composite layer."""
+    """Return the name of the only output node of a composite layer."""
     names = layer._output_names(nodes)
     if len(names) > 1:
         raise ValueError(f"Graph: a nested graph must have one output, got {names}.")
@@ -203,7 +203,7 @@ def last_name(layer, nodes):
 
 
 def named_shapes(inputs, input_shape, owner):
-    """Return the shapes of the inputs by name: of the one there is, or of those of a dict."""
+    """Return the shapes of the inputs by name, from one shape or a dict."""
     if inputs == (INPUT,):
         return {INPUT: sample_shape(input_shape, owner)}
     if not isinstance(input_shape, dict) or set(input_shape) != set(inputs):

@@ -103,15 +103,15 @@ class Conv(Layer):
 
 
 class ConvOp(native.ConvOp, Op):
-    """A convolution or dense layer on its arrays."""
+    """The op of a convolution or dense layer."""
 
 
 class DepthwiseOp(depthwise.DepthwiseOp, Op):
-    """A convolution on its arrays whose channels have kernels of their own."""
+    """The op of a convolution whose channels have their own kernels."""
 
 
 def conv_op(windows, groups, slots):
-    """Return the op of a convolution: one loop along channels where each has its own kernel."""
+    """Return the op of a convolution; depthwise convolutions have an op of their own."""
     arrays = (
         slots.x,
         slots.weights["w"],

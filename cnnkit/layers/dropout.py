@@ -48,7 +48,7 @@ class Dropout(Layer):
 
 
 class DropoutOp(Op):
-    """y = x * mask and dx = dy * mask, the mask drawn anew in every forward."""
+    """y = x * mask and dx = dy * mask, with a new random mask in every forward."""
 
     def __init__(self, rate, slots):
         self.rate = rate

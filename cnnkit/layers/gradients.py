@@ -1,4 +1,4 @@
-"""Whether a layer keeps its contract: gradients that are slopes, and flags that are true."""
+"""A check of a layer's contract: its gradients are slopes, and its flags are true."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ def check_gradients(
     tolerance: float = 1e-6,
     random_state: int = 0,
 ) -> None:
-    """Raise unless the op of a layer computes the gradients of what it computes.
+    """Raise unless the op of a layer computes the gradients of its output.
 
     Inputs, weights and the gradient of the output are drawn from a normal distribution, in float64.
-    Every gradient is compared with the slope between two calls of ``forward``. Checked besides is
-    what a network relies on: only the first n samples are written, and all of these; ``backward``
-    reads x and y only where the layer says `keeps_input` and `keeps_output`; results are the
-    same in place, where it says `in_place` and `gradient_in_place`; ``backward`` runs where nobody
-    asks for the gradient to x, or to the weights, and ``forward`` where nobody asks for any.
+    Every gradient is compared with the slope between two calls of ``forward``. Other assumptions of
+    a network are checked, too: exactly the first n samples are written; ``backward`` reads x and y
+    only if the layer has `keeps_input` and `keeps_output`; results are the same in place, if it has
+    `in_place` and `gradient_in_place`; ``backward`` runs without an array for the gradient to x, or
+    to the weights, and ``forward`` runs without any gradients.
 
     Parameters
     ----------
     layer : Layer
-        One that computes: of a graph, check each layer.
+        A layer that computes. Of a graph, check each layer.
     *input_shapes : tuples of int
-        Shape of one sample of each input. There are two calls of ``forward`` for every number of
-        the inputs and weights: choose small, and different sides.
+        Shape of one sample of each input. Every number of the inputs and weights takes two calls
+        of ``forward``: choose small sides, and different ones.
     n : int, default=2
-        Samples, of arrays that hold one more.
+        Number of samples; the arrays have one more.
     n_outputs : int, default=3
-        What ``filters=None`` or ``units=None`` stands for.
+        Number that ``filters=None`` or ``units=None`` stands for.
     tolerance : float, default=1e-6
         Largest difference between a gradient and the slope, for slopes up to 1; relative above.
-        It is wider across a kink, such as that of `ReLU`, by as much as both sides differ.
+        Across a kink, such as that of `ReLU`, it is larger by the difference of both sides.
     random_state : int, default=0
-        Seed of all that is drawn, by the layer too.
+        Seed of all random numbers, also of the layer's.
 
     Raises
     ------
     AssertionError
-        If the contract is broken: it names the layer, the array and the number.
+        If the contract is broken; the error names the layer, the array and the number.
     TypeError, ValueError
-        If `layer` is no layer, one that computes nothing itself, or takes no such inputs.
+        If `layer` is not a layer, computes nothing itself, or does not accept such inputs.
 
     Examples
     --------
@@ -71,14 +71,14 @@ def check_gradients(
 
 
 class Bench:
-    """A layer, and the numbers it is tried with.
+    """A layer, and the numbers with which it is checked.
 
     Parameters
     ----------
     layer : Layer
     input_shapes : tuple of tuples
     n : int
-        Samples that are computed, of one more that the arrays hold.
+        Number of samples that are computed; the arrays have one more.
     seed : int
     """
 
@@ -94,7 +94,7 @@ class Bench:
         self.dy = rng.standard_normal(self.y_shape)
 
     def bound(self, *, over=False, dx=True, grads=True, backward=True):
-        """Return an op and its slots; `over` puts y in x, and dx in dy, where the layer may."""
+        """Return an op and its slots; `over` puts y into x, and dx into dy, if allowed."""
         layer = self.layer
         slots = Slots(
             xs=[np.empty_like(x) for x in self.xs],
@@ -117,7 +117,7 @@ class Bench:
         return op, slots
 
     def forward(self, op, slots):
-        """Compute y of the numbers there are, everything that `forward` draws the same again."""
+        """Compute y; `forward` draws the same random numbers every time."""
         slots.rng.bit_generator.state = np.random.default_rng(self.seed).bit_generator.state
         slots.y[...] = np.nan
         for array, x in zip(slots.xs, self.xs, strict=True):
@@ -129,7 +129,7 @@ class Bench:
         return slots.y[: self.n].copy()
 
     def backward(self, op, slots):
-        """Compute gradients, after `forward`, of what is kept for it."""
+        """Compute gradients, after `forward`, from the arrays that are kept for it."""
         layer = self.layer
         if not np.may_share_memory(slots.xs[0], slots.y):
             for array in ([] if layer.keeps_input else slots.xs) + [slots.y][layer.keeps_output :]:
@@ -165,7 +165,7 @@ class Bench:
                     self.fail(f"{name}[{where}] must be the slope {wanted:.9g}, got {found:.9g}")
 
     def check_in_place(self):
-        """Compare results with those in the memory of x and of dy."""
+        """Compare results with those written into the memory of x and of dy."""
         layer, results = self.layer, []
         for over in (False, True):
             op, slots = self.bound(over=over)
@@ -179,7 +179,7 @@ class Bench:
                 )
 
     def check_parts(self):
-        """Run what asks for some of the gradients alone, or for none."""
+        """Run the op with only some of the gradients, and without any."""
         asked = {"dxs and no grads": {"grads": False}}
         if any(spec.trained for spec in self.specs.values()):
             asked["grads and no dxs"] = {"dx": False}
@@ -197,7 +197,7 @@ class Bench:
             self.fail(f"forward must run where Slots has no gradients, got {error!r}")
 
     def check_filled(self, array, other, name):
-        """Raise unless the first n samples are filled, and no more, but where `other` lies."""
+        """Raise unless exactly the first n samples are filled, except for the memory of `other`."""
         if np.isnan(array[: self.n]).any():
             self.fail(
                 f"{name}[:n] must be filled with numbers, got NaN: not all are written, or what is "
@@ -207,11 +207,11 @@ class Bench:
             self.fail(f"{name}[n:] must stay as it is, got a number")
 
     def fail(self, text):
-        """Raise, saying which layer it is."""
+        """Raise an AssertionError that names the layer."""
         raise AssertionError(f"{self.layer.owner}: {text}.")
 
 
 def drawn(spec, rng):
-    """Return numbers for a weight, well above the least there may be."""
+    """Return numbers for a weight, well above its minimum."""
     found = rng.standard_normal(spec.shape)
     return found if spec.least == -inf else spec.least + 0.5 + np.abs(found)

@@ -29,7 +29,7 @@ class _Merge(Composite):
         return self.branches is not None
 
     def wiring(self):
-        """Return nodes of which each branch reads the input, and the last all branches."""
+        """Return nodes: each branch reads the input, and the last node reads all branches."""
         branches = self.branches
         if not isinstance(branches, (list, tuple)) or len(branches) < 2:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Layers under names: how they are called, what each reads, and an order in which all can run."""
+"""Nodes: layers with names and inputs, and an order in which they can run."""
 
 import heapq
 from typing import NamedTuple

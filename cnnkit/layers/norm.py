@@ -96,11 +96,11 @@ class BatchNorm(Layer):
 
 
 class BatchNormOp(native.BatchNormOp, Op):
-    """Batch normalisation on its arrays in training."""
+    """Batch normalisation in training."""
 
 
 class ScaleOp(Op):
-    """Batch normalisation at inference, and in training where the layer is frozen."""
+    """Batch normalisation at inference, and in training if the layer is frozen."""
 
     def __init__(self, layer, slots):
         self.layer = layer
@@ -186,7 +186,7 @@ class LocalResponseNorm(Layer):
 
 
 class LocalResponseNormOp(Op):
-    """`LocalResponseNorm` on its arrays, by sums along channels."""
+    """The op of `LocalResponseNorm`, by sums along channels."""
 
     def __init__(self, layer, slots):
         self.layer = layer

@@ -1,4 +1,4 @@
-"""What an op is: a layer bound to its arrays, which computes."""
+"""The base class of ops: an op is a layer bound to its arrays, which computes."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ import numpy as np
 
 
 class Op:
-    """A layer bound to its arrays: what `Layer.bind` returns. Base of all ops.
+    """Base class of ops: a layer bound to its arrays, which `Layer.bind` returns.
 
-    An op is made with all its arrays, those of `Slots`, and allocates nothing afterwards but what
-    NumPy makes in between. A network then calls, in this order:
+    An op gets all its arrays, those of `Slots`, when it is made. Later it allocates nothing except
+    temporary arrays of NumPy. A network then calls, in this order:
 
-    1. ``attach(scratch)``, once: memory of at least `scratch_bytes` bytes to work in.
-    2. ``prepack(memory)``, only in a network for prediction whose weights stay as they are, once:
-       `packed_bytes` bytes for what follows from the weights alone.
+    1. ``attach(scratch)``, once: scratch memory of at least `scratch_bytes` bytes.
+    2. ``prepack(memory)``, once, only in a network for prediction whose weights do not change:
+       `packed_bytes` bytes for results that depend on the weights alone.
     3. ``forward(n)``, any number of times, and after it, in training, ``backward(n)``: both for
        the first n samples of the arrays.
 
-    A subclass says `forward`, and `backward` unless it is for prediction alone; all else has a
-    default. The loops of compiled ops are Cython classes, which cannot have a base in Python: their
-    op is a class with both as bases, such as ``class MaxPoolOp(native.MaxPoolOp, Op)``.
+    A subclass defines `forward`, and `backward` unless it is for prediction alone; all else has a
+    default. The loops of compiled ops are Cython classes, which cannot have a base class in Python:
+    their op is a class with both bases, such as ``class MaxPoolOp(native.MaxPoolOp, Op)``.
 
     Attributes
     ----------
     scratch_bytes : int, default=0
-        Memory that a call of `forward` or `backward` works in. All ops of a network share it, so
-        its content is anything when a call begins. What must last from `forward` to `backward`
-        comes from `Slots.keep`.
+        Bytes of scratch memory for a call of `forward` or `backward`. All ops of a network share
+        it, so a call must not expect any content. An array that must last from `forward` to
+        `backward` comes from `Slots.keep`.
     packed_bytes : int, default=0
-        Memory that `prepack` fills.
+        Bytes that `prepack` fills.
     only_packs : bool, default=False
-        Whether `forward` computes from weights alone: after `prepack` it is not called any more.
+        Whether `forward` reads weights alone: after `prepack` it is no longer called.
     uses_blas : bool, default=False
         Whether the op calls BLAS, which is then held at one thread.
     algorithms : tuple of str, default=()
-        What computes the output, the gradient to the input and that to the weights, three names
-        for `Network.summary`; empty where there is no choice.
+        Three names for `Network.summary`: the algorithms of the output, of the gradient to the
+        input and of the gradient to the weights. Empty if there is no choice.
     momentum : float or None, default=None
-        How far `forward` moves running statistics towards those of a batch, and may be set;
-        None where there are none.
+        Weight of a batch in the running statistics that `forward` updates; it can be set. None if
+        there are no running statistics.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class Op:
     momentum: float | None = None
 
     def attach(self, scratch: np.ndarray) -> None:
-        """Use `scratch`, an array of at least `scratch_bytes` bytes, to work in.
+        """Use `scratch`, an array of at least `scratch_bytes` bytes, as scratch memory.
 
         Parameters
         ----------
@@ -72,12 +72,12 @@ class Op:
         """
 
     def prepack(self, memory: np.ndarray) -> None:
-        """Compute once what follows from the weights as they are now, for all runs.
+        """Compute results that depend on the present weights alone, once for all runs.
 
         Parameters
         ----------
         memory : array of shape (packed_bytes,), uint8
-            The op's own as long as it lives.
+            It belongs to the op as long as the op lives.
         """
 
     def forward(self, n: int) -> None:
@@ -96,8 +96,8 @@ class Op:
         Parameters
         ----------
         n : int
-            As in the `forward` before it. What is there is overwritten; a gradient that nobody
-            asks for is None.
+            As in the `forward` before it. Gradients are overwritten; a gradient that is not needed
+            is None.
         """
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 

@@ -93,11 +93,11 @@ class AvgPool(Layer):
 
 
 class MaxPoolOp(native.MaxPoolOp, Op):
-    """`MaxPool` or `GlobalMaxPool` on its arrays."""
+    """The op of `MaxPool` and `GlobalMaxPool`."""
 
 
 class AvgPoolOp(native.AvgPoolOp, Op):
-    """`AvgPool` or `GlobalAvgPool` on its arrays."""
+    """The op of `AvgPool` and `GlobalAvgPool`."""
 
 
 def pool_windows(layer, input_shape, batch=1):

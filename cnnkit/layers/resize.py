@@ -48,7 +48,7 @@ class UpSample(Layer):
 
 
 class ResampleOp(native.ResampleOp, Op):
-    """`UpSample` on its arrays."""
+    """The op of `UpSample`."""
 
 
 class Pad(Layer):

@@ -59,7 +59,7 @@ class Network:
     Parameters
     ----------
     graph : Graph, or Resolved
-        What ``graph.resolve(input_shape, n_outputs)`` gave stands for all three.
+        The result of ``graph.resolve(input_shape, n_outputs)`` stands for all three.
     input_shape : tuple
         ``(H, W, C)`` of one sample; with several inputs a dict of shapes by name.
     n_outputs : int
@@ -195,7 +195,7 @@ class Network:
         return specs | scaling.specs(scales, channels, self.n_outputs)
 
     def _lay_out(self):
-        """Return the plan, and where its arrays lie; take note of how large all of them are."""
+        """Return the plan and the offsets of its arrays; record the size of all of them."""
         plan = Plan(self._part, self.training, set(self.frozen))
         sizes = {}
         for name, shape in self.resolved.shapes.items():
@@ -241,7 +241,7 @@ class Network:
         self._attach(known | {"what layers keep": kept})
 
     def _array(self, block, offsets, planned):
-        """Return the part of `block` that is the array `planned`, or None for None."""
+        """Return the part of `block` for the array `planned`; None for None."""
         if planned is None:
             return None
         *sides, channels = self.resolved.shapes[planned.name]
@@ -252,7 +252,7 @@ class Network:
         return whole[..., first : first + channels]
 
     def _slots(self, step, array):
-        """Return what the layer of a step is bound to; `array` makes the arrays of the plan."""
+        """Return the slots for the layer of a step; `array` makes the arrays of the plan."""
         name = step.node.name
         trained = self.training and name not in self.frozen
         return Slots(
@@ -354,7 +354,7 @@ class Network:
         return found
 
     def _checked(self, X):
-        """Return `X`, an array or a dict of one for each of several inputs, and its samples."""
+        """Return `X`, an array or a dict of one array for each input, and the number of samples."""
         inputs, shapes = self.resolved.inputs, self.resolved.shapes
         several = len(inputs) > 1
         if several:
@@ -523,7 +523,7 @@ class Network:
 
 
 def as_resolved(graph, input_shape, n_outputs):
-    """Return a `Graph` for an input shape as a `Resolved`, which may stand for all three."""
+    """Return a `Resolved` from a graph and its shape, or from a `Resolved` instead of these."""
     if isinstance(graph, Resolved):
         return graph
     if not isinstance(graph, Graph):
@@ -548,7 +548,7 @@ def needed(nodes, outputs):
 
 
 class SumOp(Op):
-    """Add one reader's gradient of an array to the others'."""
+    """An op that adds the gradient from one reader of an array to those from the others."""
 
     def __init__(self, into, term):
         self.into = into

@@ -1,13 +1,13 @@
-"""Slopes between two values of a function: what gradients are checked against."""
+"""Slopes between two values of a function, with which gradients are compared."""
 
-STEP = 1e-6  # to both sides of a number
+STEP = 1e-6  # change of a number to both sides
 
 
 def slope(function, array, place, step=STEP):
-    """Return the slope of ``function()`` across one number of an array, and the doubt about it.
+    """Return the slope of ``function()`` across one number of an array, and its uncertainty.
 
-    The doubt is half of what the slopes to both sides differ by: much where a kink is between,
-    hardly anything elsewhere. The array is as it was afterwards.
+    The uncertainty is half the difference between the slopes to both sides: large at a kink, almost
+    zero elsewhere. The array is restored afterwards.
     """
     values, here = [], array[place]
     for change in (-step, 0, step):
