@@ -25,14 +25,16 @@ INSTRUCTION_SETS = $$($(BIN)/python -P -c \
 # a command under each instruction set
 under_each = for isa in $(INSTRUCTION_SETS); do echo "== instruction set: $$isa"; \
 	CNNKIT_INSTRUCTION_SET=$$isa $(1) || exit 1; done
+# two processes: most tests work on one core
+TOGETHER := $(BIN)/pytest -n 2 --dist loadfile
 # the others than the best, and the tests of what is other code under them
 OTHER_SETS = $$($(BIN)/python -P -c \
 	'from cnnkit._native.runtime import INSTRUCTION_SETS; print(*INSTRUCTION_SETS[:-1])')
-NATIVE := $(addprefix tests/,layers functional native $(addprefix reliability/test_,accuracy.py \
-	convolutions.py denormals.py float_modes.py guard_pages.py layouts.py same_bits.py \
-	torch_agreement.py) test_blocks.py docs/test_keras_listings.py estimators/test_classifier.py \
-	test_losses.py test_models.py $(addprefix network/test_,network.py plan.py) \
-	$(addprefix training/test_,loop.py optimizers.py))
+NATIVE := $(filter-out %_refusals.py,$(wildcard tests/functional/test_*.py)) \
+	$(addprefix tests/,layers network estimators/test_classifier.py test_losses.py \
+	native/test_im2col.py native/test_runtime.py training/test_optimizers.py \
+	$(addprefix reliability/test_,accuracy.py convolutions.py denormals.py float_modes.py \
+	guard_pages.py layouts.py same_bits.py torch_agreement.py))
 on_build = PYTHONPATH=$(CURDIR)/build/$(1)/package
 # handlers of signals that raise, and forks beside other threads, leave the tracer's lock locked
 UNTRACED := tests/reliability/test_interrupts.py tests/reliability/test_processes.py
@@ -45,9 +47,9 @@ demo: .venv/installed
 	$(BIN)/python examples/digits_heads.py
 
 test: .venv/installed
-	$(BIN)/pytest
+	$(TOGETHER)
 	@for isa in $(OTHER_SETS); do echo "== instruction set: $$isa"; \
-		CNNKIT_INSTRUCTION_SET=$$isa $(BIN)/pytest $(NATIVE) || exit 1; done
+		CNNKIT_INSTRUCTION_SET=$$isa $(TOGETHER) $(NATIVE) || exit 1; done
 
 test-full: test-reliability test-sanitized test-debug test-seeds test-coverage
 

@@ -1,7 +1,6 @@
 """Convolution against its definition."""
 
 import functools
-import itertools
 
 import numpy as np
 import oracles
@@ -20,7 +19,7 @@ KERNELS = [1, (3, 2), (2, 5), (4, 3)]
 STRIDES = [1, (2, 1), (1, 3), (3, 2)]
 PADDINGS = ["valid", "same", 1, (0, 2), ((1, 0), (2, 3)), ((0, 3), (1, 0))]
 DILATIONS = [1, (2, 1), (1, 2)]
-GEOMETRY = list(itertools.product(KERNELS, STRIDES, PADDINGS, DILATIONS))
+GEOMETRY = oracles.paired(KERNELS, STRIDES, PADDINGS, DILATIONS)
 FEW = [
     (1, 1, 0, 1),
     (1, (2, 3), ((0, 1), (2, 0)), 1),
@@ -110,10 +109,9 @@ def test_groups(channels, filters, groups, kernel, stride, padding, dilation, al
     check(assert_exact, dtype, algorithm, integers, (2, 4, 5, channels), *geometry)
 
 
-@both_dtypes
-@exact_algorithms
-@pytest.mark.parametrize("filters", WIDTHS)
-@pytest.mark.parametrize("channels", WIDTHS)
+@pytest.mark.parametrize(
+    ("channels", "filters", "algorithm", "dtype"), oracles.paired(WIDTHS, WIDTHS, EXACT, DTYPES)
+)
 def test_channel_and_filter_counts(channels, filters, algorithm, dtype):
     shape = (2, 3, 4, channels)
     check(assert_exact, dtype, algorithm, integers, shape, (2, 3), filters, padding=(0, 1))

@@ -1,7 +1,5 @@
 """im2col and col2im against their definitions."""
 
-import itertools
-
 import numpy as np
 import oracles
 import pytest
@@ -16,7 +14,7 @@ KERNELS = [1, (3, 2), (2, 5), (4, 3)]
 STRIDES = [1, (2, 1), (1, 3), (3, 2)]
 PADDINGS = ["valid", "same", 1, (0, 2), ((1, 0), (2, 3)), ((0, 3), (1, 0))]
 DILATIONS = [1, (2, 1), (1, 2)]
-GEOMETRY = list(itertools.product(KERNELS, STRIDES, PADDINGS, DILATIONS))
+GEOMETRY = oracles.paired(KERNELS, STRIDES, PADDINGS, DILATIONS)
 FEW = [
     (1, 1, 0, 1),
     (1, (2, 3), ((0, 1), (2, 0)), 1),

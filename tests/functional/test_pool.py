@@ -1,7 +1,5 @@
 """Pooling against its definitions."""
 
-import itertools
-
 import numpy as np
 import oracles
 import pytest
@@ -21,7 +19,7 @@ CHANNELS = [1, 2, 3, 5, 10, 15, 16, 17, 31, 32, 33, 48, 65]
 POOLS = [2, (3, 2), (2, 5)]
 STRIDES = [None, 1, (2, 3), (3, 1)]
 PADDINGS = ["valid", "same", 1, (0, 1), ((1, 0), (0, 1)), ((0, 1), (1, 0))]
-GEOMETRY = list(itertools.product(POOLS, STRIDES, PADDINGS, [False, True]))
+GEOMETRY = oracles.paired(POOLS, STRIDES, PADDINGS, [False, True])
 FEW = [
     (2, None, 0, False),
     (2, None, 0, True),

@@ -1,5 +1,6 @@
 """Slow twins: each operation as its definition in float64 loops, and the arrays to try it on."""
 
+import itertools
 import math
 import os
 import re
@@ -12,6 +13,13 @@ from seeded import generator
 from cnnkit import Network, Sequential
 
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")  # which takes memory of its own
+
+
+def paired(*options):
+    """Return a third of all combinations of options: each two of them meet in one, or more."""
+    combinations = itertools.product(*map(enumerate, options))
+    thirds = (zip(*one, strict=True) for one in combinations if sum(i for i, _ in one) % 3 == 0)
+    return [values for _, values in thirds]
 
 
 def pair(value):
