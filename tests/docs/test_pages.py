@@ -9,6 +9,8 @@ import pytest
 from pages import PAGES as DOCS
 from pages import running
 
+from cnnkit.layers import KINDS
+
 ROOT = DOCS.parent
 README = ROOT / "README.md"
 GUIDES = [DOCS / f"{name}.md" for name in ("layers", "saving", "training")]
@@ -47,3 +49,8 @@ def test_readme_leads_to_every_page():
     text = README.read_text()
     pages = [str(page.relative_to(ROOT)) for page in PAGES if page != README]
     assert [page for page in pages if f"({page})" not in text] == []
+
+
+def test_the_page_of_layers_has_them_all():
+    text = (DOCS / "layers.md").read_text()
+    assert [name for name in KINDS if f"`{name}(" not in text and f"`{name}`" not in text] == []
