@@ -129,7 +129,7 @@ def torch_net():
 
 
 def with_torch(memory_format, compiled=False):
-    import torch  # noqa: F401  what is not installed is found here
+    import torch  # noqa: F401  fails here if it is missing
 
     def make(epochs, batch_size):
         return classifiers.FromTorch(torch_net(), epochs, batch_size, memory_format, compiled)

@@ -146,7 +146,7 @@ def with_cnnkit():
 
 
 def with_torch(memory_format, compiled=False):
-    import torch  # noqa: F401  what is not installed is found here
+    import torch  # noqa: F401  fails here if it is missing
 
     make = functools.partial(from_torch, memory_format, compiled)
     return rows_of(make, with_memory=not compiled)

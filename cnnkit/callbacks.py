@@ -233,8 +233,8 @@ class CSVLog(_Log):
     ----------
     path : str or path-like
     append : bool, default=False
-        Go on with the file there is. Where `fit` goes on from a checkpoint, lines of epochs that
-        are trained again are taken out.
+        Whether lines are added to an existing file. If `fit` goes on from a checkpoint, the lines
+        of epochs that are trained again are removed.
 
     Examples
     --------
@@ -258,8 +258,8 @@ class JSONLog(_Log):
     ----------
     path : str or path-like
     append : bool, default=False
-        Go on with the file there is. Where `fit` goes on from a checkpoint, lines of epochs that
-        are trained again are taken out.
+        Whether lines are added to an existing file. If `fit` goes on from a checkpoint, the lines
+        of epochs that are trained again are removed.
 
     Examples
     --------

@@ -82,7 +82,7 @@ def unit(dtype):
 
 
 def load_batch(X, rows, out):
-    """Copy `X[rows]` to the first images of `out` and return how many there are.
+    """Copy `X[rows]` to the first images of `out` and return their number.
 
     uint8 is scaled to [0, 1]; the numbers of any other dtype are kept.
     """

@@ -83,7 +83,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
 
     @available_if(takes_steps)
     def partial_fit(self, X, y, sample_weight=None):
-        """Train for one epoch over the samples given, starting from the weights there are.
+        """Train for one epoch over the samples given, starting from the present weights.
 
         Early ends of training (`early_stopping`, `tol`, `max_time`) and callbacks are for `fit`
         only. If an error or Ctrl-C ends the call, the estimator is as it was before.
