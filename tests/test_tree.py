@@ -29,6 +29,7 @@ ACROSS = {
     "estimators/test_divergence.py": "losses and weights that are no finite numbers",
     "estimators/test_ranges.py": "numbers beyond a type, from X to probabilities",
     "examples/test_examples.py": "all examples",
+    "layers/test_layer_cases.py": "the table of layers that feeds other tests",
     "test_build.py": "setup.py",
     "test_import.py": "import of the package",
     "test_tree.py": "this file",

@@ -23,8 +23,9 @@ def subclasses(kind):
 
 
 def own_ops():
-    """The classes of ops in cnnkit."""
-    return [kind for kind in subclasses(Op) if kind.__module__.startswith("cnnkit.")]
+    """The classes of ops in cnnkit, in the order of their names."""
+    kinds = [kind for kind in subclasses(Op) if kind.__module__.startswith("cnnkit.")]
+    return sorted(kinds, key=lambda kind: kind.__name__)
 
 
 def compiled_ops():
@@ -33,7 +34,7 @@ def compiled_ops():
     kinds = {kind for module in modules for kind in vars(module).values() if inspect.isclass(kind)}
     return [
         kind
-        for kind in kinds
+        for kind in sorted(kinds, key=lambda kind: kind.__name__)
         if kind.__module__.startswith("cnnkit._native")
         and callable(getattr(kind, "forward", None))
         and callable(getattr(kind, "backward", None))
