@@ -63,6 +63,11 @@ def add_to(commands):
     add("--width", type=positive(float), metavar="W", help=width)
     add("--size", type=side_sizes, metavar="HxW", help="bring image files to this size")
     add("--image-shape", type=sizes, metavar="HxWxC", help="of flat rows in an .npz file")
+    add_training(add)
+
+
+def add_training(add):
+    """Add the options of training by `add`, the method of a parser."""
     most = "default: auto, fewer the more images there are"
     add("--epochs", type=positive(int, auto=True), default="auto", metavar="N", help=most)
     add("--batch-size", type=positive(int, auto=True), default="auto", metavar="N", help=FROM_DATA)

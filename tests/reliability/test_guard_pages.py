@@ -7,6 +7,7 @@ beginning where one ends; operands may not be written to. Results and scratch st
 import ctypes
 import platform
 from collections import Counter
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import children
@@ -230,29 +231,40 @@ def small_network(rng, note):
     x = rng.standard_normal((n, *shape))
     dy = rng.standard_normal((n, 3))
 
-    def run(memory):
+    def run():
         draws = np.random.default_rng(7)
         network = Network(
             graph, shape, 3, batch_size=batch, dtype=dtype, training=True, algorithm=algorithm,
             rng=draws,
         )  # fmt: skip
         network.weights.initialise(draws)
-        found = []
-        for _ in range(2):
-            network.x[:n] = x
-            found.append(network.forward(n).copy())
-            network.doutput[:n] = dy
-            network.backward(n)
-            found.append(network.grads.flat.copy())
-        for packed in (False, True):
-            other = network.resized(batch, packed=packed)
-            other.x[:n] = x
-            found.append(other.forward(n).copy())
-        return tuple(found)
+        return two_steps(network, x, dy)
 
-    want = run(None)
+    want = run()
     assert all(np.isfinite(array).all() for array in want)
-    memory = Guarded(rng)
+    with all_memory_of(Guarded(rng)):
+        assert_same_bits(run(), want)
+
+
+def two_steps(network, x, dy):
+    """Return outputs and gradients of two steps, and outputs of networks for inference."""
+    n, found = len(x), []
+    for _ in range(2):
+        network.x[:n] = x
+        found.append(network.forward(n).copy())
+        network.doutput[:n] = dy
+        network.backward(n)
+        found.append(network.grads.flat.copy())
+    for packed in (False, True):
+        other = network.resized(network.batch_size, packed=packed)
+        other.x[:n] = x
+        found.append(other.forward(n).copy())
+    return tuple(found)
+
+
+@contextmanager
+def all_memory_of(memory):
+    """Let networks take their memory from `memory`."""
 
     def empty(size):
         return memory.empty((size,), np.uint8)
@@ -267,7 +279,7 @@ def small_network(rng, note):
         patch("cnnkit.network.weights.zero_bytes", zero),
         patch("cnnkit.validate.arrays.empty_bytes", empty),
     ):
-        assert_same_bits(run(memory), want)
+        yield
 
 
 def test_networks_stay_inside_their_memory_and_read_nothing_unwritten(trials):
