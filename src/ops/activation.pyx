@@ -11,7 +11,7 @@ cdef enum:
     PIECE = 1 << 14         # numbers of one piece of work
     SMALL = 1 << 18         # numbers under which a second thread costs more than it brings
 
-# places in the table of src/simd/activation.c by name
+# places in src/simd/activation_list.h by name
 PLACES = {dispatch.real[0].activations[i].name.decode(): i for i in range(ACTIVATION_COUNT)}
 
 

@@ -1,5 +1,5 @@
-/* Activations, number by number: comparisons are written so that NaN stays NaN. */
-#include "vector.h"
+/* The loops of the activations of activation_list.h. */
+#include "exponential.h"
 
 #define ACTIVATION(name, y_of_x, dx_of_s_g)                                                      \
     static void name(ptrdiff_t n, double alpha_, const void *x_, void *y_)                       \
@@ -24,12 +24,46 @@
         }                                                                                        \
     }
 
-ACTIVATION(relu, x < 0 ? 0 : x, s > 0 ? g : 0)
-ACTIVATION(relu6, x < 0 ? 0 : x > 6 ? 6 : x, (s > 0) & (s < 6) ? g : 0)
-ACTIVATION(leaky_relu, x < 0 ? alpha * x : x, s > 0 ? g : alpha * g)
-ACTIVATION(hard_swish, x < -3 ? 0 : x > 3 ? x : x * (x + 3) * (REAL)(1.0 / 6),
-           s < -3 ? 0 : s > 3 ? g : (2 * s + 3) * (REAL)(1.0 / 6) * g)
+/* Ends of a row go the way of whole vectors: the same bits wherever a number lies. */
+#define LOOP(from, s, g, to, result)                                                             \
+    for (ptrdiff_t i = 0; i < n; i += LANES) {                                                   \
+        const ptrdiff_t some = n - i;                                                            \
+        const vector s = some < LANES ? load_part(from + i, some) : load(from + i);              \
+        g const vector made = result;                                                            \
+        if (some < LANES)                                                                        \
+            store_part(made, to + i, some);                                                      \
+        else                                                                                     \
+            store(made, to + i);                                                                 \
+    }
+#define LOAD_GRADIENT                                                                            \
+    const vector g = some < LANES ? load_part(dy + i, some) : load(dy + i);
 
-#define ENTRY(name) [ACTIVATION_##name] = {#name, name, name##_backward},
+#define SMOOTH(name, y_of_x, dx_of_s_g)                                                          \
+    static void name(ptrdiff_t n, double alpha_, const void *x_, void *y_)                       \
+    {                                                                                            \
+        const REAL *from = x_;                                                                   \
+        REAL *to = y_;                                                                           \
+        const vector none = {0}, alpha = none + (REAL)alpha_;                                    \
+        (void)alpha;                                                                             \
+        LOOP(from, x, , to, y_of_x)                                                              \
+    }                                                                                            \
+    static void name##_backward(ptrdiff_t n, double alpha_, const void *s_, const void *dy_,     \
+                                void *dx_)                                                       \
+    {                                                                                            \
+        const REAL *saved = s_, *dy = dy_;                                                       \
+        REAL *dx = dx_;                                                                          \
+        const vector none = {0}, alpha = none + (REAL)alpha_;                                    \
+        (void)alpha;                                                                             \
+        LOOP(saved, s, LOAD_GRADIENT, dx, dx_of_s_g)                                             \
+    }
 
-const Activation NAMED(activations)[] = {EACH_ACTIVATION(ENTRY)};
+#include "activation_list.h"
+#undef SMOOTH
+#undef ACTIVATION
+
+#define ACTIVATION(name, y_of_x, dx_of_s_g) [ACTIVATION_##name] = {#name, name, name##_backward},
+#define SMOOTH ACTIVATION
+
+const Activation NAMED(activations)[] = {
+#include "activation_list.h"
+};

@@ -26,13 +26,18 @@ typedef struct {
 
 enum { PRODUCT_ADD = 1, PRODUCT_RELU = 2 };
 
-/* activation.c: every activation. A new one is a line here and its definition there. */
-#define EACH_ACTIVATION(X) X(relu) X(relu6) X(leaky_relu) X(hard_swish)
-#define ACTIVATION_PLACE(name) ACTIVATION_##name,
-enum { EACH_ACTIVATION(ACTIVATION_PLACE) ACTIVATION_COUNT };
+/* Places of the activations of activation_list.h. */
+#define ACTIVATION(name, y_of_x, dx_of_s_g) ACTIVATION_##name,
+#define SMOOTH ACTIVATION
+enum {
+#include "activation_list.h"
+    ACTIVATION_COUNT
+};
+#undef SMOOTH
+#undef ACTIVATION
 
-/* forward: y = f(x), x may be y. backward: dx = f'(saved) dy, dx may be dy; saved is y, but x for
- * hard_swish. NaN stays NaN. alpha is the slope of leaky_relu below zero. */
+/* forward: y = f(x), x may be y. backward: dx = f'(saved) dy, dx may be dy; saved is x or y, as
+ * activation_list.h says. NaN stays NaN. */
 typedef struct {
     const char *name;
     void (*forward)(ptrdiff_t n, double alpha, const void *x, void *y);

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 import children
+import layer_cases
 import numpy as np
 import pytest
 from cnnkit._native.activation import ActivationOp
@@ -20,10 +21,10 @@ from conv_problems import Plain, number, padding, problem, run_layer, sides
 from guarded import PAGE, Guarded
 from oracles import assert_same_bits
 
-from cnnkit import Network, layers, models, num_threads, set_num_threads
+from cnnkit import Network, models, num_threads, set_num_threads
 from cnnkit._native import im2col as columns
 from cnnkit._native import loss, optimizer
-from cnnkit.layers import activation as activations
+from cnnkit.layers.activation import _Compiled
 from cnnkit.validate import shapes
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="needs Linux's mprotect")
@@ -111,24 +112,24 @@ def rows(rng):
     return number(rng, 0, 6), number(rng, 1, 300)
 
 
-COMPILED = [kind for kind in layers.KINDS.values() if issubclass(kind, activations._Compiled)]
+COMPILED = [layer for layer, _ in layer_cases.small(_Compiled)]
 
 
 def activation(rng, dtype):
-    kind = COMPILED[rng.integers(len(COMPILED))]
+    layer = COMPILED[rng.integers(len(COMPILED))]
     shape = rows(rng)
     x, dy = (4 * rng.standard_normal((2, *shape))).astype(dtype)
 
     def run(rng, memory):
         x_, dy_ = memory.given(x), memory.given(dy)
         y, dx = memory.empty(shape, dtype), memory.empty(shape, dtype)
-        saved = x_ if kind.keeps_input else y
-        op = ActivationOp(kind.kind, x_, y, saved, dy_, dx, 0.1)
+        saved = x_ if layer.keeps_input else y
+        op = ActivationOp(layer.kind, x_, y, saved, dy_, dx, layer.alpha)
         op.forward(len(x))
         op.backward(len(x))
         return y, dx
 
-    return (kind.kind, shape), run
+    return (layer, shape), run
 
 
 def softmax(rng, dtype):

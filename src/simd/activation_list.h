@@ -1,0 +1,13 @@
+/* Every activation: y of x, and dx of s and g = dy. alpha is its hyper-parameter.
+ *
+ * ACTIVATION is number by number, with comparisons written so that NaN stays NaN. SMOOTH is on vectors,
+ * by the functions of exponential.h; `none` is a vector of zeros. s is y, but x where the layer says
+ * keeps_input. Included wherever something is needed for each of them: a new activation is an entry
+ * here. */
+
+ACTIVATION(relu, x < 0 ? 0 : x, s > 0 ? g : 0)
+ACTIVATION(relu6, x < 0 ? 0 : x > 6 ? 6 : x, (s > 0) & (s < 6) ? g : 0)
+ACTIVATION(leaky_relu, x < 0 ? alpha * x : x, s > 0 ? g : alpha * g)
+/* s is x */
+ACTIVATION(hard_swish, x < -3 ? 0 : x > 3 ? x : x * (x + 3) * (REAL)(1.0 / 6),
+           s < -3 ? 0 : s > 3 ? g : (2 * s + 3) * (REAL)(1.0 / 6) * g)
