@@ -1,6 +1,7 @@
 """Layers: one file for each family."""
 
 from cnnkit.layers.activation import (
+    ELU,
     HardSwish,
     LeakyReLU,
     ReLU,
@@ -22,6 +23,7 @@ from cnnkit.layers.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from cnnkit.layers.resize import Pad, Reshape, UpSample
 
 __all__ = [
+    "ELU",
     "Add",
     "AvgPool",
     "BatchNorm",

@@ -115,6 +115,45 @@ class HardSwish(_Compiled):
     in_place = False
 
 
+def check_positive(layer, name):
+    """Raise unless a hyper-parameter of a layer is a positive, finite number."""
+    value = getattr(layer, name)
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < np.inf:
+        raise ValueError(f"{layer.owner}: {name} must be a positive number, got {value!r}.")
+
+
+class ELU(_Compiled):
+    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.
+
+    Clevert et al. (2016), "Fast and accurate deep network learning by exponential linear units".
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        Positive: the output tends to -alpha.
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if alpha is no positive number.
+
+    Examples
+    --------
+    >>> from cnnkit import ELU
+    >>> ELU(0.5).output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    kind = "elu"
+
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+    def output_shape(self, input_shape):
+        check_positive(self, "alpha")
+        return input_shape
+
+
 class _Formula(Layer):
     """Base class of activations in NumPy, whose `forward` and `backward` fill whole arrays."""
 

@@ -11,3 +11,5 @@ ACTIVATION(leaky_relu, x < 0 ? alpha * x : x, s > 0 ? g : alpha * g)
 /* s is x */
 ACTIVATION(hard_swish, x < -3 ? 0 : x > 3 ? x : x * (x + 3) * (REAL)(1.0 / 6),
            s < -3 ? 0 : s > 3 ? g : (2 * s + 3) * (REAL)(1.0 / 6) * g)
+SMOOTH(elu, choose(x > 0, x, alpha * exponential_less_1(choose(x > 0, none, x))),
+       choose(s > 0, g, g * (s + alpha)))

@@ -13,6 +13,7 @@ from oracles import avg_pool2d, conv2d, max_pool2d
 
 from cnnkit import layers
 from cnnkit.layers import (
+    ELU,
     AvgPool,
     BatchNorm,
     Concat,
@@ -205,6 +206,11 @@ CASES = {
         ),
     ),
     "Dropout": LayerCase(dropout, unusual=(Dropout(0.25),)),
+    "ELU": LayerCase(
+        lambda layer, w, context, x: np.where(x > 0, x, layer.alpha * np.expm1(np.minimum(x, 0))),
+        (ELU(), ELU(0.5)),
+        torch=lambda t, layer, x: t.F.elu(x, layer.alpha),
+    ),
     "Flatten": LayerCase(number_by_number(lambda x: x.reshape(len(x), math.prod(x.shape[1:])))),
     "GlobalAvgPool": LayerCase(number_by_number(lambda x: x.mean((1, 2)))),
     "GlobalMaxPool": LayerCase(number_by_number(lambda x: x.max((1, 2)))),
