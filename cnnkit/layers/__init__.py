@@ -2,6 +2,7 @@
 
 from cnnkit.layers.activation import (
     ELU,
+    SELU,
     HardSwish,
     LeakyReLU,
     ReLU,
@@ -24,6 +25,7 @@ from cnnkit.layers.resize import Pad, Reshape, UpSample
 
 __all__ = [
     "ELU",
+    "SELU",
     "Add",
     "AvgPool",
     "BatchNorm",

@@ -154,6 +154,21 @@ class ELU(_Compiled):
         return input_shape
 
 
+class SELU(_Compiled):
+    """An `ELU` of alpha 1.6733, times 1.0507: keeps mean and variance from layer to layer.
+
+    Klambauer et al. (2017), "Self-normalizing neural networks".
+
+    Examples
+    --------
+    >>> from cnnkit import SELU
+    >>> SELU().output_shape((10,))
+    (10,)
+    """
+
+    kind = "selu"
+
+
 class _Formula(Layer):
     """Base class of activations in NumPy, whose `forward` and `backward` fill whole arrays."""
 

@@ -13,3 +13,8 @@ ACTIVATION(hard_swish, x < -3 ? 0 : x > 3 ? x : x * (x + 3) * (REAL)(1.0 / 6),
            s < -3 ? 0 : s > 3 ? g : (2 * s + 3) * (REAL)(1.0 / 6) * g)
 SMOOTH(elu, choose(x > 0, x, alpha * exponential_less_1(choose(x > 0, none, x))),
        choose(s > 0, g, g * (s + alpha)))
+/* times 1.0507 and, below zero, 1.0507 * 1.6733 */
+SMOOTH(selu,
+       choose(x > 0, x * (REAL)1.0507009873554805,
+              exponential_less_1(choose(x > 0, none, x)) * (REAL)1.7580993408473766),
+       choose(s > 0, g * (REAL)1.0507009873554805, g * (s + (REAL)1.7580993408473766)))

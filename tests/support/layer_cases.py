@@ -251,6 +251,15 @@ CASES = {
         arguments={"shape": (4, -1)},
         words={"shape": ({"tuple": [-1]}, {"tuple": [1, 1, -1]}, {"tuple": [-1, 1, 1]})},
     ),
+    "SELU": LayerCase(
+        number_by_number(
+            lambda x: (
+                1.0507009873554805
+                * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0)))
+            )
+        ),
+        torch=lambda t, layer, x: t.F.selu(x),
+    ),
     "SiLU": LayerCase(number_by_number(lambda x: x * logistic(x))),
     "Sigmoid": LayerCase(number_by_number(logistic)),
     "Softmax": LayerCase(number_by_number(softmax)),
