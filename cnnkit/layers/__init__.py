@@ -2,6 +2,7 @@
 
 from cnnkit.layers.activation import (
     ELU,
+    GELU,
     SELU,
     HardSwish,
     LeakyReLU,
@@ -25,6 +26,7 @@ from cnnkit.layers.resize import Pad, Reshape, UpSample
 
 __all__ = [
     "ELU",
+    "GELU",
     "SELU",
     "Add",
     "AvgPool",

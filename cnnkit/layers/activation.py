@@ -169,6 +169,48 @@ class SELU(_Compiled):
     kind = "selu"
 
 
+class GELU(_Compiled):
+    """x times the share of a normal distribution below x, ``x * (1 + erf(x / sqrt(2))) / 2``.
+
+    Hendrycks & Gimpel (2016), "Gaussian error linear units".
+
+    Parameters
+    ----------
+    approximate : {"none", "tanh"}, default="none"
+        "tanh" takes ``x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2``, at most 5e-4
+        from it.
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if approximate is neither.
+
+    Examples
+    --------
+    >>> from cnnkit import GELU
+    >>> GELU(approximate="tanh").output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    keeps_output = False
+    keeps_input = True
+    in_place = False
+
+    def __init__(self, approximate="none"):
+        self.approximate = approximate
+
+    @property
+    def kind(self):
+        return "gelu" if self.approximate == "none" else "gelu_tanh"
+
+    def output_shape(self, input_shape):
+        if self.approximate not in ("none", "tanh"):
+            raise ValueError(
+                f"GELU: approximate must be 'none' or 'tanh', got {self.approximate!r}."
+            )
+        return input_shape
+
+
 class _Formula(Layer):
     """Base class of activations in NumPy, whose `forward` and `backward` fill whole arrays."""
 

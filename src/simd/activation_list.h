@@ -18,3 +18,17 @@ SMOOTH(selu,
        choose(x > 0, x * (REAL)1.0507009873554805,
               exponential_less_1(choose(x > 0, none, x)) * (REAL)1.7580993408473766),
        choose(s > 0, g * (REAL)1.0507009873554805, g * (s + (REAL)1.7580993408473766)))
+/* s is x */
+SMOOTH(gelu, x * normal_share(x, exponential(x * x * (REAL)-0.5)), ({
+           const vector bell = exponential(s * s * (REAL)-0.5);
+           (normal_share(s, bell) + s * bell * (REAL)0.3989422804014327) * g;
+       }))
+/* s is x; (1 + tanh(u)) / 2 = logistic(2 u), and 2 u = x (a + b x^2); beyond 30 it is 0 or 1 */
+SMOOTH(gelu_tanh, ({
+           const vector c = within(x, 30);
+           x * logistic(c * (c * c * (REAL)0.07135481627260025 + (REAL)1.5957691216057308));
+       }), ({
+           const vector c = within(s, 30), q = c * c;
+           const vector p = logistic(c * (q * (REAL)0.07135481627260025 + (REAL)1.5957691216057308));
+           (p + s * p * (1 - p) * (q * (REAL)0.21406444881780076 + (REAL)1.5957691216057308)) * g;
+       }))

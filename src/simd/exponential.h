@@ -65,6 +65,13 @@ INLINE vector logarithm_of_1_more(vector u)
     return 2 * z * p;
 }
 
+/* x, or the end of -most to most that it is beyond; NaN stays NaN */
+INLINE vector within(vector x, REAL most)
+{
+    const vector end = (vector){0} + most;
+    return choose(x > end, end, choose(x < -end, -end, x));
+}
+
 /* 1 / (1 + exp(-x)) */
 INLINE vector logistic(vector x)
 {

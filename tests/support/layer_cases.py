@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 from oracles import avg_pool2d, conv2d, max_pool2d
+from scipy.special import ndtr
 
 from cnnkit import layers
 from cnnkit.layers import (
     ELU,
+    GELU,
     AvgPool,
     BatchNorm,
     Concat,
@@ -212,6 +214,19 @@ CASES = {
         torch=lambda t, layer, x: t.F.elu(x, layer.alpha),
     ),
     "Flatten": LayerCase(number_by_number(lambda x: x.reshape(len(x), math.prod(x.shape[1:])))),
+    "GELU": LayerCase(
+        lambda layer, w, context, x: (
+            x
+            * (
+                ndtr(x)
+                if layer.approximate == "none"
+                else (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2
+            )
+        ),
+        (GELU(), GELU("tanh")),
+        words={"approximate": ("none", "tanh")},
+        torch=lambda t, layer, x: t.F.gelu(x, approximate=layer.approximate),
+    ),
     "GlobalAvgPool": LayerCase(number_by_number(lambda x: x.mean((1, 2)))),
     "GlobalMaxPool": LayerCase(number_by_number(lambda x: x.max((1, 2)))),
     "HardSwish": LayerCase(
