@@ -211,6 +211,24 @@ class GELU(_Compiled):
         return input_shape
 
 
+class Mish(_Compiled):
+    """x * tanh(log(1 + exp(x))).
+
+    Misra (2020), "Mish: a self regularized non-monotonic activation function".
+
+    Examples
+    --------
+    >>> from cnnkit import Mish
+    >>> Mish().output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    kind = "mish"
+    keeps_output = False
+    keeps_input = True
+    in_place = False
+
+
 class _Formula(Layer):
     """Base class of activations in NumPy, whose `forward` and `backward` fill whole arrays."""
 

@@ -32,3 +32,12 @@ SMOOTH(gelu_tanh, ({
            const vector p = logistic(c * (q * (REAL)0.07135481627260025 + (REAL)1.5957691216057308));
            (p + s * p * (1 - p) * (q * (REAL)0.21406444881780076 + (REAL)1.5957691216057308)) * g;
        }))
+/* s is x; w = exp(-|x|), tanh = top / all, and slope = tanh + x 4 w q (1 + w) / all^2 */
+SMOOTH(mish, ({
+           const vector w = exponential(choose(x < 0, x, -x)), q = choose(x < 0, none + 1, w);
+           x * choose(x < 0, w * (2 + w), 1 + 2 * w) / ((1 + w) * (1 + w) + q * q);
+       }), ({
+           const vector w = exponential(choose(s < 0, s, -s)), q = choose(s < 0, none + 1, w);
+           const vector all = (1 + w) * (1 + w) + q * q, top = choose(s < 0, w * (2 + w), 1 + 2 * w);
+           (top / all + s * (4 * w * q * (1 + w)) / (all * all)) * g;
+       }))

@@ -136,6 +136,11 @@ def logistic(x):
     return np.where(x < 0, e, 1) / (1 + e)
 
 
+def softplus(x):
+    """log(1 + exp(x)), of which no exp overflows."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
+
+
 def number_by_number(f):
     return lambda layer, w, context, x: f(x)
 
@@ -248,6 +253,10 @@ CASES = {
         (MaxPool(2),),
         large=(MaxPool(3, stride=2, ceil_mode=True),),
         unusual=(MaxPool((3, 2), stride=(2, 1), padding=SIDES, ceil_mode=True),),
+    ),
+    "Mish": LayerCase(
+        number_by_number(lambda x: x * np.tanh(softplus(x))),
+        torch=lambda t, layer, x: t.F.mish(x),
     ),
     "Multiply": LayerCase(
         multiply,
