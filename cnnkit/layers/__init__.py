@@ -12,6 +12,7 @@ from cnnkit.layers.activation import (
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 from cnnkit.layers.base import Layer, Slots, WeightSpec
@@ -58,6 +59,7 @@ __all__ = [
     "Sigmoid",
     "Slots",
     "Softmax",
+    "Softplus",
     "Tanh",
     "UpSample",
     "WeightSpec",

@@ -229,6 +229,43 @@ class Mish(_Compiled):
     in_place = False
 
 
+class Softplus(_Compiled):
+    """log(1 + exp(beta * x)) / beta: a smooth `ReLU`.
+
+    Dugas et al. (2001), "Incorporating second-order functional knowledge for better option
+    pricing".
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Positive: the larger, the nearer to `ReLU`.
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if beta is no positive number.
+
+    Examples
+    --------
+    >>> from cnnkit import Softplus
+    >>> Softplus(2.0).output_shape((10,))
+    (10,)
+    """
+
+    kind = "softplus"
+
+    def __init__(self, beta=1.0):
+        self.beta = beta
+
+    @property
+    def alpha(self):
+        return float(self.beta)
+
+    def output_shape(self, input_shape):
+        check_positive(self, "beta")
+        return input_shape
+
+
 class _Formula(Layer):
     """Base class of activations in NumPy, whose `forward` and `backward` fill whole arrays."""
 

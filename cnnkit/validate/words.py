@@ -206,6 +206,7 @@ ARGUMENTS = {
     },
     "ReLU": {"use ReLU6() for 6, LeakyReLU(0.01) for a slope": "max_value negative_slope alpha"},
     "LeakyReLU": {"use negative_slope": "alpha slope leak a leakiness"},
+    "Softplus": {"use beta": "alpha slope", "it is exact for all numbers": "threshold"},
     "Softmax": {"it is over the last axis, the channels": "axis dim"},
     "Concat": {"it joins channels, the last axis": "axis dim"},
     "BatchNorm": {

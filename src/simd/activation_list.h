@@ -41,3 +41,8 @@ SMOOTH(mish, ({
            const vector all = (1 + w) * (1 + w) + q * q, top = choose(s < 0, w * (2 + w), 1 + 2 * w);
            (top / all + s * (4 * w * q * (1 + w)) / (all * all)) * g;
        }))
+/* log(1 + exp(t)) = max(t, 0) + log(1 + exp(-|t|)), t = alpha x */
+SMOOTH(softplus, ({
+           const vector t = alpha * x;
+           (clipped(t) + logarithm_of_1_more(exponential(choose(t < 0, t, -t)))) / alpha;
+       }), -exponential_less_1(-alpha * s) * g)

@@ -32,6 +32,7 @@ from cnnkit.layers import (
     ReLU6,
     Reshape,
     Sigmoid,
+    Softplus,
     UpSample,
 )
 
@@ -287,6 +288,11 @@ CASES = {
     "SiLU": LayerCase(number_by_number(lambda x: x * logistic(x))),
     "Sigmoid": LayerCase(number_by_number(logistic)),
     "Softmax": LayerCase(number_by_number(softmax)),
+    "Softplus": LayerCase(
+        lambda layer, w, context, x: softplus(layer.beta * x) / layer.beta,
+        (Softplus(), Softplus(3.0)),
+        torch=lambda t, layer, x: t.F.softplus(x, layer.beta),
+    ),
     "Tanh": LayerCase(number_by_number(np.tanh)),
     "UpSample": LayerCase(
         upsample,
