@@ -266,6 +266,22 @@ class Softplus(_Compiled):
         return input_shape
 
 
+class HardSigmoid(_Compiled):
+    """min(max(x + 3, 0), 6) / 6: a `Sigmoid` of three straight lines.
+
+    Courbariaux et al. (2015), "BinaryConnect", had slope 1 / 5; this is that of MobileNetV3
+    (Howard et al., 2019), PyTorch and Keras 3.
+
+    Examples
+    --------
+    >>> from cnnkit import HardSigmoid
+    >>> HardSigmoid().output_shape((10,))
+    (10,)
+    """
+
+    kind = "hard_sigmoid"
+
+
 class _Formula(Layer):
     """Base class of activations in NumPy, whose `forward` and `backward` fill whole arrays."""
 

@@ -46,3 +46,5 @@ SMOOTH(softplus, ({
            const vector t = alpha * x;
            (clipped(t) + logarithm_of_1_more(exponential(choose(t < 0, t, -t)))) / alpha;
        }), -exponential_less_1(-alpha * s) * g)
+ACTIVATION(hard_sigmoid, x < -3 ? 0 : x > 3 ? 1 : (x + 3) * (REAL)(1.0 / 6),
+           (s > 0) & (s < 1) ? g * (REAL)(1.0 / 6) : 0)

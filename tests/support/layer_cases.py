@@ -235,6 +235,11 @@ CASES = {
     ),
     "GlobalAvgPool": LayerCase(number_by_number(lambda x: x.mean((1, 2)))),
     "GlobalMaxPool": LayerCase(number_by_number(lambda x: x.max((1, 2)))),
+    "HardSigmoid": LayerCase(
+        number_by_number(lambda x: np.minimum(np.maximum(x + 3, 0), 6) / 6),
+        # the gradient of its own hardsigmoid takes 1 / 6 in float32
+        torch=lambda t, layer, x: t.F.relu6(x + 3) / 6,
+    ),
     "HardSwish": LayerCase(
         number_by_number(lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6),
     ),
