@@ -401,3 +401,23 @@ class Softmax(_Formula):
 
     def backward(self, dy, y, dx):
         np.multiply(y, dy - (dy * y).sum(axis=-1, keepdims=True), out=dx)
+
+
+class LogSoftmax(_Formula):
+    """Logarithm of `Softmax`: over the channels of every pixel, or over a flat row.
+
+    A classifier takes none at its end: its loss takes logits.
+
+    Examples
+    --------
+    >>> from cnnkit import LogSoftmax
+    >>> LogSoftmax().output_shape((10,))
+    (10,)
+    """
+
+    def forward(self, x, y):
+        np.subtract(x, x.max(axis=-1, keepdims=True), out=y)
+        np.subtract(y, np.log(np.exp(y).sum(axis=-1, keepdims=True)), out=y)
+
+    def backward(self, dy, y, dx):
+        np.subtract(dy, np.exp(y) * dy.sum(axis=-1, keepdims=True), out=dx)

@@ -208,6 +208,7 @@ ARGUMENTS = {
     "LeakyReLU": {"use negative_slope": "alpha slope leak a leakiness"},
     "Softplus": {"use beta": "alpha slope", "it is exact for all numbers": "threshold"},
     "Softmax": {"it is over the last axis, the channels": "axis dim"},
+    "LogSoftmax": {"it is over the last axis, the channels": "axis dim"},
     "Concat": {"it joins channels, the last axis": "axis dim"},
     "BatchNorm": {
         "use eps": "epsilon",

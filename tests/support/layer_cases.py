@@ -254,6 +254,16 @@ CASES = {
         large=(LocalResponseNorm(),),
         unusual=(LocalResponseNorm(7, alpha=2e-4, beta=0.5, k=2.0),),
     ),
+    "LogSoftmax": LayerCase(
+        number_by_number(
+            lambda x: (
+                x
+                - x.max(-1, keepdims=True)
+                - np.log(np.exp(x - x.max(-1, keepdims=True)).sum(-1, keepdims=True))
+            )
+        ),
+        torch=lambda t, layer, x: t.F.log_softmax(x, dim=1),
+    ),
     "MaxPool": LayerCase(
         pooled(max_pool2d),
         (MaxPool(2),),
