@@ -4,11 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from cnnkit._native.pool import AvgPoolOp
 from cnnkit.layers.composite import Composite, as_chain
 from cnnkit.layers.nodes import INPUT, Node, check_nodes, name_branches
 from cnnkit.layers.op import Op
-from cnnkit.validate import shapes
+from cnnkit.layers.sums import pixel_sums
 from cnnkit.validate.arrays import blocks
 
 
@@ -162,17 +161,7 @@ class MultiplyOp(Op):
                 if dx.shape[1:] == dy.shape[1:]:
                     np.multiply(dy[some], other[some], out=dx[some])
                 else:
-                    self._sum_pixels(dy[some] * other[some], dx[some])
-
-    @staticmethod
-    def _sum_pixels(terms, out):
-        """Write the sums over the pixels of every image, more exactly than NumPy's sums."""
-        *_, channels = terms.shape
-        images = terms.reshape(len(terms), 1, -1, channels)
-        mean = np.empty((len(terms), 1, 1, channels), terms.dtype)
-        windows = shapes.global_windows(images.shape, "Multiply")
-        AvgPoolOp(windows, images, mean, False).forward(len(terms))
-        np.multiply(mean.reshape(out.shape), terms.dtype.type(images.shape[2]), out=out)
+                    dx[some] = pixel_sums(dy[some] * other[some]).reshape(dx[some].shape)
 
 
 class Concat(_Merge):
