@@ -7,8 +7,9 @@ from scipy.special import expit
 
 from cnnkit._native import activation as native
 from cnnkit._native.loss import softmax
-from cnnkit.layers.base import Layer
+from cnnkit.layers.base import Layer, WeightSpec
 from cnnkit.layers.op import Op
+from cnnkit.layers.sums import channel_sums
 from cnnkit.validate.arrays import blocks
 
 
@@ -421,3 +422,74 @@ class LogSoftmax(_Formula):
 
     def backward(self, dy, y, dx):
         np.subtract(dy, np.exp(y) * dy.sum(axis=-1, keepdims=True), out=dx)
+
+
+class PReLU(Layer):
+    """x where it is positive, ``slope * x`` elsewhere: a slope for each channel, which is trained.
+
+    He et al. (2015), "Delving deep into rectifiers".
+
+    Parameters
+    ----------
+    init : float, default=0.25
+        What the slopes are before training.
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if init is no finite number.
+
+    Notes
+    -----
+    Weights: ``slope`` (C,), without L2 regularisation, as in the paper.
+
+    Examples
+    --------
+    >>> from cnnkit import PReLU
+    >>> PReLU().weight_specs((8, 8, 16))["slope"].shape
+    (16,)
+    """
+
+    keeps_input = True
+    gradient_in_place = True
+
+    def __init__(self, init=0.25):
+        self.init = init
+
+    def output_shape(self, input_shape):
+        init = self.init
+        if isinstance(init, bool) or not isinstance(init, Real) or not -np.inf < init < np.inf:
+            raise ValueError(f"PReLU: init must be a finite number, got {init!r}.")
+        return input_shape
+
+    def weight_specs(self, input_shape):
+        return {"slope": WeightSpec(input_shape[-1:], start=float(self.init))}
+
+    def bind(self, slots):
+        return PReLUOp(slots)
+
+
+class PReLUOp(Op):
+    """dslope = sum of dy min(x, 0); dx = dy or slope dy"""
+
+    def __init__(self, slots):
+        self.slots = slots
+
+    def forward(self, n):
+        slots = self.slots
+        for some in blocks(n, slots.y):
+            x, y = slots.x[some], slots.y[some]
+            np.multiply(x, slots.weights["slope"], out=y)
+            np.copyto(y, x, where=x > 0)
+
+    def backward(self, n):
+        slots, one = self.slots, self.slots.y.dtype.type(1)
+        total = np.zeros(slots.y.shape[-1])
+        for some in blocks(n, slots.y):
+            x, dy = slots.x[some], slots.dy[some]
+            if slots.grads:
+                total += channel_sums(dy * np.minimum(x, 0))
+            if slots.dx is not None:
+                np.multiply(dy, np.where(x > 0, one, slots.weights["slope"]), out=slots.dx[some])
+        if slots.grads:
+            slots.grads["slope"][:] = total

@@ -206,6 +206,10 @@ ARGUMENTS = {
     },
     "ReLU": {"use ReLU6() for 6, LeakyReLU(0.01) for a slope": "max_value negative_slope alpha"},
     "LeakyReLU": {"use negative_slope": "alpha slope leak a leakiness"},
+    "PReLU": {
+        "use init": "alpha_initializer negative_slope alpha slope start",
+        "there is a slope for each channel": "shared_axes num_parameters",
+    },
     "Softplus": {"use beta": "alpha slope", "it is exact for all numbers": "threshold"},
     "Softmax": {"it is over the last axis, the channels": "axis dim"},
     "LogSoftmax": {"it is over the last axis, the channels": "axis dim"},
