@@ -221,6 +221,12 @@ ARGUMENTS = {
         "it always scales and shifts": "affine scale center track_running_stats",
     },
     "LocalResponseNorm": {"use size": "n depth_radius local_size"},
+    "GroupNorm": {
+        "use groups": "num_groups n_groups",
+        "use eps": "epsilon",
+        "it is over the last axis, the channels": "axis dim",
+        "it always scales and shifts": "affine scale center",
+    },
     "Dropout": {
         "use rate": f"{_PROBABLE} drop_prob dropout dropout_rate drop_rate",
         "use rate, which is 1 less what is kept": "keep_prob keep",

@@ -24,6 +24,7 @@ from cnnkit.layers import (
     Dense,
     DepthwiseConv,
     Dropout,
+    GroupNorm,
     LeakyReLU,
     LocalResponseNorm,
     MaxPool,
@@ -143,6 +144,13 @@ def softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
 
 
+def group_norm(layer, w, context, x):
+    """Mean 0 and deviation 1 for every group of every sample, times gamma, plus beta."""
+    groups = x.reshape(len(x), math.prod(x.shape[1:-1]), layer.groups, -1)
+    mean, var = (f(groups, axis=(1, 3), keepdims=True) for f in (np.mean, np.var))
+    return ((groups - mean) / np.sqrt(var + layer.eps)).reshape(x.shape) * w["gamma"] + w["beta"]
+
+
 def number_by_number(f):
     return lambda layer, w, context, x: f(x)
 
@@ -236,6 +244,16 @@ CASES = {
     ),
     "GlobalAvgPool": LayerCase(number_by_number(lambda x: x.mean((1, 2)))),
     "GlobalMaxPool": LayerCase(number_by_number(lambda x: x.max((1, 2)))),
+    "GroupNorm": LayerCase(
+        group_norm,
+        (GroupNorm(2), GroupNorm(1, eps=1e-3)),
+        shapes=((3, 2, 6),),
+        large=(GroupNorm(4), GroupNorm(16)),
+        arguments={"groups": 2},
+        torch=lambda t, layer, x: t.F.group_norm(
+            x, layer.groups, t.weights["groupnorm1/gamma"], t.weights["groupnorm1/beta"], layer.eps
+        ),
+    ),
     "HardSigmoid": LayerCase(
         number_by_number(lambda x: np.minimum(np.maximum(x + 3, 0), 6) / 6),
         # the gradient of its own hardsigmoid takes 1 / 6 in float32
