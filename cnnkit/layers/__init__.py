@@ -24,7 +24,7 @@ from cnnkit.layers.dense import Dense, Flatten, Identity
 from cnnkit.layers.dropout import Dropout
 from cnnkit.layers.gradients import check_gradients
 from cnnkit.layers.merge import Add, Concat, Multiply
-from cnnkit.layers.norm import BatchNorm, GroupNorm, LocalResponseNorm
+from cnnkit.layers.norm import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
 from cnnkit.layers.op import Op
 from cnnkit.layers.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from cnnkit.layers.resize import Pad, Reshape, UpSample
@@ -50,6 +50,7 @@ __all__ = [
     "HardSwish",
     "Identity",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "LocalResponseNorm",
     "LogSoftmax",

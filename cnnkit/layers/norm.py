@@ -289,6 +289,53 @@ class GroupNorm(Layer):
         return GroupNormOp(slots, int(self.groups), self.eps)
 
 
+class LayerNorm(Layer):
+    """Give the channels of every pixel mean 0 and deviation 1, then scale and shift.
+
+    ``y = gamma * (x - mean) / sqrt(var + eps) + beta``, mean and variance being those of a pixel's
+    channels, or of a flat row, in training and prediction alike. Over whole images it is
+    ``GroupNorm(1)``. Ba et al. (2016), "Layer normalization".
+
+    Parameters
+    ----------
+    eps : float, default=1e-5
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if eps is not positive.
+
+    Notes
+    -----
+    Weights: ``gamma`` and ``beta`` (C,), from one and zero.
+
+    Examples
+    --------
+    >>> from cnnkit import LayerNorm
+    >>> LayerNorm().output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    keeps_input = True
+    gradient_in_place = True
+
+    def __init__(self, *, eps=1e-5):
+        self.eps = eps
+
+    def output_shape(self, input_shape):
+        check_eps(self)
+        return input_shape
+
+    def weight_specs(self, input_shape):
+        return {
+            "gamma": WeightSpec(input_shape[-1:], start=1.0),
+            "beta": WeightSpec(input_shape[-1:]),
+        }
+
+    def bind(self, slots):
+        return GroupNormOp(slots, 1, self.eps, by_pixel=True)
+
+
 def check_eps(layer):
     """Raise unless what a layer adds to a variance is positive."""
     eps = layer.eps

@@ -221,6 +221,11 @@ ARGUMENTS = {
         "it always scales and shifts": "affine scale center track_running_stats",
     },
     "LocalResponseNorm": {"use size": "n depth_radius local_size"},
+    "LayerNorm": {
+        "use eps": "epsilon",
+        "it is over the last axis, the channels": "axis dim normalized_shape",
+        "it always scales and shifts": "elementwise_affine affine bias scale center rms_scaling",
+    },
     "GroupNorm": {
         "use groups": "num_groups n_groups",
         "use eps": "epsilon",

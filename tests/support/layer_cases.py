@@ -25,6 +25,7 @@ from cnnkit.layers import (
     DepthwiseConv,
     Dropout,
     GroupNorm,
+    LayerNorm,
     LeakyReLU,
     LocalResponseNorm,
     MaxPool,
@@ -263,6 +264,23 @@ CASES = {
         number_by_number(lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6),
     ),
     "Identity": LayerCase(number_by_number(lambda x: x)),
+    "LayerNorm": LayerCase(
+        lambda layer, w, context, x: (
+            (x - x.mean(-1, keepdims=True))
+            / np.sqrt(x.var(-1, keepdims=True) + layer.eps)
+            * w["gamma"]
+            + w["beta"]
+        ),
+        (LayerNorm(), LayerNorm(eps=0.1)),
+        shapes=((3, 2, 6),),
+        torch=lambda t, layer, x: t.F.layer_norm(
+            x.movedim(1, -1),
+            x.shape[1:2],
+            t.weights["layernorm1/gamma"],
+            t.weights["layernorm1/beta"],
+            layer.eps,
+        ).movedim(-1, 1),
+    ),
     "LeakyReLU": LayerCase(
         lambda layer, w, context, x: np.where(x > 0, x, layer.negative_slope * x),
         (LeakyReLU(), LeakyReLU(0.3)),
