@@ -28,6 +28,7 @@ from cnnkit.layers.norm import BatchNorm, GroupNorm, LayerNorm, LocalResponseNor
 from cnnkit.layers.op import Op
 from cnnkit.layers.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from cnnkit.layers.resize import Pad, Reshape, UpSample
+from cnnkit.layers.shuffle import ChannelShuffle
 
 __all__ = [
     "ELU",
@@ -36,6 +37,7 @@ __all__ = [
     "Add",
     "AvgPool",
     "BatchNorm",
+    "ChannelShuffle",
     "Concat",
     "Conv",
     "Conv1x1",

@@ -243,6 +243,7 @@ ARGUMENTS = {
     },
     "Pad": {"use padding": "pad pads amount size padding_size"},
     "Reshape": {"use shape": "target_shape size dims"},
+    "ChannelShuffle": {"use groups": "num_groups n_groups group"},
     "Graph": {"layers of a graph are given as one list": "name modules"},
     "Sequential": {"use layers": "nodes modules steps"},
     "Augmentation": {

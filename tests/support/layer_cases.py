@@ -18,6 +18,7 @@ from cnnkit.layers import (
     GELU,
     AvgPool,
     BatchNorm,
+    ChannelShuffle,
     Concat,
     Conv,
     Conv1x1,
@@ -176,6 +177,21 @@ CASES = {
         unusual=(AvgPool(3, stride=2, padding=1, ceil_mode=True, count_include_pad=True),),
     ),
     "BatchNorm": LayerCase(batch_norm, unusual=(BatchNorm(momentum=0.01, eps=1e-3),)),
+    "ChannelShuffle": LayerCase(
+        lambda layer, w, context, x: np.stack(
+            [
+                x[..., j :: x.shape[-1] // layer.groups][..., i]
+                for j in range(x.shape[-1] // layer.groups)
+                for i in range(layer.groups)
+            ],
+            axis=-1,
+        ),
+        (ChannelShuffle(2),),
+        shapes=((3, 2, 6),),
+        large=(ChannelShuffle(4),),
+        arguments={"groups": 2},
+        torch=lambda t, layer, x: t.F.channel_shuffle(x, layer.groups),
+    ),
     "Concat": LayerCase(
         lambda layer, w, context, *xs: np.concatenate(xs, axis=-1),
         shapes=(IMAGES, (3, 4, 1)),
