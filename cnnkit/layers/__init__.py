@@ -21,7 +21,7 @@ from cnnkit.layers.activation import (
 from cnnkit.layers.base import Layer, Slots, WeightSpec
 from cnnkit.layers.conv import Conv, Conv1x1, DepthwiseConv
 from cnnkit.layers.dense import Dense, Flatten, Identity
-from cnnkit.layers.dropout import Dropout
+from cnnkit.layers.dropout import Dropout, SpatialDropout
 from cnnkit.layers.gradients import check_gradients
 from cnnkit.layers.merge import Add, Concat, Multiply
 from cnnkit.layers.norm import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
@@ -70,6 +70,7 @@ __all__ = [
     "Slots",
     "Softmax",
     "Softplus",
+    "SpatialDropout",
     "Tanh",
     "UpSample",
     "WeightSpec",

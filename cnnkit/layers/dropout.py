@@ -4,7 +4,7 @@ from numbers import Real
 
 import numpy as np
 
-from cnnkit.layers.base import Layer
+from cnnkit.layers.base import Layer, image_input
 from cnnkit.layers.op import Op
 
 
@@ -37,23 +37,61 @@ class Dropout(Layer):
     def output_shape(self, input_shape):
         if isinstance(self.rate, bool) or not isinstance(self.rate, Real) or not 0 <= self.rate < 1:
             raise ValueError(
-                f"Dropout: rate must be a number of at least 0 and below 1, got {self.rate!r}."
+                f"{self.owner}: rate must be a number of at least 0 and below 1, got {self.rate!r}."
             )
         return input_shape
 
     def bind(self, slots):
         if slots.rng is None:
-            raise ValueError("Dropout: training needs a random generator, give Network an rng.")
-        return DropoutOp(float(self.rate), slots)
+            raise ValueError(
+                f"{self.owner}: training needs a random generator, give Network an rng."
+            )
+        return DropoutOp(float(self.rate), slots, self.mask_shape(slots.y.shape))
+
+    def mask_shape(self, shape):
+        """Return the shape of what is drawn for a batch of a shape."""
+        return shape
+
+
+class SpatialDropout(Dropout):
+    """Set a random share of the channels of every image to zero while training.
+
+    Neighbouring pixels are alike: what `Dropout` takes from one, the next still has. Tompson et
+    al. (2015), "Efficient object localization using convolutional networks".
+
+    Parameters
+    ----------
+    rate : float, default=0.5
+        Share that is dropped, at least 0 and below 1. Kept channels are divided by ``1 - rate``,
+        so that prediction leaves the layer out.
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, for another rate, or if the input is no images.
+
+    Examples
+    --------
+    >>> from cnnkit import SpatialDropout
+    >>> SpatialDropout(0.2).output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    def output_shape(self, input_shape):
+        return image_input(self, super().output_shape(input_shape))
+
+    def mask_shape(self, shape):
+        N, _, _, C = shape
+        return N, 1, 1, C
 
 
 class DropoutOp(Op):
     """y = x * mask and dx = dy * mask, with a new random mask in every forward."""
 
-    def __init__(self, rate, slots):
+    def __init__(self, rate, slots, shape):
         self.rate = rate
         self.slots = slots
-        self.mask = slots.keep(slots.y.shape, slots.y.dtype)
+        self.mask = slots.keep(shape, slots.y.dtype)
 
     def forward(self, n):
         mask, slots = self.mask[:n], self.slots

@@ -37,6 +37,7 @@ from cnnkit.layers import (
     Reshape,
     Sigmoid,
     Softplus,
+    SpatialDropout,
     UpSample,
 )
 
@@ -151,6 +152,13 @@ def group_norm(layer, w, context, x):
     groups = x.reshape(len(x), math.prod(x.shape[1:-1]), layer.groups, -1)
     mean, var = (f(groups, axis=(1, 3), keepdims=True) for f in (np.mean, np.var))
     return ((groups - mean) / np.sqrt(var + layer.eps)).reshape(x.shape) * w["gamma"] + w["beta"]
+
+
+def spatial_dropout(layer, w, context, x):
+    if not context["training"]:
+        return x
+    drawn = context["rng"].random((len(x), 1, 1, x.shape[-1]))
+    return x * (drawn >= layer.rate) / (1 - layer.rate)
 
 
 def number_by_number(f):
@@ -366,6 +374,7 @@ CASES = {
         (Softplus(), Softplus(3.0)),
         torch=lambda t, layer, x: t.F.softplus(x, layer.beta),
     ),
+    "SpatialDropout": LayerCase(spatial_dropout, unusual=(SpatialDropout(0.25),)),
     "Tanh": LayerCase(number_by_number(np.tanh)),
     "UpSample": LayerCase(
         upsample,
