@@ -20,6 +20,7 @@ from cnnkit.layers.activation import (
 )
 from cnnkit.layers.base import Layer, Slots, WeightSpec
 from cnnkit.layers.conv import Conv, Conv1x1, DepthwiseConv
+from cnnkit.layers.conv_transpose import ConvTranspose
 from cnnkit.layers.dense import Dense, Flatten, Identity
 from cnnkit.layers.dropout import Dropout, SpatialDropout
 from cnnkit.layers.gradients import check_gradients
@@ -41,6 +42,7 @@ __all__ = [
     "Concat",
     "Conv",
     "Conv1x1",
+    "ConvTranspose",
     "Dense",
     "DepthwiseConv",
     "Dropout",

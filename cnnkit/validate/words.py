@@ -204,6 +204,19 @@ ARGUMENTS = {
         "use units": "out_features n_units num_units size output_dim features nodes neurons n",
         "use bias": "use_bias",
     },
+    "ConvTranspose": {
+        "use filters": (
+            "out_channels n_filters num_filters nb_filter filter channels features units out_planes"
+        ),
+        "use kernel_size": "kernel kernels ksize kernel_shape filter_size size window k",
+        "use stride": "strides subsample upsample scale scale_factor",
+        "use padding": "pad pads border_mode padding_mode auto_pad",
+        "use output_padding": "out_padding outpad",
+        "use dilation": "dilation_rate dilations rate",
+        "use groups": "num_groups n_groups feature_group_count",
+        "use bias": "use_bias",
+        "use padding and output_padding": "output_shape output_size",
+    },
     "ReLU": {"use ReLU6() for 6, LeakyReLU(0.01) for a slope": "max_value negative_slope alpha"},
     "LeakyReLU": {"use negative_slope": "alpha slope leak a leakiness"},
     "PReLU": {

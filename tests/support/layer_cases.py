@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from oracles import avg_pool2d, conv2d, max_pool2d
+from oracles import avg_pool2d, conv2d, max_pool2d, pair, sides
 from scipy.special import ndtr
 
 from cnnkit import layers
@@ -22,6 +22,7 @@ from cnnkit.layers import (
     Concat,
     Conv,
     Conv1x1,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Dropout,
@@ -161,6 +162,39 @@ def spatial_dropout(layer, w, context, x):
     return x * (drawn >= layer.rate) / (1 - layer.rate)
 
 
+def conv_transpose(layer, w, context, x):
+    """Every pixel of x adds a kernel, times its numbers, to the output; then padding is cut off."""
+    H, W, F = layer.output_shape(x.shape[1:])
+    steps, gaps, kernel = map(pair, (layer.stride, layer.dilation, layer.kernel_size))
+    (top, _), (left, _) = sides(layer.padding, (H, W), kernel, steps, gaps)
+    size = (
+        2 * (n + d * k) * s for n, s, d, k in zip(x.shape[1:3], steps, gaps, kernel, strict=True)
+    )
+    whole = np.zeros((len(x), *size, F))
+    each, few = x.shape[3] // layer.groups, F // layer.groups
+    for i, j, u, v, k in np.ndindex(*x.shape[1:3], *kernel, layer.groups):
+        c, f = slice(k * each, (k + 1) * each), slice(k * few, (k + 1) * few)
+        at = i * steps[0] + u * gaps[0], j * steps[1] + v * gaps[1]
+        whole[:, *at, f] += x[:, i, j, c] @ w["w"][u, v, :, c].T
+    return whole[:, top : top + H, left : left + W] + w.get("b", 0)
+
+
+def torch_conv_transpose(t, layer, x):
+    H, W, _ = layer.output_shape((*x.shape[2:], x.shape[1]))
+    sizes = map(pair, (layer.kernel_size, layer.stride, layer.dilation))
+    (top, _), (left, _) = sides(layer.padding, (H, W), *sizes)
+    y = t.F.conv_transpose2d(
+        x,
+        t.weights["convtranspose1/w"].permute(3, 2, 0, 1),
+        t.weights.get("convtranspose1/b"),
+        layer.stride,
+        output_padding=layer.output_padding,
+        groups=layer.groups,
+        dilation=layer.dilation,
+    )
+    return y[:, :, top : top + H, left : left + W]
+
+
 def number_by_number(f):
     return lambda layer, w, context, x: f(x)
 
@@ -228,6 +262,23 @@ CASES = {
         large=(Conv1x1(40),),
         unusual=(Conv1x1(None, stride=(2, 2), groups=4, bias=False),),
         arguments={"filters": 3},
+    ),
+    "ConvTranspose": LayerCase(
+        conv_transpose,
+        (
+            ConvTranspose(3),
+            ConvTranspose(
+                2, (3, 2), stride=(2, 3), padding=((1, 0), (0, 1)), output_padding=(1, 2)
+            ),
+            ConvTranspose(4, 2, stride=2, groups=2, padding=1, dilation=(1, 2), bias=False),
+        ),
+        large=(
+            ConvTranspose(16, 4, stride=2),
+            ConvTranspose(24, 3, padding=1),
+            ConvTranspose(8, (2, 3), stride=(2, 1), padding="valid", groups=4),
+        ),
+        arguments={"filters": 3},
+        torch=torch_conv_transpose,
     ),
     "Dense": LayerCase(
         lambda layer, w, context, x: x @ w["w"] + w.get("b", 0),
