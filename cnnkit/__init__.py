@@ -63,7 +63,11 @@ def __getattr__(name):
         found = getattr(_import_module(f"cnnkit.{_HOMES[name]}"), name)
         globals()[name] = found
         return found
-    raise AttributeError(f"module 'cnnkit' has no attribute {name!r}")
+    from cnnkit.validate.guesses import for_layer
+
+    ours = for_layer(name)
+    advice = "" if ours is None else f": use {ours}"
+    raise AttributeError(f"module 'cnnkit' has no attribute {name!r}{advice}")
 
 
 def _imported_when_called(home, name):

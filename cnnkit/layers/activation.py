@@ -11,6 +11,7 @@ from cnnkit.layers.base import Layer, WeightSpec
 from cnnkit.layers.op import Op
 from cnnkit.layers.sums import channel_sums
 from cnnkit.validate.arrays import blocks
+from cnnkit.validate.guesses import ended, for_value
 
 
 class _Compiled(Layer):
@@ -206,9 +207,8 @@ class GELU(_Compiled):
 
     def output_shape(self, input_shape):
         if self.approximate not in ("none", "tanh"):
-            raise ValueError(
-                f"GELU: approximate must be 'none' or 'tanh', got {self.approximate!r}."
-            )
+            message = f"GELU: approximate must be 'none' or 'tanh', got {self.approximate!r}."
+            raise ValueError(ended(message, for_value("approximate", self.approximate)))
         return input_shape
 
 

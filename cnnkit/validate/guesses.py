@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import wraps
 from weakref import WeakKeyDictionary
 
-from cnnkit.validate.words import ARGUMENTS, VALUES
+from cnnkit.validate.words import ARGUMENTS, NAMES, VALUES
 
 _ACCEPTED = WeakKeyDictionary()  # results of `accepted`
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -112,6 +112,11 @@ def for_value(name, value, choices=()):
         if fits and (key is bool or not isinstance(value, bool)):
             return advice.format(value=value)
     return None
+
+
+def for_layer(name):
+    """Return the name here of a layer that others call `name`, or None."""
+    return next((ours for ours, words in NAMES.items() if name.lower() in words.split()), None)
 
 
 def ended(sentence, advice):

@@ -2,7 +2,8 @@
 
 `ARGUMENTS` has, by class or ``Class.method``, pieces of advice with the words that they answer. A
 class also has the rows of its bases. `VALUES` has, by hyper-parameter, wrong values: text in small
-letters, or a type. In an advice ``{value}`` stands for the value that was given.
+letters, or a type. In an advice ``{value}`` stands for the value that was given. `NAMES` has, by
+layer, its names in other libraries, in small letters.
 """
 
 from numbers import Integral, Real
@@ -325,6 +326,46 @@ ARGUMENTS = {
     },
 }
 
+NAMES = {
+    "AvgPool": "avgpool2d averagepooling2d averagepooling averagepool",
+    "BatchNorm": "batchnormalization batchnorm1d batchnorm2d batch_norm batchnorm",
+    "ChannelShuffle": "channel_shuffle",
+    "Concat": "concatenate cat",
+    "Conv": "conv2d convolution2d convolution conv1d",
+    "ConvTranspose": (
+        "conv2dtranspose convtranspose2d conv2d_transpose conv_transpose deconv deconv2d "
+        "deconvolution transposedconv"
+    ),
+    "Dense": "linear fullyconnected fc innerproduct",
+    "DepthwiseConv": "depthwiseconv2d depthwise",
+    "Dropout": "dropout",
+    "ELU": "elu",
+    "Flatten": "flatten",
+    "GELU": "gelu",
+    "GlobalAvgPool": "globalaveragepooling2d globalaveragepooling adaptiveavgpool2d gap",
+    "GlobalMaxPool": "globalmaxpooling2d globalmaxpooling adaptivemaxpool2d",
+    "GroupNorm": "groupnormalization group_norm instancenorm instancenorm2d",
+    "HardSigmoid": "hardsigmoid hard_sigmoid",
+    "HardSwish": "hardswish hard_swish hardsilu hard_silu",
+    "LayerNorm": "layernormalization layer_norm layernorm2d",
+    "LeakyReLU": "leakyrelu leaky_relu",
+    "LocalResponseNorm": "lrn localresponsenormalization",
+    "LogSoftmax": "logsoftmax log_softmax",
+    "MaxPool": "maxpool2d maxpooling2d maxpooling max_pool",
+    "Mish": "mish",
+    "PReLU": "prelu",
+    "Pad": "zeropadding2d zeropad2d zeropadding",
+    "ReLU": "relu rectifier",
+    "ReLU6": "relu6",
+    "Reshape": "view unflatten",
+    "SELU": "selu",
+    "SiLU": "silu swish",
+    "Sigmoid": "logistic sigmoid",
+    "Softplus": "softplus",
+    "SpatialDropout": "spatialdropout2d dropout2d",
+    "Tanh": "tanh",
+    "UpSample": "upsampling2d upsampling upsample2d",
+}
 _INSTANCE = "write {value.__name__}(), with brackets"
 _LOSS = "write a class: a loss is an instance of a subclass of cnnkit.losses.Loss"
 VALUES = {
@@ -338,12 +379,8 @@ VALUES = {
         type: _INSTANCE,
         FunctionType: "call it: {value.__name__}()",
         Integral: "numbers belong to a layer, Conv({value}) or Dense({value})",
-        **dict.fromkeys(("relu", "rectifier"), "write ReLU()"),
-        **dict.fromkeys(("logistic", "sigmoid"), "write Sigmoid()"),
-        "tanh": "write Tanh()",
+        **{word: f"write {name}()" for name, words in NAMES.items() for word in words.split()},
         "softmax": "leave it out: outputs are numbers before softmax",
-        "flatten": "write Flatten()",
-        "dropout": "write Dropout()",
     },
     "image_shape": {Integral: "write ({value}, {value}, 1), or 3 for images in colour"},
     "solver": {
@@ -417,6 +454,7 @@ VALUES = {
         str: "augmentations are those of cnnkit.augmentation, such as Flip()",
     },
     "verbose": {Integral: "0 is silent, 1 prints lines, 2 shows a bar"},
+    "approximate": {bool: "write 'tanh' or 'none'", "erf": "use 'none'"},
     "padding": {
         "same": "write 'same'",
         "valid": "write 'valid'",

@@ -14,6 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 import cnnkit
 from cnnkit import (
+    GELU,
     CNNClassifier,
     CNNFeatures,
     CNNRegressor,
@@ -26,12 +27,13 @@ from cnnkit import (
     Sequential,
     augmentation,
     fc_head,
+    layers,
     schedules,
 )
 from cnnkit.augmentation import Cutout, Flip, Mixup, Rotate, Scale, Shift
 from cnnkit.schedules import Cosine, ReduceOnPlateau, Step
 from cnnkit.validate.guesses import accepted, ended, for_value
-from cnnkit.validate.words import ARGUMENTS, VALUES
+from cnnkit.validate.words import ARGUMENTS, NAMES, VALUES
 
 
 def exactly(text):
@@ -306,6 +308,8 @@ def test_values_of_estimators(name, value, advice):
         (lambda: MaxPool(padding="VALID").output_shape((8, 8, 1)), "got 'VALID': write 'valid'."),
         (lambda: Sequential([ReLU]).wiring(), "ReLU'>: write ReLU(), with brackets."),
         (lambda: Sequential(["relu"]).wiring(), "got 'relu': write ReLU()."),
+        (lambda: Sequential(["gelu"]).wiring(), "got 'gelu': write GELU()."),
+        (lambda: GELU(True).output_shape((3,)), "got True: write 'tanh' or 'none'."),
         (lambda: Sequential([fc_head]).wiring(), ": call it: fc_head()."),
         (lambda: Sequential([100]).wiring(), "got 100: numbers belong to a layer, Conv(100) or "),
     ],
@@ -323,3 +327,27 @@ def test_advice_on_values():
     assert ended("A: b.", None) == "A: b."
     assert ended("A: b.", "c") == "A: b: c."
     assert ended("A: b.", "c?") == "A: b: c?"
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("Conv2DTranspose", "ConvTranspose"),
+        ("ConvTranspose2d", "ConvTranspose"),
+        ("GroupNormalization", "GroupNorm"),
+        ("LayerNormalization", "LayerNorm"),
+        ("SpatialDropout2D", "SpatialDropout"),
+        ("Conv2D", "Conv"),
+    ],
+)
+def test_names_of_layers_in_other_libraries(name, ours):
+    with pytest.raises(AttributeError, match=f"^module 'cnnkit' has no .* '{name}': use {ours}$"):
+        getattr(cnnkit, name)
+
+
+def test_names_are_of_layers():
+    assert set(NAMES) <= set(layers.KINDS)
+    words = [word for known in NAMES.values() for word in known.split()]
+    assert len(words) == len(set(words))
+    with pytest.raises(AttributeError, match=r"^module 'cnnkit' has no attribute 'Nothing'$"):
+        cnnkit.Nothing  # noqa: B018
