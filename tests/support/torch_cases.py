@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import layer_cases
+
 from cnnkit import (
     Add,
     AvgPool,
@@ -29,6 +31,7 @@ from cnnkit import (
     Softmax,
     Tanh,
     UpSample,
+    layers,
 )
 
 BATCH = 3
@@ -306,3 +309,11 @@ CASES = {
     "classifier": Case(chain(CLASSIFIER), classifier),
     "classifier, inference": Case(chain(CLASSIFIER), classifier, training=False),
 }
+
+
+for name, case in layer_cases.CASES.items():
+    if case.torch is not None:
+        for i, layer in enumerate(case.small or (layers.KINDS[name](),), 1):
+            CASES[f"{name}, {i} of the table"] = Case(
+                layer, lambda t, x, case=case, layer=layer: case.torch(t, layer, x), case.shapes
+            )
