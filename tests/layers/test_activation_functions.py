@@ -5,19 +5,26 @@ import numpy as np
 import pytest
 from layer_oracles import bound, check, output_of, same_bits_on_any_number_of_threads, step
 from oracles import normals
+from seeded import generator
 
 from cnnkit import (
+    ELU,
+    GELU,
+    SELU,
     Conv,
     Conv1x1,
     Dropout,
     Flatten,
     HardSwish,
     LeakyReLU,
+    Mish,
+    PReLU,
     ReLU6,
     Reshape,
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 from cnnkit.layers.activation import _Compiled, _Formula
@@ -128,3 +135,66 @@ def test_bad_slope(slope):
     message = rf"^LeakyReLU: negative_slope must be positive, got {slope!r}\.$"
     with pytest.raises((ValueError, TypeError), match=message):
         LeakyReLU(slope).output_shape((5,))
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (ELU(0), "ELU: alpha must be a positive number, got 0"),
+        (ELU(np.inf), "ELU: alpha must be a positive number, got inf"),
+        (ELU(True), "ELU: alpha must be a positive number, got True"),
+        (Softplus(-1), "Softplus: beta must be a positive number, got -1"),
+        (Softplus("1"), "Softplus: beta must be a positive number, got '1'"),
+        (GELU("erf"), "GELU: approximate must be 'none' or 'tanh', got 'erf': use 'none'"),
+        (PReLU(np.nan), "PReLU: init must be a finite number, got nan"),
+        (PReLU(None), "PReLU: init must be a finite number, got None"),
+    ],
+    ids=str,
+)
+def test_refusals(layer, message):
+    with pytest.raises(ValueError, match=f"^{message}[.]$"):
+        layer.output_shape((5,))
+
+
+@pytest.mark.parametrize("layer", [a for a in LAYERS if isinstance(a, _Compiled)], ids=str)
+def test_float32_is_as_exact_as_it_can_be(layer):
+    """Values and slopes within a few roundings of those in float64, and the same in every place."""
+    x = np.concatenate([np.linspace(-12, 12, 1500), 10.0 ** -np.arange(1, 21), [0.0]])[:-1]
+    found = {}
+    for dtype in ("float32", "float64"):
+        network = bound(layer, (len(x),), batch=1, dtype=dtype)
+        network.weights["x0/x"] = row(x.astype("float32"))
+        (y,) = step(network)
+        network.doutput[...] = 1
+        network.backward(1)
+        found[dtype] = y.ravel(), network.grads["x0/x"].ravel().copy()
+    (y, slope), (y_want, slope_want) = found.values()
+    assert (abs(y - y_want) <= 1e-6 * (abs(y_want) + 1e-3 * abs(x))).all()
+    away = abs(abs(x) - 3) > 1e-5  # of the kinks of lines
+    assert (abs(slope - slope_want) <= 3e-6 * (0.1 + abs(slope_want)))[away].all()
+
+
+@pytest.mark.parametrize("layer", [ELU(), SELU(), Softplus(), GELU(), Mish()], ids=str)
+def test_small_numbers_keep_their_digits(layer):
+    x = np.array([-1e-3, -1e-6, 1e-12, -1e-12])
+    y = output_of(layer, x[None], dtype="float64")
+    np.testing.assert_allclose(y, twin(layer, x[None]), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("layer", "end"), [(ELU(0.5), -0.5), (SELU(), -1.7580993), (Mish(), np.nan)]
+)
+def test_infinities(layer, end):
+    y = output_of(layer, row([np.inf, -np.inf]))
+    np.testing.assert_allclose(y, row([np.inf, end]), rtol=1e-6)
+
+
+def test_slopes_of_prelu_are_trained():
+    network = bound(PReLU(), (3, 2, 5), batch=4)
+    x = network.weights["x0/x"].copy()
+    step(network, seed=9)
+    dy = generator(9).standard_normal(x.shape)
+    want = (dy * np.minimum(x, 0)).sum((0, 1, 2))
+    np.testing.assert_allclose(network.grads["prelu1/slope"], want, rtol=1e-12)
+    spec = PReLU().weight_specs((3, 2, 5))["slope"]
+    assert (spec.start, spec.decay, spec.trained) == (0.25, False, True)
