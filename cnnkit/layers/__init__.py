@@ -1,17 +1,12 @@
 """Layers: one file for each family."""
 
-from cnnkit.layers.activation import (
+from cnnkit.layers.activation import HardSigmoid, HardSwish, LeakyReLU, PReLU, ReLU, ReLU6
+from cnnkit.layers.activation_smooth import (
     ELU,
     GELU,
     SELU,
-    HardSigmoid,
-    HardSwish,
-    LeakyReLU,
     LogSoftmax,
     Mish,
-    PReLU,
-    ReLU,
-    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
@@ -25,7 +20,8 @@ from cnnkit.layers.dense import Dense, Flatten, Identity
 from cnnkit.layers.dropout import Dropout, SpatialDropout
 from cnnkit.layers.gradients import check_gradients
 from cnnkit.layers.merge import Add, Concat, Multiply
-from cnnkit.layers.norm import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
+from cnnkit.layers.norm import BatchNorm, LocalResponseNorm
+from cnnkit.layers.norm_samples import GroupNorm, LayerNorm
 from cnnkit.layers.op import Op
 from cnnkit.layers.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from cnnkit.layers.resize import Pad, Reshape, UpSample

@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from math import inf, prod
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
-from cnnkit.validate import nesting
+from cnnkit.validate import nesting, shapes
 from cnnkit.validate.pickles import Checked
 
 
@@ -161,6 +162,23 @@ def image_input(layer, shape):
     if len(shape) != 3:
         raise ValueError(f"{layer.owner}: input must be images (H, W, C), got shape {shape}.")
     return shape
+
+
+def check_positive(layer, name):
+    """Raise unless a hyper-parameter of a layer is a positive, finite number."""
+    value = getattr(layer, name)
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < inf:
+        raise ValueError(f"{layer.owner}: {name} must be a positive number, got {value!r}.")
+
+
+def channel_groups(layer, shape):
+    """Return the groups of a layer, or raise unless they divide the channels of its input."""
+    groups, channels = shapes.as_int(layer.groups, "groups", layer.owner), shape[-1]
+    if channels % groups:
+        raise ValueError(
+            f"{layer.owner}: groups must divide the {channels} channels, got {groups}."
+        )
+    return groups
 
 
 def count_weights(specs, trained=None):

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from cnnkit.layers.base import Layer
+from cnnkit.layers.base import Layer, channel_groups
 from cnnkit.layers.op import Op
-from cnnkit.validate import shapes
 
 
 class ChannelShuffle(Layer):
@@ -36,11 +35,7 @@ class ChannelShuffle(Layer):
         self.groups = groups
 
     def output_shape(self, input_shape):
-        groups, channels = shapes.as_int(self.groups, "groups", self.owner), input_shape[-1]
-        if channels % groups:
-            raise ValueError(
-                f"{self.owner}: groups must divide the {channels} channels, got {groups}."
-            )
+        channel_groups(self, input_shape)
         return input_shape
 
     def bind(self, slots):

@@ -27,7 +27,8 @@ from cnnkit import (
     Softplus,
     Tanh,
 )
-from cnnkit.layers.activation import _Compiled, _Formula
+from cnnkit.layers.activation import _Compiled
+from cnnkit.layers.activation_smooth import _Formula
 
 LAYERS = [layer for kind in (_Compiled, _Formula) for layer, _ in layer_cases.small(kind)]
 each_layer = pytest.mark.parametrize("layer", LAYERS, ids=str)

@@ -1,0 +1,295 @@
+"""Smooth activations."""
+
+import numpy as np
+from scipy.special import expit
+
+from cnnkit._native.loss import softmax
+from cnnkit.layers.activation import _Compiled
+from cnnkit.layers.base import Layer, check_positive
+from cnnkit.layers.op import Op
+from cnnkit.validate.arrays import blocks
+from cnnkit.validate.guesses import ended, for_value
+
+
+class ELU(_Compiled):
+    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.
+
+    Clevert et al. (2016), "Fast and accurate deep network learning by exponential linear units".
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        Positive: the output tends to -alpha.
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if alpha is no positive number.
+
+    Examples
+    --------
+    >>> from cnnkit import ELU
+    >>> ELU(0.5).output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    kind = "elu"
+
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+    def output_shape(self, input_shape):
+        check_positive(self, "alpha")
+        return input_shape
+
+
+class SELU(_Compiled):
+    """An `ELU` of alpha 1.6733, times 1.0507: keeps mean and variance from layer to layer.
+
+    Klambauer et al. (2017), "Self-normalizing neural networks".
+
+    Examples
+    --------
+    >>> from cnnkit import SELU
+    >>> SELU().output_shape((10,))
+    (10,)
+    """
+
+    kind = "selu"
+
+
+class GELU(_Compiled):
+    """x times the share of a normal distribution below x, ``x * (1 + erf(x / sqrt(2))) / 2``.
+
+    Hendrycks & Gimpel (2016), "Gaussian error linear units".
+
+    Parameters
+    ----------
+    approximate : {"none", "tanh"}, default="none"
+        "tanh" takes ``x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2``, at most 5e-4
+        from it.
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if approximate is neither.
+
+    Examples
+    --------
+    >>> from cnnkit import GELU
+    >>> GELU(approximate="tanh").output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    keeps_output = False
+    keeps_input = True
+    in_place = False
+
+    def __init__(self, approximate="none"):
+        self.approximate = approximate
+
+    @property
+    def kind(self):
+        return "gelu" if self.approximate == "none" else "gelu_tanh"
+
+    def output_shape(self, input_shape):
+        if self.approximate not in ("none", "tanh"):
+            message = f"GELU: approximate must be 'none' or 'tanh', got {self.approximate!r}."
+            raise ValueError(ended(message, for_value("approximate", self.approximate)))
+        return input_shape
+
+
+class Mish(_Compiled):
+    """x * tanh(log(1 + exp(x))).
+
+    Misra (2020), "Mish: a self regularized non-monotonic activation function".
+
+    Examples
+    --------
+    >>> from cnnkit import Mish
+    >>> Mish().output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    kind = "mish"
+    keeps_output = False
+    keeps_input = True
+    in_place = False
+
+
+class Softplus(_Compiled):
+    """log(1 + exp(beta * x)) / beta: a smooth `ReLU`.
+
+    Dugas et al. (2001), "Incorporating second-order functional knowledge for better option
+    pricing".
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Positive: the larger, the nearer to `ReLU`.
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if beta is no positive number.
+
+    Examples
+    --------
+    >>> from cnnkit import Softplus
+    >>> Softplus(2.0).output_shape((10,))
+    (10,)
+    """
+
+    kind = "softplus"
+
+    def __init__(self, beta=1.0):
+        self.beta = beta
+
+    @property
+    def alpha(self):
+        return float(self.beta)
+
+    def output_shape(self, input_shape):
+        check_positive(self, "beta")
+        return input_shape
+
+
+class _Formula(Layer):
+    """An activation NumPy does well enough: `forward` and `backward` fill whole arrays."""
+
+    keeps_output = True
+    gradient_in_place = True
+    bounds_output = True
+
+    def bind(self, slots):
+        return FormulaOp(self, slots)
+
+    def forward(self, x, y):
+        """Write f(x) to y."""
+        raise NotImplementedError
+
+    def backward(self, dy, saved, dx):
+        """Write f'(x) dy to dx; `saved` is y, or x where the layer keeps that."""
+        raise NotImplementedError
+
+
+class FormulaOp(Op):
+    """A `_Formula` on its arrays."""
+
+    def __init__(self, layer, slots):
+        self.layer = layer
+        self.slots = slots
+        self.saved = slots.x if layer.keeps_input else slots.y
+
+    def forward(self, n):
+        for some in blocks(n, self.slots.y):
+            self.layer.forward(self.slots.x[some], self.slots.y[some])
+
+    def backward(self, n):
+        if self.slots.dx is not None:
+            for some in blocks(n, self.slots.dx):
+                self.layer.backward(self.slots.dy[some], self.saved[some], self.slots.dx[some])
+
+
+class Sigmoid(_Formula):
+    """1 / (1 + exp(-x)), number by number.
+
+    A classifier takes none at its end: its loss takes logits.
+
+    Examples
+    --------
+    >>> from cnnkit import Sigmoid
+    >>> Sigmoid().output_shape((10,))
+    (10,)
+    """
+
+    in_place = True
+
+    def forward(self, x, y):
+        expit(x, out=y)
+
+    def backward(self, dy, y, dx):
+        np.multiply(dy, y * (1 - y), out=dx)
+
+
+class Tanh(_Formula):
+    """tanh(x), number by number.
+
+    Examples
+    --------
+    >>> from cnnkit import Tanh
+    >>> Tanh().output_shape((10,))
+    (10,)
+    """
+
+    in_place = True
+
+    def forward(self, x, y):
+        np.tanh(x, out=y)
+
+    def backward(self, dy, y, dx):
+        np.multiply(dy, 1 - y * y, out=dx)
+
+
+class SiLU(_Formula):
+    """x / (1 + exp(-x)), also called swish.
+
+    Elfwing et al. (2018), "Sigmoid-weighted linear units for neural network function
+    approximation in reinforcement learning".
+
+    Examples
+    --------
+    >>> from cnnkit import SiLU
+    >>> SiLU().output_shape((8, 8, 16))
+    (8, 8, 16)
+    """
+
+    keeps_output = False
+    keeps_input = True
+
+    def forward(self, x, y):
+        np.multiply(x, expit(x), out=y)
+
+    def backward(self, dy, x, dx):
+        s = expit(x)
+        np.multiply(dy, s * (1 + x * (1 - s)), out=dx)
+
+
+class Softmax(_Formula):
+    """exp(x) / sum(exp(x)) over the channels of every pixel, or over a flat row.
+
+    A classifier takes none at its end: its loss takes logits.
+
+    Examples
+    --------
+    >>> from cnnkit import Softmax
+    >>> Softmax().output_shape((10,))
+    (10,)
+    """
+
+    def forward(self, x, y):
+        channels = x.shape[-1]
+        softmax(x.reshape(-1, channels), y.reshape(-1, channels))
+
+    def backward(self, dy, y, dx):
+        np.multiply(y, dy - (dy * y).sum(axis=-1, keepdims=True), out=dx)
+
+
+class LogSoftmax(_Formula):
+    """Logarithm of `Softmax`: over the channels of every pixel, or over a flat row.
+
+    A classifier takes none at its end: its loss takes logits.
+
+    Examples
+    --------
+    >>> from cnnkit import LogSoftmax
+    >>> LogSoftmax().output_shape((10,))
+    (10,)
+    """
+
+    def forward(self, x, y):
+        np.subtract(x, x.max(axis=-1, keepdims=True), out=y)
+        np.subtract(y, np.log(np.exp(y).sum(axis=-1, keepdims=True)), out=y)
+
+    def backward(self, dy, y, dx):
+        np.subtract(dy, np.exp(y) * dy.sum(axis=-1, keepdims=True), out=dx)
