@@ -4,7 +4,6 @@ import contextlib
 import functools
 import os
 
-from cnnkit._native import runtime
 from cnnkit._native.runtime import num_threads, set_num_threads
 from cnnkit._native.shared_context import SharedContext
 
@@ -54,7 +53,6 @@ _blas_limit = _BlasLimit()
 # Two overlapping limits of threadpoolctl would each restore the number that they found, and the
 # last to end could leave BLAS limited for good. Users are therefore counted.
 _one_blas_thread = SharedContext(_blas_limit.begin, _blas_limit.end)
-runtime.one_blas_thread = _one_blas_thread
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_one_blas_thread.reset)
 

@@ -12,7 +12,7 @@ from cnnkit.validate.arrays import blocks
 
 
 class _Compiled(Layer):
-    """Base class of activations in native code; `kind` is the name in simd/kernels.h."""
+    """Base class of activations in native code; `kind` is the name in src/simd/kernels.h."""
 
     kind = None
     keeps_output = True

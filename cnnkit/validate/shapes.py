@@ -223,15 +223,6 @@ def _check_pixels(H, W, owner):
         raise ValueError(f"{owner}: an image must have at most 2**31 - 1 pixels, got {H} x {W}.")
 
 
-def check_matrices(sizes, owner):
-    """Raise if one of `sizes`, a dict by name, is too large for BLAS, which counts in 32 bits."""
-    for name, size in sizes.items():
-        if size > MAX_EXTENT:
-            raise ValueError(
-                f"{owner}: {name} must be at most 2**31 - 1 for algorithm 'im2col', got {size}."
-            )
-
-
 def check_groups(groups, C, F, owner):
     """Return `groups` if it divides the `C` input channels and the `F` filters."""
     groups = as_int(groups, "groups", owner)

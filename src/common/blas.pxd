@@ -3,7 +3,6 @@
 BLAS counts from columns, so a row-major C = A B is asked for as C' = B' A'.
 """
 
-from libc.limits cimport INT_MAX
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 # SciPy's BLAS counts in C ints; the calls below stop compiling the day that changes.
@@ -64,13 +63,3 @@ cdef inline void multiply(
     else:
         gemm[double](transpose_a, transpose_b, M, N, K, <const double*> A, lda, <const double*> B,
                      ldb, beta, <double*> C, ldc)
-
-
-cdef inline int check_sizes(dict sizes, str owner) except -1:
-    """Raise ValueError unless matrices of `sizes`, by name, are small enough for BLAS to count."""
-    for name, size in sizes.items():
-        if size > INT_MAX:
-            raise ValueError(
-                f"{owner}: {name} must be at most 2**31 - 1 for algorithm 'im2col', got {size}."
-            )
-    return 0

@@ -5,9 +5,10 @@ algorithms. A unit of work writes outputs of its own, or adds to one of at most 
 are added in a fixed order: the bits do not depend on the number of threads.
 """
 
+from libc.limits cimport INT_MAX
+
 from common.arithmetic cimport ceil_div
 from common.arrays cimport pointer, real_code, real_of, rows_pointer, scratch_pointer, size_of
-from common.blas cimport check_sizes
 from common.simd cimport PRODUCT_RELU, Kernels
 from common.windows cimport Windows, load_windows
 from conv.choice cimport (
@@ -28,7 +29,7 @@ from conv.winograd cimport (
     transformed_bytes, transformed_of_chunk, winograd, winograd_own_bytes, winograd_pack)
 from threads.dispatch cimport Dispatch, load_dispatch
 
-from cnnkit._native import runtime
+from cnnkit._native.threads import one_blas_thread
 
 cdef const Dispatch* dispatch = load_dispatch()
 
@@ -37,6 +38,15 @@ cdef enum:
 
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 NAMES = {DIRECT: "direct", SCATTER: "scatter", IM2COL: "im2col", WINOGRAD: "winograd"}
+
+
+def check_matrices(sizes, owner):
+    """Raise if one of `sizes`, a dict by name, is too large for BLAS, which counts in C ints."""
+    for name, size in sizes.items():
+        if size > INT_MAX:
+            raise ValueError(
+                f"{owner}: {name} must be at most 2**31 - 1 for algorithm 'im2col', got {size}."
+            )
 
 
 cdef class ConvOp:
@@ -158,10 +168,10 @@ cdef class ConvOp:
 
     cdef int plan_blas(self, str owner) except -1:
         """Choose blocks of the im2col matrix that BLAS can multiply."""
-        check_sizes({"kernel_size times the channels of a group": self.K,
-                     "filters": self.forward_plan.F,
-                     "channels of the output": max(self.y_pixel, self.dy_pixel)}, owner)
-        with runtime.one_blas_thread:
+        check_matrices({"kernel_size times the channels of a group": self.K,
+                        "filters": self.forward_plan.F,
+                        "channels of the output": max(self.y_pixel, self.dy_pixel)}, owner)
+        with one_blas_thread():
             alike = rows_alike(self.size)
         plan_blocks(&self.forward_plan, self.size, alike)
         plan_blocks(&self.gradient_plan, self.size, alike)

@@ -114,7 +114,5 @@ cdef int raise_waiting(void* nothing) except -1 with gil:
 cnnkit_look_for_signals(look, threading.main_thread().ident)
 
 
-# What other native modules take: see dispatch.pxd; and a context in which BLAS runs on the calling
-# thread alone, which the package sets when it is imported
-one_blas_thread = None
+# What the other native modules take: see dispatch.pxd
 dispatch = PyCapsule_New(&cnnkit_dispatch, CNNKIT_DISPATCH, NULL)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from cnnkit._native.conv import check_matrices
 from oracles import assert_same_bits, normals
 
 from cnnkit import Conv, Conv1x1, Dense, Flatten, GlobalAvgPool, MaxPool, Network, ReLU, Sequential
@@ -77,3 +78,11 @@ def test_auto_leaves_to_blas_what_the_portable_kernels_are_slow_at():
         "-",
         "direct",
     )  # short sums
+
+
+def test_sizes_that_blas_cannot_count():
+    check_matrices({"filters": 2**31 - 1}, "Conv")
+    with pytest.raises(ValueError, match=r"^Conv: filters must be") as caught:
+        check_matrices({"K": 5, "filters": 2**31}, "Conv")
+    message = "Conv: filters must be at most 2**31 - 1 for algorithm 'im2col', got 2147483648."
+    assert str(caught.value) == message

@@ -175,12 +175,6 @@ def test_global_windows(channels):
         shapes.global_windows((1, 1 << 16, 1 << 15, channels), OWNER)
 
 
-def test_sizes_that_blas_cannot_count():
-    shapes.check_matrices({"filters": 2**31 - 1}, OWNER)
-    with refused(r"filters must be at most 2\*\*31 - 1 for algorithm 'im2col', got 2147483648"):
-        shapes.check_matrices({"K": 5, "filters": 2**31}, OWNER)
-
-
 def test_pool_windows():
     assert shapes.pool_windows((1, 6, 6, 1), (2, 3), None, 0, False, OWNER)[6:8] == (2, 3)
     with refused(r"padding must be smaller than pool_size \(2, 3\), got \(2, 0\)"):
