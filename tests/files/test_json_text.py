@@ -4,6 +4,7 @@ import inspect
 import json
 import pickle
 
+import layer_cases
 import numpy as np
 import pytest
 from graphs import SIDES, UNUSUAL, some_net
@@ -20,7 +21,6 @@ from cnnkit import (
     Layer,
     MaxPool,
     ReLU,
-    Reshape,
     Residual,
     Sequential,
 )
@@ -50,9 +50,11 @@ class TestJSON:
 
     @pytest.mark.parametrize("kind", LAYERS.values())
     def test_every_layer_has_one(self, kind):
-        needed = {Sequential: [ReLU()], Residual: ReLU(), Reshape: (1,)}
-        needed[Graph] = [("a", ReLU(), "input")]
-        layer = kind(needed[kind]) if kind in needed else kind()
+        graphs = {Sequential: [ReLU()], Residual: ReLU(), Graph: [("a", ReLU(), "input")]}
+        if kind in graphs:
+            layer = kind(graphs[kind])
+        else:
+            layer = kind(**layer_cases.CASES[kind.__name__].arguments)
         assert from_json(to_json(layer)) == layer
 
     def test_layers_are_those_of_the_package(self):
