@@ -179,5 +179,7 @@ class GroupNormOp(Op):
         return sums.reshape(len(sums), self.groups, -1).sum(axis=-1) / sums.dtype.type(count)
 
     def _spread(self, values):
-        """Return one number for each group as one for each channel."""
+        """Return one number for each group as one for each channel, or one for all."""
+        if self.groups == 1:
+            return values[:, None]
         return np.repeat(values, self.y.shape[-1] // self.groups, axis=1)[:, None]

@@ -19,12 +19,15 @@ def pixel_sums(terms):
     Returns
     -------
     sums : array of shape (n, C)
+        `terms` themselves where there is one pixel.
     """
     count, *sides, channels = terms.shape
     pixels = prod(sides)
-    images = terms.reshape(count, 1, pixels, channels)
     if pixels < 2:
-        return images.sum(axis=(1, 2))
+        return (
+            terms.reshape(count, channels) if pixels else np.zeros((count, channels), terms.dtype)
+        )
+    images = terms.reshape(count, 1, pixels, channels)
     mean = np.empty((count, 1, 1, channels), terms.dtype)
     windows = shapes.global_windows(images.shape, "pixel_sums")
     AvgPoolOp(windows, images, mean, False).forward(count)
