@@ -71,14 +71,26 @@ def test_dir_has_all_before_it_is_used():
 ORDER = [
     *("exceptions", "validate", "_native", "_versions", "functional", "schedules", "augmentation"),
     *("layers", "graph", "blocks", "heads", "models", "files", "data", "network", "losses"),
-    *("training", "callbacks", "estimators", "io", "display", "cli", "__main__"),
+    *("training", "callbacks", "estimators", "typing", "io", "display", "cli", "__main__"),
 ]
+
+
+def run_nodes(node):
+    """Yield all nodes of a syntax tree but those that only a type checker reads."""
+    yield node
+    hidden = []
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        hidden = node.body
+    for child in ast.iter_child_nodes(node):
+        if child not in hidden:
+            yield from run_nodes(child)
 
 
 def imports(root):
     """Return what every module below `root` but its ``__init__`` imports of cnnkit, by name.
 
-    Imports within functions count, too; a module is named as it is written, ``cnnkit.io``.
+    Imports within functions count, too; those that only a type checker reads, below
+    ``if TYPE_CHECKING:``, do not. A module is named as it is written, ``cnnkit.io``.
     """
     names = {
         ".".join((root.name, *path.relative_to(root).with_suffix("").parts)): path
@@ -88,7 +100,7 @@ def imports(root):
     found = {}
     for module, path in names.items():
         read = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in run_nodes(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 read |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
@@ -148,6 +160,7 @@ class TestImports:
             "__init__": "from cnnkit import high",
             "low/__init__": "",
             "low/a": "def f():\n    from cnnkit.high import x",
+            "low/typed": "if TYPE_CHECKING:\n    from cnnkit.high import x",
             "low/b": "from cnnkit.low.c import x",
             "low/c": "import cnnkit.low.d\nfrom os import path",
             "low/d": "class A:\n    def f(self):\n        from cnnkit.low import b",
