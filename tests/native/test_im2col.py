@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from cnnkit._native.conv import check_matrices
 from oracles import assert_same_bits, normals
 
 from cnnkit import Conv, Conv1x1, Dense, Flatten, GlobalAvgPool, MaxPool, Network, ReLU, Sequential
 from cnnkit._native import runtime
+from cnnkit._native.conv import check_matrices
 from cnnkit.functional import conv2d, conv2d_backward
 
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -14,9 +14,6 @@ import children
 import layer_cases
 import numpy as np
 import pytest
-from cnnkit._native.activation import ActivationOp
-from cnnkit._native.norm import AffineOp, BatchNormOp
-from cnnkit._native.pool import AvgPoolOp, MaxPoolOp
 from conv_problems import Plain, number, padding, problem, run_layer, sides
 from guarded import PAGE, Guarded
 from oracles import assert_same_bits
@@ -24,6 +21,9 @@ from oracles import assert_same_bits
 from cnnkit import Network, models, num_threads, set_num_threads
 from cnnkit._native import im2col as columns
 from cnnkit._native import loss, optimizer
+from cnnkit._native.activation import ActivationOp
+from cnnkit._native.norm import AffineOp, BatchNormOp
+from cnnkit._native.pool import AvgPoolOp, MaxPoolOp
 from cnnkit.layers.activation import _Compiled
 from cnnkit.validate import shapes
 

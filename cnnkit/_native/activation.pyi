@@ -1,0 +1,21 @@
+from typing import Any
+
+import numpy as np
+
+PLACES: dict[str, int]
+
+class ActivationOp:
+    def __init__(
+        self,
+        kind: str,
+        x: np.ndarray | None,
+        y: np.ndarray | None,
+        saved: np.ndarray | None = None,
+        dy: np.ndarray | None = None,
+        dx: np.ndarray | None = None,
+        alpha: float = 0,
+    ) -> None: ...
+    def forward(self, n: int) -> None: ...
+    def backward(self, n: int) -> None: ...
+
+def __getattr__(name: str) -> Any: ...

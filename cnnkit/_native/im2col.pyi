@@ -1,0 +1,9 @@
+from typing import Any
+
+import numpy as np
+
+from cnnkit.validate.shapes import Windows
+
+def im2col(windows: Windows, x: np.ndarray, cols: np.ndarray) -> None: ...
+def col2im(windows: Windows, cols: np.ndarray, x: np.ndarray) -> None: ...
+def __getattr__(name: str) -> Any: ...

@@ -1,0 +1,9 @@
+from typing import Any
+
+INSTRUCTION_SETS: tuple[str, ...]
+instruction_set: str
+one_blas_thread: Any
+
+def num_threads() -> int: ...
+def set_num_threads(n: int | None) -> None: ...
+def __getattr__(name: str) -> Any: ...
