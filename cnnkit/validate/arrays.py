@@ -1,8 +1,16 @@
 """Checks of arrays, and their conversion for native code."""
 
+from __future__ import annotations
+
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from cnnkit.typing import Array, Floats
 
 ALIGNMENT = 64
 PIECE = 1 << 22  # numbers in a piece of a vector
@@ -49,21 +57,22 @@ def check_range(array, dtype, name, owner, always=False):
         )
 
 
-def as_reals(owner, optional=None, **arrays):
+def as_reals(owner: str, optional: str | None = None, **arrays: ArrayLike | None) -> list[Floats]:
     """Return the arrays C-contiguous and in the widest of their real types.
 
     Only the array named `optional` may be None, and then remains None.
     """
-    found = {
+    found: dict[str, Any] = {
         name: None if array is None and name == optional else _as_array(array, name, owner)
         for name, array in arrays.items()
     }
     dtypes = [real_dtype(a.dtype, name, owner) for name, a in found.items() if a is not None]
     dtype = np.result_type(*dtypes)
-    return [None if array is None else for_native(array, dtype) for array in found.values()]
+    native: Any = [None if a is None else for_native(a, dtype) for a in found.values()]
+    return native
 
 
-def for_native(array, dtype):
+def for_native(array: ArrayLike, dtype: DTypeLike) -> Array:
     """Return the array in the form for native code: C-contiguous and aligned."""
     return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 

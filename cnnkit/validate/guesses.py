@@ -3,15 +3,21 @@
 All classes with hyper-parameters use this; `cnnkit.validate.words` has the words.
 """
 
+from __future__ import annotations
+
 import inspect
 import re
+from collections.abc import Callable
 from difflib import get_close_matches
 from functools import wraps
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from cnnkit.validate.words import ARGUMENTS, NAMES, VALUES
 
-_ACCEPTED = WeakKeyDictionary()  # results of `accepted`
+M = TypeVar("M", bound=Callable[..., Any])
+
+_ACCEPTED: WeakKeyDictionary[type, Any] = WeakKeyDictionary()  # results of `accepted`
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
@@ -47,7 +53,7 @@ def check_arguments(cls, args, kwargs):
         raise TypeError(ended(message, "layers go into one list" if first == ["layers"] else None))
 
 
-def answering(method):
+def answering(method: M) -> M:
     """Return a method that names the right word if it gets an unknown argument."""
     names = inspect.signature(method).parameters.keys()
 
@@ -58,7 +64,7 @@ def answering(method):
             raise TypeError(_unknown(type(self), owner, kwargs, list(names)[1:], method.__name__))
         return method(self, *args, **kwargs)
 
-    return checked
+    return cast(M, checked)
 
 
 def _unknown(cls, owner, given, names, method=""):

@@ -5,15 +5,32 @@ other versions and damage, not against attacks: a pickle can run any code. Files
 in `cnnkit.load`.
 """
 
+from __future__ import annotations
+
 from contextlib import contextmanager, suppress
 from functools import partial
 from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Any, Self
 
-from sklearn.base import BaseEstimator
 from sklearn.utils._pprint import _EstimatorPrettyPrinter
 
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.validate import guesses, nesting
+
+if TYPE_CHECKING:
+
+    class BaseEstimator:
+        """The methods that scikit-learn's class, which has no annotations, gives to `Checked`."""
+
+        def __init__(self) -> None: ...
+        def __repr__(self, N_CHAR_MAX: int = 700) -> str: ...
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Self: ...
+        def _get_param_names(self) -> list[str]: ...
+        def _validate_params(self) -> None: ...
+
+else:
+    from sklearn.base import BaseEstimator
 
 KEY = "cnnkit_pickle"
 VERSION = 1  # version of the states
@@ -63,12 +80,14 @@ class Checked(BaseEstimator):
     `cnnkit.validate.words` has it.
     """
 
-    def __new__(cls, *args, **kwargs):
-        guesses.check_arguments(cls, args, kwargs)
-        return super().__new__(cls)
+    if not TYPE_CHECKING:  # a type checker compares arguments with those of the constructor
 
-    # the signature of a class that has no constructor
-    __new__.__signature__ = Signature([Parameter("cls", Parameter.POSITIONAL_ONLY)])
+        def __new__(cls, *args, **kwargs):
+            guesses.check_arguments(cls, args, kwargs)
+            return super().__new__(cls)
+
+        # the signature of a class that has no constructor
+        __new__.__signature__ = Signature([Parameter("cls", Parameter.POSITIONAL_ONLY)])
 
     @classmethod
     def _get_param_names(cls):
@@ -77,14 +96,14 @@ class Checked(BaseEstimator):
             cls._param_names = tuple(super()._get_param_names())
         return list(cls._param_names)
 
-    def __repr__(self, N_CHAR_MAX=700):
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         return nesting.shown(self, partial(super().__repr__, N_CHAR_MAX))
 
     def __sklearn_clone__(self):
         nesting.check(self)
         return super().__sklearn_clone__()
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set hyper-parameters by name, and return the object."""
         try:
             return super().set_params(**params)

@@ -8,6 +8,7 @@ layer, its names in other libraries, in small letters.
 
 from numbers import Integral, Real
 from types import FunctionType
+from typing import Any
 
 _PROBABLE = "p prob proba probability"
 _CODE = "is computed here: it is float32, or float64 where X is"
@@ -368,7 +369,7 @@ NAMES = {
 }
 _INSTANCE = "write {value.__name__}(), with brackets"
 _LOSS = "write a class: a loss is an instance of a subclass of cnnkit.losses.Loss"
-VALUES = {
+VALUES: dict[str, dict[Any, str]] = {
     "layers": {
         type: "give an instance, in a list: [{value.__name__}(), ...]",
         "Layer": "put it in a list: [{value}, ...]",
