@@ -1,27 +1,33 @@
 """Piecewise linear activation layers, and the base of all compiled ones."""
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnkit._native import activation as native
-from cnnkit.layers.base import Layer, WeightSpec
+from cnnkit.layers.base import Layer, Slots, WeightSpec
 from cnnkit.layers.op import Op
 from cnnkit.layers.sums import channel_sums
 from cnnkit.validate.arrays import blocks
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Shape
 
 
 class _Compiled(Layer):
     """Base class of activations in native code; `kind` is the name in src/simd/kernels.h."""
 
-    kind = None
+    kind: str
     keeps_output = True
     in_place = True
     gradient_in_place = True
     bounds_output = True
-    alpha = 0.0
+    alpha: float = 0.0
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         saved = slots.y if self.keeps_output else slots.x
         return ActivationOp(self.kind, slots.x, slots.y, saved, slots.dy, slots.dx, self.alpha)
 
@@ -80,10 +86,10 @@ class LeakyReLU(_Compiled):
     kind = "leaky_relu"
     bounds_output = False
 
-    def __init__(self, negative_slope=0.01):
+    def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         slope = self.negative_slope
         if isinstance(slope, bool) or not isinstance(slope, Real) or not slope > 0:
             raise ValueError(
@@ -92,7 +98,7 @@ class LeakyReLU(_Compiled):
         return input_shape
 
     @property
-    def alpha(self):
+    def alpha(self) -> float:  # type: ignore[override]
         return float(self.negative_slope)
 
 
@@ -159,19 +165,19 @@ class PReLU(Layer):
     keeps_input = True
     gradient_in_place = True
 
-    def __init__(self, init=0.25):
+    def __init__(self, init: float = 0.25) -> None:
         self.init = init
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         init = self.init
         if isinstance(init, bool) or not isinstance(init, Real) or not -np.inf < init < np.inf:
             raise ValueError(f"PReLU: init must be a finite number, got {init!r}.")
         return input_shape
 
-    def weight_specs(self, input_shape):
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         return {"slope": WeightSpec(input_shape[-1:], start=float(self.init))}
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return PReLUOp(slots)
 
 

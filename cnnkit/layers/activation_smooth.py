@@ -1,14 +1,21 @@
 """Smooth activations."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 from scipy.special import expit
 
 from cnnkit._native.loss import softmax
 from cnnkit.layers.activation import _Compiled
-from cnnkit.layers.base import Layer, check_positive
+from cnnkit.layers.base import Layer, Slots, check_positive
 from cnnkit.layers.op import Op
 from cnnkit.validate.arrays import blocks
 from cnnkit.validate.guesses import ended, for_value
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Shape
 
 
 class ELU(_Compiled):
@@ -35,10 +42,10 @@ class ELU(_Compiled):
 
     kind = "elu"
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         check_positive(self, "alpha")
         return input_shape
 
@@ -85,14 +92,14 @@ class GELU(_Compiled):
     keeps_input = True
     in_place = False
 
-    def __init__(self, approximate="none"):
+    def __init__(self, approximate: Literal["none", "tanh"] = "none") -> None:
         self.approximate = approximate
 
     @property
-    def kind(self):
+    def kind(self) -> str:  # type: ignore[override]
         return "gelu" if self.approximate == "none" else "gelu_tanh"
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         if self.approximate not in ("none", "tanh"):
             message = f"GELU: approximate must be 'none' or 'tanh', got {self.approximate!r}."
             raise ValueError(ended(message, for_value("approximate", self.approximate)))
@@ -142,14 +149,14 @@ class Softplus(_Compiled):
 
     kind = "softplus"
 
-    def __init__(self, beta=1.0):
+    def __init__(self, beta: float = 1.0) -> None:
         self.beta = beta
 
     @property
-    def alpha(self):
+    def alpha(self) -> float:  # type: ignore[override]
         return float(self.beta)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         check_positive(self, "beta")
         return input_shape
 
@@ -161,14 +168,14 @@ class _Formula(Layer):
     gradient_in_place = True
     bounds_output = True
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return FormulaOp(self, slots)
 
-    def forward(self, x, y):
+    def forward(self, x: np.ndarray, y: np.ndarray) -> None:
         """Write f(x) to y."""
         raise NotImplementedError
 
-    def backward(self, dy, saved, dx):
+    def backward(self, dy: np.ndarray, saved: np.ndarray, dx: np.ndarray) -> None:
         """Write f'(x) dy to dx; `saved` is y, or x where the layer keeps that."""
         raise NotImplementedError
 
@@ -205,10 +212,10 @@ class Sigmoid(_Formula):
 
     in_place = True
 
-    def forward(self, x, y):
+    def forward(self, x: np.ndarray, y: np.ndarray) -> None:
         expit(x, out=y)
 
-    def backward(self, dy, y, dx):
+    def backward(self, dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
         np.multiply(dy, y * (1 - y), out=dx)
 
 
@@ -224,10 +231,10 @@ class Tanh(_Formula):
 
     in_place = True
 
-    def forward(self, x, y):
+    def forward(self, x: np.ndarray, y: np.ndarray) -> None:
         np.tanh(x, out=y)
 
-    def backward(self, dy, y, dx):
+    def backward(self, dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
         np.multiply(dy, 1 - y * y, out=dx)
 
 
@@ -247,10 +254,10 @@ class SiLU(_Formula):
     keeps_output = False
     keeps_input = True
 
-    def forward(self, x, y):
+    def forward(self, x: np.ndarray, y: np.ndarray) -> None:
         np.multiply(x, expit(x), out=y)
 
-    def backward(self, dy, x, dx):
+    def backward(self, dy: np.ndarray, x: np.ndarray, dx: np.ndarray) -> None:
         s = expit(x)
         np.multiply(dy, s * (1 + x * (1 - s)), out=dx)
 
@@ -267,11 +274,11 @@ class Softmax(_Formula):
     (10,)
     """
 
-    def forward(self, x, y):
+    def forward(self, x: np.ndarray, y: np.ndarray) -> None:
         channels = x.shape[-1]
         softmax(x.reshape(-1, channels), y.reshape(-1, channels))
 
-    def backward(self, dy, y, dx):
+    def backward(self, dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
         np.multiply(y, dy - (dy * y).sum(axis=-1, keepdims=True), out=dx)
 
 
@@ -287,9 +294,9 @@ class LogSoftmax(_Formula):
     (10,)
     """
 
-    def forward(self, x, y):
+    def forward(self, x: np.ndarray, y: np.ndarray) -> None:
         np.subtract(x, x.max(axis=-1, keepdims=True), out=y)
         np.subtract(y, np.log(np.exp(y).sum(axis=-1, keepdims=True)), out=y)
 
-    def backward(self, dy, y, dx):
+    def backward(self, dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
         np.subtract(dy, np.exp(y) * dy.sum(axis=-1, keepdims=True), out=dx)

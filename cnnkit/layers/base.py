@@ -1,15 +1,27 @@
 """The base class of layers: hyper-parameters, shapes, and the op on arrays."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, prod
 from numbers import Real
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from cnnkit.validate import nesting, shapes
 from cnnkit.validate.pickles import Checked
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from cnnkit.layers.op import Op
+    from cnnkit.typing import Shape
+
+R = TypeVar("R")
+OperandT = TypeVar("OperandT", bound="Operand")
 
 
 class WeightSpec(NamedTuple):
@@ -21,7 +33,7 @@ class WeightSpec(NamedTuple):
     gradient. No number may be below `least`.
     """
 
-    shape: tuple
+    shape: Shape
     fan_in: int = 0
     decay: bool = False
     start: float = 0.0
@@ -40,12 +52,12 @@ class Slots:
     that `kept_bytes` counts them.
     """
 
-    xs: list
+    xs: list[np.ndarray]
     y: np.ndarray
-    dxs: list = field(default_factory=list)
+    dxs: list[np.ndarray | None] = field(default_factory=list)
     dy: np.ndarray | None = None
-    weights: dict = field(default_factory=dict)
-    grads: dict = field(default_factory=dict)
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
+    grads: dict[str, np.ndarray] = field(default_factory=dict)
     rng: np.random.Generator | None = None
     algorithm: str = "auto"
     relu: bool = False
@@ -53,24 +65,24 @@ class Slots:
     shift: np.ndarray | None = None
     kept_bytes: int = 0
 
-    def keep(self, shape, dtype):
+    def keep(self, shape: Shape, dtype: DTypeLike) -> np.ndarray:
         """Return an array of any content, which an op keeps between its calls."""
         array = np.empty(shape, dtype)
         self.kept_bytes += array.nbytes
         return array
 
     @property
-    def bias(self):
+    def bias(self) -> np.ndarray | None:
         """The number to add for each filter: `shift`, the layer's bias, or None."""
         return self.weights.get("b") if self.scale is None else self.shift
 
     @property
-    def x(self):
+    def x(self) -> np.ndarray:
         """The first input; most layers have only one."""
         return self.xs[0]
 
     @property
-    def dx(self):
+    def dx(self) -> np.ndarray | None:
         """The gradient of the first input."""
         return self.dxs[0] if self.dxs else None
 
@@ -79,8 +91,13 @@ class Operand(ABC):
     """Base class of objects on which a layer can be called: see `Layer.__call__`."""
 
     @abstractmethod
-    def applied(self, layer, inputs, name):
+    def applied(self, layer: Layer, inputs: Sequence[Self], name: str | None) -> Self:
         """Return the result of `layer` called on `inputs`, of which this is the first."""
+
+
+def for_inputs(method: Callable[..., R]) -> Callable[..., R]:
+    """Return a method of `Layer`; a subclass takes as many input shapes as it has inputs."""
+    return method
 
 
 class Layer(Checked):
@@ -90,48 +107,56 @@ class Layer(Checked):
     `Op` that computes. docs/write_a_layer.md shows how to write one.
     """
 
-    per_output = None  # the hyper-parameter whose None means one per output of the network
-    keeps_input = False  # backward reads x
-    keeps_output = False  # backward reads y
-    in_place = False  # y may be x
-    gradient_in_place = False  # dx may be dy
-    reshapes = False  # y is x in another shape: nothing to compute
-    training_only = False  # the layer is left out at inference
-    fuses_relu = False  # the layer can clip its own output (ReLU)
-    fuses_scale = False  # the layer can scale and shift its own output, at inference
-    writes_slices = False  # y and dy may be slices of the channels of a wider array
-    bounds_output = False  # outputs are bounded on a side, as those of an activation
-    keeps_bounds = False  # if its inputs are bounded, so are its outputs
-    inputs = (1, 1)  # fewest and most arrays it reads; None for any number
-    composite = False  # is a `Composite`, which stands for other layers
+    per_output: ClassVar[str | None] = (
+        None  # the hyper-parameter whose None means one per output of the network
+    )
+    keeps_input: bool = False  # backward reads x
+    keeps_output: bool = False  # backward reads y
+    in_place: bool = False  # y may be x
+    gradient_in_place: bool = False  # dx may be dy
+    reshapes: bool = False  # y is x in another shape: nothing to compute
+    training_only: bool = False  # the layer is left out at inference
+    fuses_relu: bool = False  # the layer can clip its own output (ReLU)
+    fuses_scale: bool = False  # the layer can scale and shift its own output, at inference
+    writes_slices: bool = False  # y and dy may be slices of the channels of a wider array
+    bounds_output: bool = False  # outputs are bounded on a side, as those of an activation
+    keeps_bounds: bool = False  # if its inputs are bounded, so are its outputs
+    inputs: ClassVar[tuple[int, int | None]] = (
+        1,
+        1,
+    )  # fewest and most arrays it reads; None for any number
+    composite: bool = False  # is a `Composite`, which stands for other layers
 
-    def output_shape(self, *input_shapes):
+    @for_inputs
+    def output_shape(self, *input_shapes: Shape) -> Shape:
         """Return the shape of the output for one sample, given the shapes of the inputs."""
         return input_shapes[0]
 
-    def weight_specs(self, *input_shapes):
+    @for_inputs
+    def weight_specs(self, *input_shapes: Shape) -> dict[str, WeightSpec]:
         """Return the layer's weights as a dict of `WeightSpec` by name."""
         return {}
 
-    def multiply_adds(self, *input_shapes):
+    @for_inputs
+    def multiply_adds(self, *input_shapes: Shape) -> int:
         """Return the number of multiplications with a weight for one sample."""
         return 0
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         """Return the `Op` of this layer on the arrays of `slots`."""
         raise NotImplementedError(f"{type(self).__name__} has no op")
 
-    def resolved(self, n_outputs):
+    def resolved(self, n_outputs: int | None) -> Layer:
         """Return this layer with `n_outputs` instead of None in its `per_output` parameter."""
         if self.per_output is None or getattr(self, self.per_output) is not None:
             return self
         return self.with_params(**{self.per_output: n_outputs})
 
-    def with_params(self, **params):
+    def with_params(self, **params: Any) -> Self:
         """Return a copy with some hyper-parameters changed; the others are shared."""
         return type(self)(**{**self.get_params(deep=False), **params})
 
-    def __call__(self, *inputs, name=None):
+    def __call__(self, *inputs: OperandT, name: str | None = None) -> OperandT:
         """Return the symbol of this layer's output, for symbols as inputs.
 
         See `cnnkit.Input`.
@@ -146,18 +171,18 @@ class Layer(Checked):
         return inputs[0].applied(self, inputs, name)
 
     @property
-    def owner(self):
+    def owner(self) -> str:
         """The name with which errors start."""
         return type(self).__name__
 
-    def __eq__(self, other):
+    def __eq__(self, other: Any) -> bool:
         with nesting.limited():
             return type(self) is type(other) and self.get_params(False) == other.get_params(False)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
-def image_input(layer, shape):
+def image_input(layer: Layer, shape: Shape) -> Shape:
     """Return ``(H, W, C)``; raise if the input of `layer` is not images."""
     if len(shape) != 3:
         raise ValueError(f"{layer.owner}: input must be images (H, W, C), got shape {shape}.")
@@ -171,7 +196,7 @@ def check_positive(layer, name):
         raise ValueError(f"{layer.owner}: {name} must be a positive number, got {value!r}.")
 
 
-def channel_groups(layer, shape):
+def channel_groups(layer: Any, shape: Shape) -> int:
     """Return the groups of a layer, or raise unless they divide the channels of its input."""
     groups, channels = shapes.as_int(layer.groups, "groups", layer.owner), shape[-1]
     if channels % groups:
@@ -181,6 +206,6 @@ def channel_groups(layer, shape):
     return groups
 
 
-def count_weights(specs, trained=None):
+def count_weights(specs: Mapping[str, WeightSpec], trained: bool | None = None) -> int:
     """Return the count of numbers in the weights `specs`, or in the (un)trained ones."""
     return sum(prod(spec.shape) for spec in specs.values() if trained in (None, spec.trained))

@@ -1,12 +1,18 @@
 """Composite layers, which stand for other layers: their leaves, and shapes and weights."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from __future__ import annotations
 
-from cnnkit.layers.base import Layer
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cnnkit.layers.base import Layer, WeightSpec, for_inputs
 from cnnkit.layers.nodes import INPUT, Node, check_nodes, name_layers
 from cnnkit.validate import nesting
 from cnnkit.validate.shapes import sample_shape
+
+if TYPE_CHECKING:
+    from cnnkit.typing import InputShape, Shape
 
 
 class Leaves(NamedTuple):
@@ -16,8 +22,8 @@ class Leaves(NamedTuple):
     nodes.
     """
 
-    nodes: list
-    outputs: tuple
+    nodes: list[Node]
+    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,27 +47,27 @@ class Resolved:
         Specs of the weights of every leaf by path, each by the layer's own names.
     """
 
-    graph: "Composite"
+    graph: Composite
     n_outputs: int | None
-    inputs: tuple
-    nodes: list
-    outputs: tuple
-    shapes: dict
-    specs: dict
+    inputs: tuple[str, ...]
+    nodes: list[Node]
+    outputs: tuple[str, ...]
+    shapes: dict[str, Shape]
+    specs: dict[str, dict[str, WeightSpec]]
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> Shape | dict[str, Shape]:
         """The shape of one sample; with several inputs a dict of shapes by name."""
         shapes = {name: self.shapes[name] for name in self.inputs}
         return shapes if len(shapes) > 1 else shapes[self.inputs[0]]
 
     @property
-    def output_shapes(self):
+    def output_shapes(self) -> tuple[Shape, ...]:
         """A tuple with the shapes of the outputs."""
         return tuple(self.shapes[path] for path in self.outputs)
 
     @property
-    def weight_specs(self):
+    def weight_specs(self) -> dict[str, WeightSpec]:
         """Specs of all weights by path, ``leaf/weight``."""
         return {
             f"{path}/{name}": spec
@@ -69,7 +75,7 @@ class Resolved:
             for name, spec in specs.items()
         }
 
-    def multiply_adds(self, node):
+    def multiply_adds(self, node: Node) -> int:
         """Return the number of multiplications with a weight in a leaf, for one sample."""
         return node.layer.multiply_adds(*map(self.shapes.get, node.inputs))
 
@@ -78,13 +84,13 @@ class Composite(Layer):
     """Base class of graphs and branches: a layer that stands for the nodes of its `wiring`."""
 
     composite = True
-    input_names = None  # names of several inputs
+    input_names: Sequence[str] | None = None  # names of several inputs
 
-    def wiring(self):
+    def wiring(self) -> list[Node]:
         """Return the checked list of `Node`, each after those it reads."""
         raise NotImplementedError(f"{type(self).__name__} has no nodes")
 
-    def inputs_read(self):
+    def inputs_read(self) -> tuple[str, ...]:
         """Return the names of the inputs, as a tuple: ``("input",)`` for most graphs."""
         return (INPUT,)
 
@@ -92,15 +98,18 @@ class Composite(Layer):
         """Return the names of the output nodes, as a tuple."""
         return (nodes[-1].name,)
 
-    def leaves(self, n_outputs=None):
+    def leaves(self, n_outputs: int | None = None) -> Leaves:
         """Return the `Leaves`; `n_outputs`, if given, replaces ``filters=None`` and the like."""
         nesting.check(self)
-        flat, nodes = [], self.wiring()
+        flat: list[Node] = []
+        nodes = self.wiring()
         paths = {name: name for name in self.inputs_read()}
         flatten_into(flat, nodes, "", paths, n_outputs)
         return Leaves(flat, tuple(paths[name] for name in self._output_names(nodes)))
 
-    def resolve(self, input_shape, n_outputs=None, owner="Graph"):
+    def resolve(
+        self, input_shape: InputShape, n_outputs: int | None = None, owner: str = "Graph"
+    ) -> Resolved:
         """Return this layer as a `Resolved`, with its leaves, outputs, shapes and weights.
 
         Parameters
@@ -138,14 +147,17 @@ class Composite(Layer):
                 raise type(error)(f"{error} (node {name!r})") from None
         return Resolved(self, n_outputs, inputs, nodes, outputs, shapes, specs)
 
-    def output_shape(self, input_shape):
+    @for_inputs
+    def output_shape(self, input_shape: InputShape) -> Any:
         shapes = self.resolve(input_shape).output_shapes
         return shapes if len(shapes) > 1 else shapes[0]
 
-    def weight_specs(self, input_shape):
+    @for_inputs
+    def weight_specs(self, input_shape: InputShape) -> dict[str, WeightSpec]:
         return self.resolve(input_shape).weight_specs
 
-    def multiply_adds(self, input_shape):
+    @for_inputs
+    def multiply_adds(self, input_shape: InputShape) -> int:
         resolved = self.resolve(input_shape)
         return sum(map(resolved.multiply_adds, resolved.nodes))
 

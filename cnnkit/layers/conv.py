@@ -1,12 +1,18 @@
 """Convolutions."""
 
+from __future__ import annotations
+
 from math import prod
+from typing import TYPE_CHECKING, ClassVar
 
 from cnnkit._native import conv as native
 from cnnkit._native import depthwise
-from cnnkit.layers.base import Layer, WeightSpec, image_input
+from cnnkit.layers.base import Layer, Slots, WeightSpec, image_input
 from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    from cnnkit.typing import IntPair, Padding, Shape
 
 
 class Conv(Layer):
@@ -37,22 +43,22 @@ class Conv(Layer):
     (8, 8, 16)
     """
 
-    per_output = "filters"
+    per_output: ClassVar[str | None] = "filters"
     keeps_input = True
     fuses_relu = True
     fuses_scale = True
 
     def __init__(
         self,
-        filters=None,
-        kernel_size=3,
+        filters: int | None = None,
+        kernel_size: IntPair = 3,
         *,
-        stride=1,
-        padding="same",
-        dilation=1,
-        groups=1,
-        bias=True,
-    ):
+        stride: IntPair = 1,
+        padding: Padding = "same",
+        dilation: IntPair = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
         self.filters = filters
         self.kernel_size = kernel_size
         self.stride = stride
@@ -62,7 +68,7 @@ class Conv(Layer):
         self.bias = bias
 
     @property
-    def writes_slices(self):
+    def writes_slices(self) -> bool:  # type: ignore[override]
         return self.groups == 1
 
     def _filters_and_groups(self, C):
@@ -79,11 +85,11 @@ class Conv(Layer):
             owner=self.owner,
         )
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         windows = self._windows(input_shape)
         return windows.OH, windows.OW, self._filters_and_groups(windows.C)[0]
 
-    def weight_specs(self, input_shape):
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         windows = self._windows(input_shape)
         filters, groups = self._filters_and_groups(windows.C)
         kernel = (windows.KH, windows.KW, windows.C // groups, filters)
@@ -93,11 +99,11 @@ class Conv(Layer):
             specs["b"] = WeightSpec((filters,))
         return specs
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: Shape) -> int:
         windows = self._windows(input_shape)
         return windows.OH * windows.OW * prod(self.weight_specs(input_shape)["w"].shape)
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         windows = self._windows(slots.x.shape[1:], len(slots.x))
         return conv_op(windows, self._filters_and_groups(windows.C)[1], slots)
 
@@ -160,7 +166,9 @@ class Conv1x1(Conv):
     padding = "valid"
     dilation = 1
 
-    def __init__(self, filters=None, *, stride=1, groups=1, bias=True):
+    def __init__(
+        self, filters: int | None = None, *, stride: IntPair = 1, groups: int = 1, bias: bool = True
+    ) -> None:
         self.filters = filters
         self.stride = stride
         self.groups = groups
@@ -199,14 +207,14 @@ class DepthwiseConv(Conv):
 
     def __init__(
         self,
-        kernel_size=3,
+        kernel_size: IntPair = 3,
         *,
-        stride=1,
-        padding="same",
-        dilation=1,
-        depth_multiplier=1,
-        bias=True,
-    ):
+        stride: IntPair = 1,
+        padding: Padding = "same",
+        dilation: IntPair = 1,
+        depth_multiplier: int = 1,
+        bias: bool = True,
+    ) -> None:
         self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding

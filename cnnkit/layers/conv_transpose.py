@@ -1,15 +1,22 @@
 """Transposed convolution."""
 
+from __future__ import annotations
+
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnkit.layers.base import Layer, WeightSpec, image_input
+from cnnkit.layers.base import Layer, Slots, WeightSpec, image_input
 from cnnkit.layers.conv import ConvOp
 from cnnkit.layers.op import Op
 from cnnkit.layers.sums import channel_sums
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import blocks
+
+if TYPE_CHECKING:
+    from cnnkit.typing import IntPair, Padding, Shape
+    from cnnkit.validate.shapes import Windows
 
 
 class ConvTranspose(Layer):
@@ -63,16 +70,16 @@ class ConvTranspose(Layer):
 
     def __init__(
         self,
-        filters=None,
-        kernel_size=3,
+        filters: int | None = None,
+        kernel_size: IntPair = 3,
         *,
-        stride=1,
-        padding="same",
-        output_padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-    ):
+        stride: IntPair = 1,
+        padding: Padding = "same",
+        output_padding: IntPair = 0,
+        dilation: IntPair = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
         self.filters = filters
         self.kernel_size = kernel_size
         self.stride = stride
@@ -82,7 +89,7 @@ class ConvTranspose(Layer):
         self.groups = groups
         self.bias = bias
 
-    def windows(self, input_shape, batch=1):
+    def windows(self, input_shape: Shape, batch: int = 1) -> Windows:
         """Return the `Windows` of the convolution whose x is this layer's y."""
         size, (filters, _) = self._size(input_shape), self._filters_and_groups(input_shape)
         shapes.check_product((batch, *size, filters), "stride", self.stride, self.owner)
@@ -128,11 +135,11 @@ class ConvTranspose(Layer):
         filters = shapes.as_int(self.filters, "filters", self.owner)
         return filters, shapes.check_groups(self.groups, input_shape[-1], filters, self.owner)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         windows = self.windows(input_shape)
         return windows.H, windows.W, windows.C
 
-    def weight_specs(self, input_shape):
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         windows, (filters, groups) = (
             self.windows(input_shape),
             self._filters_and_groups(input_shape),
@@ -146,11 +153,11 @@ class ConvTranspose(Layer):
             specs["b"] = WeightSpec((filters,))
         return specs
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: Shape) -> int:
         windows = self.windows(input_shape)
         return windows.OH * windows.OW * prod(self.weight_specs(input_shape)["w"].shape)
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         _, groups = self._filters_and_groups(slots.x.shape[1:])
         return ConvTransposeOp(self.windows(slots.x.shape[1:], len(slots.x)), groups, slots)
 

@@ -1,10 +1,17 @@
 """Fully connected layers, and layers that need no computation."""
 
-from math import prod
+from __future__ import annotations
 
-from cnnkit.layers.base import Layer, WeightSpec
+from math import prod
+from typing import TYPE_CHECKING
+
+from cnnkit.layers.base import Layer, Slots, WeightSpec
 from cnnkit.layers.conv import ConvOp
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    from cnnkit.layers.op import Op
+    from cnnkit.typing import Shape
 
 
 class Dense(Layer):
@@ -33,11 +40,11 @@ class Dense(Layer):
     fuses_relu = True
     fuses_scale = True
 
-    def __init__(self, units=None, *, bias=True):
+    def __init__(self, units: int | None = None, *, bias: bool = True) -> None:
         self.units = units
         self.bias = bias
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
             raise ValueError(
                 f"Dense: input must be flat, put Flatten() or GlobalAvgPool() before it, "
@@ -45,7 +52,7 @@ class Dense(Layer):
             )
         return (shapes.as_int(self.units, "units", self.owner),)
 
-    def weight_specs(self, input_shape):
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         shape = (*input_shape, *self.output_shape(input_shape))
         shapes.check_product(shape, "units", self.units, self.owner)
         specs = {"w": WeightSpec(shape, fan_in=shape[0], decay=True)}
@@ -53,10 +60,10 @@ class Dense(Layer):
             specs["b"] = WeightSpec(shape[1:])
         return specs
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: Shape) -> int:
         return prod(self.weight_specs(input_shape)["w"].shape)
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         def pixels(array):
             return None if array is None else array.reshape(len(array), 1, 1, -1)
 
@@ -94,7 +101,7 @@ class Flatten(Layer):
     reshapes = True
     keeps_bounds = True
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         return (prod(input_shape),)
 
 

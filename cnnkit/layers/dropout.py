@@ -1,11 +1,17 @@
 """Dropout."""
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnkit.layers.base import Layer, image_input
+from cnnkit.layers.base import Layer, Slots, image_input
 from cnnkit.layers.op import Op
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Shape
 
 
 class Dropout(Layer):
@@ -31,24 +37,24 @@ class Dropout(Layer):
     training_only = True
     keeps_bounds = True
 
-    def __init__(self, rate=0.5):
+    def __init__(self, rate: float = 0.5) -> None:
         self.rate = rate
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         if isinstance(self.rate, bool) or not isinstance(self.rate, Real) or not 0 <= self.rate < 1:
             raise ValueError(
                 f"{self.owner}: rate must be a number of at least 0 and below 1, got {self.rate!r}."
             )
         return input_shape
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         if slots.rng is None:
             raise ValueError(
                 f"{self.owner}: training needs a random generator, give Network an rng."
             )
         return DropoutOp(float(self.rate), slots, self.mask_shape(slots.y.shape))
 
-    def mask_shape(self, shape):
+    def mask_shape(self, shape: Shape) -> Shape:
         """Return the shape of what is drawn for a batch of a shape."""
         return shape
 
@@ -77,10 +83,10 @@ class SpatialDropout(Dropout):
     (8, 8, 16)
     """
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         return image_input(self, super().output_shape(input_shape))
 
-    def mask_shape(self, shape):
+    def mask_shape(self, shape: Shape) -> Shape:
         N, _, _, C = shape
         return N, 1, 1, C
 

@@ -1,6 +1,9 @@
 """Layers that read several arrays."""
 
+from __future__ import annotations
+
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -10,6 +13,10 @@ from cnnkit.layers.op import Op
 from cnnkit.layers.sums import pixel_sums
 from cnnkit.validate.arrays import blocks
 
+if TYPE_CHECKING:
+    from cnnkit.layers.base import Slots, WeightSpec
+    from cnnkit.typing import Branches, Shape
+
 
 class _Merge(Composite):
     """Several arrays as one; given `branches`, the branches too.
@@ -18,16 +25,16 @@ class _Merge(Composite):
     list of layers. All branches read the same input; None means the input itself.
     """
 
-    inputs = (2, None)
+    inputs: ClassVar[tuple[int, int | None]] = (2, None)
 
-    def __init__(self, branches=None):
+    def __init__(self, branches: Branches | None = None) -> None:
         self.branches = branches
 
     @property
-    def composite(self):
+    def composite(self) -> bool:  # type: ignore[override]
         return self.branches is not None
 
-    def wiring(self):
+    def wiring(self) -> list[Node]:
         """Return nodes: each branch reads the input, and the last node reads all branches."""
         branches = self.branches
         if not isinstance(branches, (list, tuple)) or len(branches) < 2:
@@ -43,18 +50,18 @@ class _Merge(Composite):
             ends.append(name)
         return check_nodes([*nodes, Node("merge", type(self)(), tuple(ends))])
 
-    def output_shape(self, *input_shapes):
+    def output_shape(self, *input_shapes: Shape) -> Any:
         if self.branches is None:
             return self.merged_shape(*input_shapes)
         return super().output_shape(*input_shapes)
 
-    def weight_specs(self, *input_shapes):
+    def weight_specs(self, *input_shapes: Shape) -> dict[str, WeightSpec]:
         return {} if self.branches is None else super().weight_specs(*input_shapes)
 
-    def multiply_adds(self, *input_shapes):
+    def multiply_adds(self, *input_shapes: Shape) -> int:
         return 0 if self.branches is None else super().multiply_adds(*input_shapes)
 
-    def merged_shape(self, *input_shapes):
+    def merged_shape(self, *input_shapes: Shape) -> Shape:
         """Return the output shape of the merge alone."""
         raise NotImplementedError
 
@@ -77,12 +84,12 @@ class Add(_Merge):
     in_place = True
     gradient_in_place = True
 
-    def merged_shape(self, *input_shapes):
+    def merged_shape(self, *input_shapes: Shape) -> Shape:
         if len(set(input_shapes)) != 1:
             raise ValueError(f"Add: inputs must have one shape, got {input_shapes}.")
         return input_shapes[0]
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return AddOp(slots)
 
 
@@ -123,7 +130,7 @@ class Multiply(_Merge):
     inputs = (2, 2)
     keeps_input = True
 
-    def merged_shape(self, *input_shapes):
+    def merged_shape(self, *input_shapes: Shape) -> Shape:
         a, b = input_shapes
         for whole, part in ((a, b), (b, a)):
             if part in (whole, whole[-1:], (1, 1, whole[-1])):
@@ -132,7 +139,7 @@ class Multiply(_Merge):
             f"Multiply: inputs must have one shape, or one of them (C,) or (1, 1, C), got {a}, {b}."
         )
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return MultiplyOp(slots)
 
 
@@ -179,14 +186,14 @@ class Concat(_Merge):
     (4, 4, 128)
     """
 
-    def merged_shape(self, *input_shapes):
+    def merged_shape(self, *input_shapes: Shape) -> Shape:
         if len({shape[:-1] for shape in input_shapes}) != 1:
             raise ValueError(
                 f"Concat: inputs must have one shape but for their channels, got {input_shapes}."
             )
         return (*input_shapes[0][:-1], sum(shape[-1] for shape in input_shapes))
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return ConcatOp(slots)
 
 

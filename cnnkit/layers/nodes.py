@@ -1,5 +1,7 @@
 """Nodes: layers with names and inputs, and an order in which they can run."""
 
+from __future__ import annotations
+
 import heapq
 from typing import NamedTuple
 
@@ -15,7 +17,7 @@ class Node(NamedTuple):
 
     name: str
     layer: Layer
-    inputs: tuple
+    inputs: tuple[str, ...]
 
 
 def name_layers(layers, owner):

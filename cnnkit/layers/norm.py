@@ -1,14 +1,21 @@
 """Normalisation layers."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnkit._native import norm as native
-from cnnkit.layers.base import Layer, WeightSpec, image_input
+from cnnkit.layers.base import Layer, Slots, WeightSpec, image_input
 from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import blocks
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Shape
 
 SOME = 64  # channels in a block: sums of blocks are rounded less than one long sum
 
@@ -44,20 +51,21 @@ class BatchNorm(Layer):
     keeps_input = True
     gradient_in_place = True
 
-    def __init__(self, *, momentum=0.1, eps=1e-5):
+    def __init__(self, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
         self.momentum = momentum
         self.eps = eps
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         for name, most in (("momentum", 1), ("eps", np.inf)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= most:
+            is_real = isinstance(value, Real) and not isinstance(value, bool)
+            if not is_real or not 0 < value <= most:
                 raise ValueError(
                     f"BatchNorm: {name} must be above 0 and at most {most}, got {value!r}."
                 )
         return input_shape
 
-    def weight_specs(self, input_shape):
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         shape = input_shape[-1:]
         return {
             "gamma": WeightSpec(shape, start=1.0),
@@ -66,7 +74,7 @@ class BatchNorm(Layer):
             "var": WeightSpec(shape, start=1.0, trained=False, least=0.0),
         }
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         weights, grads = slots.weights, slots.grads
         if not grads:
             return ScaleOp(self, slots)
@@ -85,17 +93,17 @@ class BatchNorm(Layer):
             grads["beta"],
         )
 
-    def scale_and_shift(self, weights):
+    def scale_and_shift(self, weights: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return (a, b) of ``y = a x + b`` at inference."""
         scale = self.scale(weights)
         return scale, weights["beta"] - weights["mean"] * scale
 
-    def scale(self, weights):
+    def scale(self, weights: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return a of ``y = a (x - mean) + beta`` at inference."""
         return weights["gamma"] / np.sqrt(weights["var"] + self.eps)
 
 
-class BatchNormOp(native.BatchNormOp, Op):
+class BatchNormOp(native.BatchNormOp, Op):  # type: ignore[misc]  # its momentum is a float
     """Batch normalisation in training."""
 
 
@@ -165,23 +173,26 @@ class LocalResponseNorm(Layer):
 
     keeps_input = True
 
-    def __init__(self, size=5, *, alpha=1e-4, beta=0.75, k=1.0):
+    def __init__(
+        self, size: int = 5, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+    ) -> None:
         self.size = size
         self.alpha = alpha
         self.beta = beta
         self.k = k
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         shapes.as_int(self.size, "size", self.owner)
         for name, low in (("alpha", 0), ("beta", 0), ("k", 0)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real) or not low <= value < np.inf:
+            is_real = isinstance(value, Real) and not isinstance(value, bool)
+            if not is_real or not low <= value < np.inf:
                 raise ValueError(
                     f"LocalResponseNorm: {name} must be a number of at least 0, got {value!r}."
                 )
         return image_input(self, input_shape)
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return LocalResponseNormOp(self, slots)
 
 

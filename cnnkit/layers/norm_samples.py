@@ -1,13 +1,19 @@
 """Normalisation by statistics of one sample."""
 
+from __future__ import annotations
+
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnkit.layers.base import Layer, WeightSpec, channel_groups, check_positive
+from cnnkit.layers.base import Layer, Slots, WeightSpec, channel_groups, check_positive
 from cnnkit.layers.op import Op
 from cnnkit.layers.sums import channel_sums, pixel_sums
 from cnnkit.validate.arrays import blocks
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Shape
 
 
 class GroupNorm(Layer):
@@ -43,22 +49,22 @@ class GroupNorm(Layer):
     keeps_input = True
     gradient_in_place = True
 
-    def __init__(self, groups=32, *, eps=1e-5):
+    def __init__(self, groups: int = 32, *, eps: float = 1e-5) -> None:
         self.groups = groups
         self.eps = eps
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         check_positive(self, "eps")
         channel_groups(self, input_shape)
         return input_shape
 
-    def weight_specs(self, input_shape):
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         return {
             "gamma": WeightSpec(input_shape[-1:], start=1.0),
             "beta": WeightSpec(input_shape[-1:]),
         }
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return GroupNormOp(slots, int(self.groups), self.eps)
 
 
@@ -92,20 +98,20 @@ class LayerNorm(Layer):
     keeps_input = True
     gradient_in_place = True
 
-    def __init__(self, *, eps=1e-5):
+    def __init__(self, *, eps: float = 1e-5) -> None:
         self.eps = eps
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         check_positive(self, "eps")
         return input_shape
 
-    def weight_specs(self, input_shape):
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         return {
             "gamma": WeightSpec(input_shape[-1:], start=1.0),
             "beta": WeightSpec(input_shape[-1:]),
         }
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return GroupNormOp(slots, 1, self.eps, by_pixel=True)
 
 

@@ -1,11 +1,18 @@
 """Pooling layers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cnnkit._native import pool as native
-from cnnkit.layers.base import Layer, image_input
+from cnnkit.layers.base import Layer, Slots, image_input
 from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    from cnnkit.typing import IntPair, Padding, Shape
 
 
 class MaxPool(Layer):
@@ -34,17 +41,24 @@ class MaxPool(Layer):
 
     keeps_bounds = True
 
-    def __init__(self, pool_size=2, *, stride=None, padding="valid", ceil_mode=False):
+    def __init__(
+        self,
+        pool_size: IntPair = 2,
+        *,
+        stride: IntPair | None = None,
+        padding: Padding = "valid",
+        ceil_mode: bool = False,
+    ) -> None:
         self.pool_size = pool_size
         self.stride = stride
         self.padding = padding
         self.ceil_mode = ceil_mode
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         windows = pool_windows(self, input_shape)
         return windows.OH, windows.OW, windows.C
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         windows = pool_windows(self, slots.x.shape[1:], len(slots.x))
         where = None if slots.dy is None else slots.keep(slots.y.shape, np.int32)
         return MaxPoolOp(windows, slots.x, slots.y, where, slots.dy, slots.dx)
@@ -71,15 +85,21 @@ class AvgPool(Layer):
     keeps_bounds = True
 
     def __init__(
-        self, pool_size=2, *, stride=None, padding="valid", ceil_mode=False, count_include_pad=False
-    ):
+        self,
+        pool_size: IntPair = 2,
+        *,
+        stride: IntPair | None = None,
+        padding: Padding = "valid",
+        ceil_mode: bool = False,
+        count_include_pad: bool = False,
+    ) -> None:
         self.pool_size = pool_size
         self.stride = stride
         self.padding = padding
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         if not isinstance(self.count_include_pad, bool):
             raise TypeError(
                 f"AvgPool: count_include_pad must be a bool, got {self.count_include_pad!r}."
@@ -87,7 +107,7 @@ class AvgPool(Layer):
         windows = pool_windows(self, input_shape)
         return windows.OH, windows.OW, windows.C
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         windows = pool_windows(self, slots.x.shape[1:], len(slots.x))
         return AvgPoolOp(windows, slots.x, slots.y, self.count_include_pad, slots.dy, slots.dx)
 
@@ -125,10 +145,10 @@ class GlobalMaxPool(Layer):
 
     keeps_bounds = True
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         return image_input(self, input_shape)[2:]
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         windows = shapes.global_windows(slots.x.shape, self.owner)
         y, dy = pixel(slots.y), pixel(slots.dy)
         where = None if dy is None else slots.keep(y.shape, np.int32)
@@ -150,9 +170,9 @@ class GlobalAvgPool(Layer):
 
     keeps_bounds = True
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         return image_input(self, input_shape)[2:]
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         windows = shapes.global_windows(slots.x.shape, self.owner)
         return AvgPoolOp(windows, slots.x, pixel(slots.y), False, pixel(slots.dy), slots.dx)

@@ -1,11 +1,18 @@
 """Layers that change the shape of images."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from math import prod
+from typing import TYPE_CHECKING, Literal
 
 from cnnkit._native import resize as native
-from cnnkit.layers.base import Layer, image_input
+from cnnkit.layers.base import Layer, Slots, image_input
 from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    from cnnkit.typing import IntPair, Shape, Sides
 
 
 class UpSample(Layer):
@@ -27,11 +34,13 @@ class UpSample(Layer):
 
     keeps_bounds = True
 
-    def __init__(self, scale=2, *, method="nearest"):
+    def __init__(
+        self, scale: IntPair = 2, *, method: Literal["nearest", "bilinear"] = "nearest"
+    ) -> None:
         self.scale = scale
         self.method = method
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         H, W, C = image_input(self, input_shape)
         if self.method not in ("nearest", "bilinear"):
             raise ValueError(
@@ -42,7 +51,7 @@ class UpSample(Layer):
         shapes.check_product(out, "scale", self.scale, self.owner)
         return out
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         scale = shapes.as_pair(self.scale, "scale", self.owner)
         return ResampleOp(scale, self.method == "bilinear", slots.x, slots.y, slots.dy, slots.dx)
 
@@ -65,7 +74,7 @@ class Pad(Layer):
     (5, 5, 8)
     """
 
-    def __init__(self, padding=1):
+    def __init__(self, padding: Sides = 1) -> None:
         self.padding = padding
 
     def _sides(self, shape):
@@ -76,14 +85,14 @@ class Pad(Layer):
             )
         return shapes.pad_amounts(self.padding, shape[:2], (1, 1), (1, 1), (1, 1), self.owner)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         H, W, C = image_input(self, input_shape)
         vertical, horizontal = self._sides(input_shape)
         out = (H + sum(vertical), W + sum(horizontal), C)
         shapes.check_product(out, "padding", self.padding, self.owner)
         return out
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         (top, _), (left, _) = self._sides(slots.x.shape[1:])
         H, W = slots.x.shape[1:3]
         return PadOp(slots, slice(top, top + H), slice(left, left + W))
@@ -123,10 +132,10 @@ class Reshape(Layer):
     reshapes = True
     keeps_bounds = True
 
-    def __init__(self, shape):
+    def __init__(self, shape: Sequence[int]) -> None:
         self.shape = shape
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         shape = self.shape
         if not isinstance(shape, (tuple, list)) or list(shape).count(-1) > 1 or not shape:
             raise ValueError(f"Reshape: shape must be ints, one of them -1 at most, got {shape!r}.")

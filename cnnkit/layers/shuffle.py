@@ -1,9 +1,16 @@
 """Channels in another order."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from cnnkit.layers.base import Layer, channel_groups
+from cnnkit.layers.base import Layer, Slots, channel_groups
 from cnnkit.layers.op import Op
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Shape
 
 
 class ChannelShuffle(Layer):
@@ -31,14 +38,14 @@ class ChannelShuffle(Layer):
 
     keeps_bounds = True
 
-    def __init__(self, groups):
+    def __init__(self, groups: int) -> None:
         self.groups = groups
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         channel_groups(self, input_shape)
         return input_shape
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return ChannelShuffleOp(slots, int(self.groups))
 
 
