@@ -1,12 +1,21 @@
 """Graphs of layers. A graph is plain data, and itself a layer."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 from cnnkit.graph.conversions import CONVERSIONS
-from cnnkit.graph.summary import table
-from cnnkit.graph.symbols import collect
+from cnnkit.graph.summary import Summary, table
+from cnnkit.graph.symbols import Symbol, collect
 from cnnkit.layers.composite import Composite, chain_nodes
 from cnnkit.layers.merge import Add
 from cnnkit.layers.nodes import INPUT, Node, as_names, check_input_names, check_nodes
 from cnnkit.validate import nesting
+
+if TYPE_CHECKING:
+    from cnnkit.layers.base import Layer
+    from cnnkit.typing import InputShape, Layers, Nodes, Shape
 
 
 class Graph(Composite):
@@ -39,13 +48,20 @@ class Graph(Composite):
     (8, 8, 16)
     """
 
-    def __init__(self, nodes, outputs=None, input_names=None):
+    def __init__(
+        self,
+        nodes: Nodes,
+        outputs: str | Sequence[str] | None = None,
+        input_names: Sequence[str] | None = None,
+    ) -> None:
         self.nodes = nodes
         self.outputs = outputs
         self.input_names = input_names
 
     @classmethod
-    def from_outputs(cls, outputs, inputs=None):
+    def from_outputs(
+        cls, outputs: Symbol | Sequence[Symbol], inputs: Sequence[Symbol] | None = None
+    ) -> Graph:
         """Return the graph that computes a `Symbol`, or several: see `cnnkit.Input`.
 
         Parameters
@@ -56,11 +72,11 @@ class Graph(Composite):
         """
         return cls(*collect(outputs, inputs))
 
-    def inputs_read(self):
+    def inputs_read(self) -> tuple[str, ...]:
         """Return the names of the inputs, as a tuple: ``("input",)`` for most graphs."""
         return (INPUT,) if self.input_names is None else check_input_names(self.input_names)
 
-    def wiring(self):
+    def wiring(self) -> list[Node]:
         if not isinstance(self.nodes, (list, tuple)):
             raise TypeError(f"Graph: nodes must be a list, got {self.nodes!r}.")
         for node in self.nodes:
@@ -69,7 +85,7 @@ class Graph(Composite):
         nodes = [Node(name, layer, as_names(at)) for name, layer, at in self.nodes]
         return check_nodes(nodes, self.inputs_read())
 
-    def output_names(self):
+    def output_names(self) -> tuple[str, ...]:
         """Return the names of the nodes that are the output, as a tuple."""
         return self._output_names(self.wiring())
 
@@ -87,15 +103,15 @@ class Graph(Composite):
             )
         return names
 
-    def flattened(self, n_outputs=None):
+    def flattened(self, n_outputs: int | None = None) -> list[Node]:
         """Return the nodes of all levels, named by path; `n_outputs` replaces ``filters=None``."""
         return self.leaves(n_outputs).nodes
 
-    def shapes(self, input_shape):
+    def shapes(self, input_shape: InputShape) -> dict[str, Shape]:
         """Return the shapes of the inputs and of the output of every leaf, by path."""
         return self.resolve(input_shape).shapes
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyper-parameters; if `deep`, those of the nodes by name, too.
 
         ``conv1`` is the layer of that node, ``conv1__filters`` its hyper-parameter, and
@@ -116,7 +132,7 @@ class Graph(Composite):
         with nesting.limited():
             return deep_params(self) if deep else super().get_params(deep=False)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set hyper-parameters by the names of `get_params`, and return this graph.
 
         What changes is this graph alone: a layer it holds is replaced by a changed copy, and so is
@@ -126,12 +142,12 @@ class Graph(Composite):
 
         return set_params(self, params)
 
-    def to_json(self, indent=None):
+    def to_json(self, indent: int | None = None) -> str:
         """Return the graph as JSON text: see `cnnkit.files.json_text.to_json`."""
         return CONVERSIONS["to_json"](self, indent)
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str) -> Self:
         """Return the graph of a text that `to_json` wrote; anything wrong is a ValueError.
 
         Examples
@@ -148,11 +164,11 @@ class Graph(Composite):
             )
         return graph
 
-    def to_dot(self, input_shape=None, n_outputs=None):
+    def to_dot(self, input_shape: InputShape | None = None, n_outputs: int | None = None) -> str:
         """Return DOT text that draws the graph: see `cnnkit.display.to_dot`."""
         return CONVERSIONS["to_dot"](self, input_shape, n_outputs)
 
-    def summary(self, input_shape, n_outputs=None):
+    def summary(self, input_shape: InputShape, n_outputs: int | None = None) -> Summary:
         """Return a table of name, layer, output shape, weights and multiply-adds.
 
         Parameters
@@ -190,10 +206,10 @@ class Sequential(Graph):
 
     outputs = None
 
-    def __init__(self, layers):
+    def __init__(self, layers: Layers) -> None:
         self.layers = layers
 
-    def wiring(self):
+    def wiring(self) -> list[Node]:
         return chain_nodes(self.layers)
 
 
@@ -215,11 +231,11 @@ class Residual(Graph):
 
     outputs = None
 
-    def __init__(self, body, shortcut=None):
+    def __init__(self, body: Layer | Layers, shortcut: Layer | Layers | None = None) -> None:
         self.body = body
         self.shortcut = shortcut
 
-    def wiring(self):
+    def wiring(self) -> list[Node]:
         nodes = [Node("body", as_layer(self.body), (INPUT,))]
         if self.shortcut is not None:
             nodes.append(Node("shortcut", as_layer(self.shortcut), (INPUT,)))
@@ -227,6 +243,6 @@ class Residual(Graph):
         return check_nodes([*nodes, Node("add", Add(), ("body", last))])
 
 
-def as_layer(layers):
+def as_layer(layers: Any) -> Any:
     """Return a list of layers as a `Sequential`; anything else is returned unchanged."""
     return Sequential(layers) if isinstance(layers, (list, tuple)) else layers

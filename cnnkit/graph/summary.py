@@ -1,9 +1,14 @@
 """Summaries: a network as a table."""
 
+from __future__ import annotations
+
 from html import escape
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cnnkit.layers.base import Layer, count_weights
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Shape
 
 HEAD = ("name", "layer", "output shape", "weights", "multiply-adds")
 ALGORITHMS = "forward, to x, to w"
@@ -21,13 +26,13 @@ class Row(NamedTuple):
 
     name: str
     layer: str
-    output_shape: tuple
+    output_shape: Shape
     weights: int
     multiply_adds: int
-    inputs: tuple = ()
+    inputs: tuple[str, ...] = ()
     untrained: int = 0
     settings: str = ""
-    algorithms: tuple = ()
+    algorithms: tuple[str, ...] = ()
 
 
 class Summary:
@@ -65,16 +70,16 @@ class Summary:
     total                                             330         19,456
     """
 
-    def __init__(self, rows):
+    def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
         self.weights = sum(row.weights for row in rows)
         self.multiply_adds = sum(row.multiply_adds for row in rows)
         self.trained_weights = self.weights - sum(row.untrained for row in rows)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.to_text()
 
-    def to_text(self, max_width=40):
+    def to_text(self, max_width: int = 40) -> str:
         """Return the table as text; names longer than `max_width` are cut in their middle.
 
         Parameters
@@ -98,7 +103,7 @@ class Summary:
         rule = "-" * max(map(len, lines))
         return "\n".join([lines[0], rule, *lines[1 : len(body) + 1], rule, *lines[len(body) + 1 :]])
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         head, body, foot = self._cells(str)
 
         def line(cells, tag):
@@ -197,7 +202,7 @@ def stack_inputs(cells, width):
     return [[*cells[:-1], lines[0]], *([*blank, line] for line in lines[1:])]
 
 
-def describe(layer):
+def describe(layer: Layer) -> str:
     """Return a layer in a few words, such as ``Conv 64, 3 x 3, stride 2``."""
     if not isinstance(layer, Layer):
         raise TypeError(f"describe: layer must be a layer such as Conv(16, 3), got {layer!r}.")

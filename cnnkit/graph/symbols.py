@@ -1,8 +1,16 @@
 """The functional form: calling layers on symbols builds a graph."""
 
-from cnnkit.layers.base import Operand
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cnnkit.layers.base import Layer, Operand
 from cnnkit.layers.nodes import INPUT, check_reads, name_layers
 from cnnkit.validate.shapes import sample_shape
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Shape
 
 
 class Symbol(Operand):
@@ -18,13 +26,19 @@ class Symbol(Operand):
         layer on the way has one filter or unit per class.
     """
 
-    def __init__(self, layer, inputs, name=None, shape=None):
+    def __init__(
+        self,
+        layer: Layer | None,
+        inputs: Sequence[Symbol],
+        name: str | None = None,
+        shape: Shape | None = None,
+    ) -> None:
         self.layer = layer
         self.inputs = tuple(inputs)
         self.name = name
         self.shape = shape if layer is None else self._inferred()
 
-    def applied(self, layer, inputs, name):
+    def applied(self, layer: Layer, inputs: Sequence[Symbol], name: str | None) -> Symbol:
         return Symbol(layer, inputs, name)
 
     def _inferred(self):
@@ -39,7 +53,7 @@ class Symbol(Operand):
             return None
         return self.layer.output_shape(*shapes)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self.layer is not None:
             return f"<output of {self.layer!r}>"
         given = [] if self.shape is None else [str(self.shape)]
@@ -47,7 +61,7 @@ class Symbol(Operand):
         return f"Input({', '.join(given)})"
 
 
-def Input(shape=None, *, name=None):
+def Input(shape: Sequence[int] | None = None, *, name: str | None = None) -> Symbol:
     """Return the symbol of a network's input.
 
     A layer called on symbols returns the symbol of its output. Every call has weights of its own.
