@@ -1,5 +1,9 @@
 """Activations."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cnnkit._native import loss as native
@@ -7,8 +11,13 @@ from cnnkit._native.activation import ActivationOp
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import as_reals
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def relu(x):
+    from cnnkit.typing import Floats
+
+
+def relu(x: ArrayLike) -> Floats:
     """Return max(x, 0) for every number; NaN stays NaN.
 
     Examples
@@ -24,17 +33,17 @@ def relu(x):
     return y
 
 
-def relu_backward(dy, y):
+def relu_backward(dy: ArrayLike, y: ArrayLike) -> Floats:
     """Return `dy` where `y`, the output of `relu`, is positive, and 0 elsewhere."""
     dy, y = as_reals("relu_backward", dy=dy, y=y)
     shapes.check_shape(dy, y.shape, "dy", "relu_backward")
     dx = np.empty_like(dy)
-    flat = (array.reshape(1, -1) for array in (y, dy, dx))
-    ActivationOp("relu", None, None, *flat).backward(1)
+    saved, dy, flat = (array.reshape(1, -1) for array in (y, dy, dx))
+    ActivationOp("relu", None, None, saved, dy, flat).backward(1)
     return dx
 
 
-def softmax(x):
+def softmax(x: ArrayLike) -> Floats:
     """Return ``exp(x) / sum(exp(x))`` over the last axis, shifted so that nothing overflows.
 
     Examples
@@ -52,7 +61,7 @@ def softmax(x):
     return y
 
 
-def softmax_backward(dy, y):
+def softmax_backward(dy: ArrayLike, y: ArrayLike) -> Floats:
     """Return ``y * (dy - sum(dy * y))`` over the last axis; `y` is the output of `softmax`."""
     dy, y = as_reals("softmax_backward", dy=dy, y=y)
     shapes.check_shape(dy, y.shape, "dy", "softmax_backward")

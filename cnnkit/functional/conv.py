@@ -1,5 +1,10 @@
 """im2col, convolution, and dense layers as 1x1 convolutions."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cnnkit._native.threads import one_blas_thread
@@ -14,8 +19,24 @@ from cnnkit.functional.layout import (
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import as_reals, empty_bytes
 
+if TYPE_CHECKING:
+    from cnnkit.validate.shapes import Windows
 
-def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, data_format="channels_last"):
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from cnnkit.typing import Algorithm, DataFormat, Floats, IntPair, Padding
+
+
+def im2col(
+    x: ArrayLike,
+    kernel_size: IntPair,
+    stride: IntPair = 1,
+    padding: Padding = 0,
+    dilation: IntPair = 1,
+    *,
+    data_format: DataFormat = "channels_last",
+) -> Floats:
     """Lay out every window of a batch of images as one row of a matrix.
 
     A convolution is then one matrix product, ``cols @ w.reshape(-1, F)``, or with channels first
@@ -63,8 +84,15 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, data_format="chan
 
 
 def col2im(
-    cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *, data_format="channels_last"
-):
+    cols: ArrayLike,
+    input_shape: Sequence[int],
+    kernel_size: IntPair,
+    stride: IntPair = 1,
+    padding: Padding = 0,
+    dilation: IntPair = 1,
+    *,
+    data_format: DataFormat = "channels_last",
+) -> Floats:
     """Add every row of an im2col matrix to the pixels from which it was taken.
 
     It is the exact adjoint of `im2col`: ``(im2col(x) * cols).sum() == (x * col2im(cols)).sum()``.
@@ -105,18 +133,18 @@ def col2im(
 
 
 def conv2d(
-    x,
-    w,
-    b=None,
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
     *,
-    stride=1,
-    padding=0,
-    dilation=1,
-    groups=1,
-    algorithm="auto",
-    out=None,
-    data_format="channels_last",
-):
+    stride: IntPair = 1,
+    padding: Padding = 0,
+    dilation: IntPair = 1,
+    groups: int = 1,
+    algorithm: Algorithm = "auto",
+    out: Floats | None = None,
+    data_format: DataFormat = "channels_last",
+) -> Floats:
     """Convolve a batch of images (cross-correlation, as in all deep-learning libraries).
 
     ``y[n, i, j, f] = b[f] + sum over kh, kw, c of
@@ -199,17 +227,17 @@ def conv2d(
 
 
 def conv2d_backward(
-    dy,
-    x,
-    w,
+    dy: ArrayLike,
+    x: ArrayLike,
+    w: ArrayLike,
     *,
-    stride=1,
-    padding=0,
-    dilation=1,
-    groups=1,
-    algorithm="auto",
-    data_format="channels_last",
-):
+    stride: IntPair = 1,
+    padding: Padding = 0,
+    dilation: IntPair = 1,
+    groups: int = 1,
+    algorithm: Algorithm = "auto",
+    data_format: DataFormat = "channels_last",
+) -> tuple[Floats, Floats, Floats]:
     """Return the gradients of the sum of `conv2d`'s output, weighted by `dy`.
 
     Parameters
@@ -247,7 +275,16 @@ def conv2d_backward(
     return as_given(dx, data_format), dw, db
 
 
-def _conv_sizes(x, w, stride, padding, dilation, groups, data_format, owner):
+def _conv_sizes(
+    x: Floats,
+    w: Floats,
+    stride: IntPair,
+    padding: Padding,
+    dilation: IntPair,
+    groups: int,
+    data_format: DataFormat,
+    owner: str,
+) -> tuple[Floats, Floats, Windows, int]:
     x = channels_last(x, "x", data_format, owner)
     if w.ndim != 4:
         raise ValueError(f"{owner}: w must have 4 dimensions, got shape {w.shape}.")
@@ -288,7 +325,7 @@ def _check_out(out, like, owner):
         )
 
 
-def dense(x, w, b=None):
+def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Floats:
     """Return ``x @ w + b``: x (N, K), w (K, F), b (F,) or None.
 
     A dense layer is computed as a 1x1 convolution of images of one pixel.
@@ -308,7 +345,7 @@ def dense(x, w, b=None):
     return conv2d(pixels, kernel, b).reshape(len(x), w.shape[1])
 
 
-def dense_backward(dy, x, w):
+def dense_backward(dy: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Return ``(dx, dw, db)`` of `dense` for a gradient `dy` (N, F)."""
     owner = "dense_backward"
     dy, x, w = as_reals(owner, dy=dy, x=x, w=w)
@@ -318,7 +355,7 @@ def dense_backward(dy, x, w):
     return dx.reshape(x.shape), dw.reshape(w.shape), db
 
 
-def _dense_sizes(x, w, owner):
+def _dense_sizes(x: Floats, w: Floats, owner: str) -> tuple[Floats, Floats]:
     if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0] or 0 in w.shape:
         raise ValueError(
             f"{owner}: x must be (N, K) and w (K, F), K and F at least 1, "

@@ -1,8 +1,16 @@
 """Conversion between channels_last and channels_first."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    from cnnkit.typing import DataFormat, Floats, Shape
 
 
 def _check_format(data_format, owner):
@@ -13,7 +21,7 @@ def _check_format(data_format, owner):
         )
 
 
-def channels_last(x, name, data_format, owner):
+def channels_last(x: Floats, name: str, data_format: DataFormat, owner: str) -> Floats:
     """Return `x`, a 4-D array in `data_format`, as (N, H, W, C)."""
     _check_format(data_format, owner)
     if x.ndim != 4:
@@ -23,21 +31,21 @@ def channels_last(x, name, data_format, owner):
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
 
 
-def as_given(y, data_format):
+def as_given(y: Floats, data_format: DataFormat) -> Floats:
     """Return `y` (N, H, W, C) in `data_format`."""
     if data_format == "channels_last":
         return y
     return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
 
 
-def columns_as_given(cols, channels, data_format):
+def columns_as_given(cols: Floats, channels: int, data_format: DataFormat) -> Floats:
     """Return an im2col matrix, whose columns are (kh, kw, c), with columns in `data_format`."""
     if data_format == "channels_last":
         return cols
     return _swapped(cols, cols.shape[1] // max(1, channels), channels)
 
 
-def columns_last(cols, channels, data_format):
+def columns_last(cols: Floats, channels: int, data_format: DataFormat) -> Floats:
     """Return an im2col matrix, whose columns are in `data_format`, with columns (kh, kw, c)."""
     if data_format == "channels_last":
         return cols
@@ -50,7 +58,7 @@ def _swapped(cols, outer, inner):
     return np.ascontiguousarray(swapped.reshape(cols.shape))
 
 
-def gradient_like(dy, shape, data_format, owner):
+def gradient_like(dy: Floats, shape: Shape, data_format: DataFormat, owner: str) -> Floats:
     """Return `dy`, in `data_format`, as (N, H, W, C), which must be `shape`."""
     if data_format == "channels_first":
         shape = (shape[0], shape[3], shape[1], shape[2])
@@ -58,7 +66,7 @@ def gradient_like(dy, shape, data_format, owner):
     return channels_last(dy, "dy", data_format, owner)
 
 
-def last_shape(input_shape, data_format, owner):
+def last_shape(input_shape: Sequence[int], data_format: DataFormat, owner: str) -> Shape:
     """Return the shape of images in `data_format` as (N, H, W, C)."""
     _check_format(data_format, owner)
     sizes = shapes.once(input_shape)

@@ -1,5 +1,9 @@
 """Softmax cross-entropy."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.special import log_softmax
 
@@ -7,8 +11,15 @@ from cnnkit._native import loss as native
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import as_reals, check_unmasked, for_native
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def softmax_cross_entropy(logits, targets, sample_weight=None):
+    from cnnkit.typing import Floats
+
+
+def softmax_cross_entropy(
+    logits: ArrayLike, targets: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
     """Return the weighted mean of ``-log softmax(logits)[target]`` over the rows.
 
     Parameters
@@ -33,7 +44,9 @@ def softmax_cross_entropy(logits, targets, sample_weight=None):
     return loss
 
 
-def softmax_cross_entropy_backward(logits, targets, sample_weight=None):
+def softmax_cross_entropy_backward(
+    logits: ArrayLike, targets: ArrayLike, sample_weight: ArrayLike | None = None
+) -> Floats:
     """Return the gradient of `softmax_cross_entropy` with respect to `logits`."""
     owner = "softmax_cross_entropy_backward"
     _, dlogits = _cross_entropy(logits, targets, sample_weight, owner, True)

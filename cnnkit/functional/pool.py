@@ -1,5 +1,10 @@
 """Max, average and global average pooling."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cnnkit._native.pool import AvgPoolOp, MaxPoolOp
@@ -7,10 +12,21 @@ from cnnkit.functional.layout import as_given, channels_last, gradient_like, las
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import as_reals
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from cnnkit.typing import DataFormat, Floats, IntPair, Padding
+
 
 def max_pool2d(
-    x, pool_size, stride=None, padding=0, ceil_mode=False, *, data_format="channels_last"
-):
+    x: ArrayLike,
+    pool_size: IntPair,
+    stride: IntPair | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    *,
+    data_format: DataFormat = "channels_last",
+) -> Floats:
     """Return the largest pixel of every window in each channel.
 
     NaN counts as the largest; padding is never taken.
@@ -50,8 +66,15 @@ def max_pool2d(
 
 
 def max_pool2d_backward(
-    dy, x, pool_size, stride=None, padding=0, ceil_mode=False, *, data_format="channels_last"
-):
+    dy: ArrayLike,
+    x: ArrayLike,
+    pool_size: IntPair,
+    stride: IntPair | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    *,
+    data_format: DataFormat = "channels_last",
+) -> Floats:
     """Return the gradient of `max_pool2d`: each number of `dy` goes to its window's first maximum.
 
     Parameters
@@ -78,15 +101,15 @@ def max_pool2d_backward(
 
 
 def avg_pool2d(
-    x,
-    pool_size,
-    stride=None,
-    padding=0,
-    ceil_mode=False,
-    count_include_pad=False,
+    x: ArrayLike,
+    pool_size: IntPair,
+    stride: IntPair | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
     *,
-    data_format="channels_last",
-):
+    data_format: DataFormat = "channels_last",
+) -> Floats:
     """Return the mean of every window in each channel.
 
     Parameters
@@ -121,16 +144,16 @@ def avg_pool2d(
 
 
 def avg_pool2d_backward(
-    dy,
-    input_shape,
-    pool_size,
-    stride=None,
-    padding=0,
-    ceil_mode=False,
-    count_include_pad=False,
+    dy: ArrayLike,
+    input_shape: Sequence[int],
+    pool_size: IntPair,
+    stride: IntPair | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
     *,
-    data_format="channels_last",
-):
+    data_format: DataFormat = "channels_last",
+) -> Floats:
     """Return the gradient of `avg_pool2d`: each number of `dy` is divided evenly over its window.
 
     Parameters
@@ -161,7 +184,7 @@ def _check_bool(value, name, owner):
         raise TypeError(f"{owner}: {name} must be True or False, got {value!r}.")
 
 
-def global_avg_pool2d(x, *, data_format="channels_last"):
+def global_avg_pool2d(x: ArrayLike, *, data_format: DataFormat = "channels_last") -> Floats:
     """Return the mean of every channel over the whole image: (N, H, W, C) -> (N, C).
 
     Lin et al. (2013), "Network in network".
@@ -182,7 +205,9 @@ def global_avg_pool2d(x, *, data_format="channels_last"):
     return y.reshape(windows.N, windows.C)
 
 
-def global_avg_pool2d_backward(dy, input_shape, *, data_format="channels_last"):
+def global_avg_pool2d_backward(
+    dy: ArrayLike, input_shape: Sequence[int], *, data_format: DataFormat = "channels_last"
+) -> Floats:
     """Divide each number of `dy` (N, C) evenly over its channel in images `input_shape`."""
     owner = "global_avg_pool2d_backward"
     (dy,) = as_reals(owner, dy=dy)
