@@ -1,9 +1,16 @@
 """The base class of the augmentations."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from cnnkit.validate import shapes
 from cnnkit.validate.pickles import Checked
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Floats, Shape
 
 
 class Augmentation(Checked):
@@ -29,9 +36,9 @@ class Augmentation(Checked):
     [1.05, 0.91]
     """
 
-    mixes_targets = False
+    mixes_targets: bool = False
 
-    def check(self, input_shape):
+    def check(self, input_shape: Shape) -> None:
         """Raise if a hyper-parameter is out of range or does not fit the images.
 
         Parameters
@@ -45,7 +52,7 @@ class Augmentation(Checked):
         """
         shapes.image_shape(input_shape, type(self).__name__)
 
-    def apply(self, images, targets, rng):
+    def apply(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         """Change a batch in place, every image in a way of its own.
 
         Parameters
@@ -65,6 +72,7 @@ class Augmentation(Checked):
         _check_array(images, "images", 4, "(n, H, W, C)", self)
         if self.mixes_targets:
             _check_array(targets, "targets", 2, "(n, K)", self)
+            assert targets is not None  # as checked
             if len(targets) != len(images):
                 raise ValueError(
                     f"{type(self).__name__}: targets must be {len(images)} rows, one for every "
@@ -73,7 +81,7 @@ class Augmentation(Checked):
         if images.size:
             self.change(images, targets, rng)
 
-    def without_mixing(self):
+    def without_mixing(self) -> Augmentation | None:
         """Return the part that does not change targets, for prediction; None if there is none.
 
         Examples
@@ -84,14 +92,14 @@ class Augmentation(Checked):
         """
         return None if self.mixes_targets else self
 
-    def change(self, images, targets, rng):
+    def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         """Do what `apply` does, with at least one image, after its checks."""
         raise NotImplementedError(f"{type(self).__name__} has no change")
 
-    def __eq__(self, other):
+    def __eq__(self, other: Any) -> bool:
         return type(self) is type(other) and self.get_params(False) == other.get_params(False)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _check_array(array, name, ndim, shape, augmentation):

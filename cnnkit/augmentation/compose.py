@@ -1,9 +1,18 @@
 """Augmentations one after another."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from cnnkit.augmentation.base import Augmentation
 from cnnkit.augmentation.geometry import Affine, compose, sample
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnnkit.typing import Floats, Shape
 
 
 class Augment(Augmentation):
@@ -26,15 +35,15 @@ class Augment(Augmentation):
     >>> augment.apply(batch, None, np.random.default_rng(0))
     """
 
-    def __init__(self, steps):
+    def __init__(self, steps: Sequence[Augmentation]) -> None:
         self.steps = steps
 
     @property
-    def mixes_targets(self):
+    def mixes_targets(self) -> bool:  # type: ignore[override]
         """Whether a step changes the targets."""
         return any(step.mixes_targets for step in self.steps)
 
-    def check(self, input_shape):
+    def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         if not isinstance(self.steps, (list, tuple)):
             raise TypeError(f"Augment: steps must be a list, got {self.steps!r}.")
@@ -45,14 +54,14 @@ class Augment(Augmentation):
                 )
             step.check(input_shape)
 
-    def without_mixing(self):
-        kept = [step.without_mixing() for step in self.steps]
-        kept = [step for step in kept if step is not None]
+    def without_mixing(self) -> Augment | None:
+        parts = [step.without_mixing() for step in self.steps]
+        kept = [step for step in parts if step is not None]
         return Augment(kept) if kept else None
 
-    def change(self, images, targets, rng):
+    def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         for fill, neighbours in groupby(self.steps, _fill_of):
-            steps = list(neighbours)
+            steps: list[Any] = list(neighbours)
             if fill is None or len(steps) == 1:
                 for step in steps:
                     step.change(images, targets, rng)

@@ -1,10 +1,17 @@
 """Images flipped, moved, turned and made larger or smaller."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cnnkit.augmentation.base import Augmentation
 from cnnkit.validate import shapes
 from cnnkit.validate.values import as_choice, as_real
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Fill, Floats, IntPair, Shape
 
 FILLS = ("zero", "edge")
 PIXELS = 8192  # in the images that are sampled at once: they stay in the cache
@@ -30,16 +37,16 @@ class Flip(Augmentation):
     [2.0, 1.0, 0.0]
     """
 
-    def __init__(self, horizontal=0.5, *, vertical=0.0):
+    def __init__(self, horizontal: float = 0.5, *, vertical: float = 0.0) -> None:
         self.horizontal = horizontal
         self.vertical = vertical
 
-    def check(self, input_shape):
+    def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         as_real(self.horizontal, "horizontal", "Flip", least=0, most=1)
         as_real(self.vertical, "vertical", "Flip", least=0, most=1)
 
-    def change(self, images, targets, rng):
+    def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         draws = rng.random((2, len(images)))
         across = draws[0] < self.horizontal
         images[across] = images[across, :, ::-1]
@@ -50,11 +57,13 @@ class Flip(Augmentation):
 class Affine(Augmentation):
     """Base class of affine changes; consecutive ones in `Augment` are done in one step."""
 
-    def check(self, input_shape):
+    fill: Fill
+
+    def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         as_choice(self.fill, "fill", type(self).__name__, FILLS)
 
-    def maps(self, n, height, width, rng):
+    def maps(self, n: int, height: int, width: int, rng: np.random.Generator) -> Floats:
         """Draw where pixels come from: ``row, column = maps[k] @ (row, column, 1)``.
 
         Rows and columns are counted from the middle of the image.
@@ -65,8 +74,9 @@ class Affine(Augmentation):
         """
         raise NotImplementedError(f"{type(self).__name__} has no maps")
 
-    def change(self, images, targets, rng):
-        sample(images, self.maps(*images.shape[:3], rng), self.fill)
+    def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
+        n, height, width, _ = images.shape
+        sample(images, self.maps(n, height, width, rng), self.fill)
 
 
 class Shift(Affine):
@@ -90,11 +100,11 @@ class Shift(Affine):
     [0.0, 0.0, 1.0, 2.0]
     """
 
-    def __init__(self, pixels=2, *, fill="zero"):
+    def __init__(self, pixels: IntPair = 2, *, fill: Fill = "zero") -> None:
         self.pixels = pixels
         self.fill = fill
 
-    def check(self, input_shape):
+    def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         pixels = shapes.as_pair(self.pixels, "pixels", "Shift", 0)
         if pixels[0] >= input_shape[0] or pixels[1] >= input_shape[1]:
@@ -103,12 +113,12 @@ class Shift(Affine):
                 f"got {self.pixels!r}."
             )
 
-    def maps(self, n, height, width, rng):
+    def maps(self, n: int, height: int, width: int, rng: np.random.Generator) -> Floats:
         found = np.tile(np.eye(2, 3), (n, 1, 1))
         found[:, :, 2] = -self._draw(n, rng)
         return found
 
-    def change(self, images, targets, rng):
+    def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         before = np.empty_like(images[0])
         for image, (down, right) in zip(images, self._draw(len(images), rng).tolist(), strict=True):
             before[...] = image
@@ -151,15 +161,15 @@ class Rotate(Affine):
     >>> Rotate(10, fill="edge").apply(batch, None, np.random.default_rng(0))
     """
 
-    def __init__(self, degrees=15.0, *, fill="zero"):
+    def __init__(self, degrees: float = 15.0, *, fill: Fill = "zero") -> None:
         self.degrees = degrees
         self.fill = fill
 
-    def check(self, input_shape):
+    def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         as_real(self.degrees, "degrees", "Rotate", least=0, most=180)
 
-    def maps(self, n, height, width, rng):
+    def maps(self, n: int, height: int, width: int, rng: np.random.Generator) -> Floats:
         angles = np.deg2rad(rng.uniform(-self.degrees, self.degrees, n))
         found = np.zeros((n, 2, 3))
         found[:, 0, 0] = found[:, 1, 1] = np.cos(angles)
@@ -194,17 +204,17 @@ class Scale(Affine):
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
 
-    def __init__(self, low=0.9, high=1.1, *, fill="zero"):
+    def __init__(self, low: float = 0.9, high: float = 1.1, *, fill: Fill = "zero") -> None:
         self.low = low
         self.high = high
         self.fill = fill
 
-    def check(self, input_shape):
+    def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         as_real(self.low, "low", "Scale", above=0)
         as_real(self.high, "high", "Scale", least=self.low)
 
-    def maps(self, n, height, width, rng):
+    def maps(self, n: int, height: int, width: int, rng: np.random.Generator) -> Floats:
         return np.eye(2, 3) / rng.uniform(self.low, self.high, (n, 1, 1))
 
 

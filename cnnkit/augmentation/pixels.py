@@ -1,8 +1,17 @@
 """Changes that leave pixels in their place: noise, cut-out rectangles, mixed images."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from cnnkit.augmentation.base import Augmentation
 from cnnkit.validate import shapes
 from cnnkit.validate.values import as_real
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnnkit.typing import Floats, IntPair, Shape
 
 LARGEST = 1e30  # largest number that may be added or set: float32 can compute with it
 
@@ -25,14 +34,14 @@ class Noise(Augmentation):
     0.10
     """
 
-    def __init__(self, std=0.05):
+    def __init__(self, std: float = 0.05) -> None:
         self.std = std
 
-    def check(self, input_shape):
+    def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         as_real(self.std, "std", "Noise", least=0, most=LARGEST)
 
-    def change(self, images, targets, rng):
+    def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         noise = rng.standard_normal(images.shape, images.dtype)
         noise *= images.dtype.type(self.std)
         images += noise
@@ -60,11 +69,11 @@ class Cutout(Augmentation):
     [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 1, 1]]
     """
 
-    def __init__(self, size=4, *, value=0.0):
+    def __init__(self, size: IntPair = 4, *, value: float = 0.0) -> None:
         self.size = size
         self.value = value
 
-    def check(self, input_shape):
+    def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         height, width = shapes.as_pair(self.size, "size", "Cutout")
         if height > input_shape[0] or width > input_shape[1]:
@@ -74,7 +83,7 @@ class Cutout(Augmentation):
             )
         as_real(self.value, "value", "Cutout", least=-LARGEST, most=LARGEST)
 
-    def change(self, images, targets, rng):
+    def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         height, width = shapes.as_pair(self.size, "size", "Cutout")
         middles = rng.integers((0, 0), images.shape[1:3], (len(images), 2))
         for image, (row, column) in zip(images, middles, strict=True):
@@ -106,14 +115,15 @@ class Mixup(Augmentation):
 
     mixes_targets = True
 
-    def __init__(self, alpha=0.2):
+    def __init__(self, alpha: float = 0.2) -> None:
         self.alpha = alpha
 
-    def check(self, input_shape):
+    def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         as_real(self.alpha, "alpha", "Mixup", above=0)
 
-    def change(self, images, targets, rng):
+    def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
+        assert targets is not None  # as `apply` has checked
         others = rng.permutation(len(images))
         shares = rng.beta(self.alpha, self.alpha, len(images))
         for array in (images, targets):
