@@ -17,7 +17,8 @@ from cnnkit.exceptions import overflow_allowed
 from cnnkit.layers.base import WeightSpec
 
 INPUT, TARGETS = "input", "targets"
-SETS = ([], [INPUT], [INPUT, TARGETS])  # sets of arrays that a network may scale
+# sets of arrays that a network may scale
+SETS: tuple[list[str], ...] = ([], [INPUT], [INPUT, TARGETS])
 RANGE = "input/range"
 LEAST = float(np.finfo(np.float32).tiny)  # smallest divisor
 MOST_NUMBERS = 1 << 26  # numbers for statistics; of more, samples at equal distances are used

@@ -1,8 +1,12 @@
 """Network: a graph bound to arrays, which can run."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +14,7 @@ from cnnkit._native.threads import one_blas_thread
 from cnnkit.data import images, scaling
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.graph.graph import Graph
-from cnnkit.graph.summary import table
+from cnnkit.graph.summary import Summary, table
 from cnnkit.layers.base import Slots
 from cnnkit.layers.composite import Resolved
 from cnnkit.layers.norm import FoldOp
@@ -30,6 +34,11 @@ from cnnkit.validate.arrays import (
 )
 from cnnkit.validate.available_memory import check_memory
 from cnnkit.validate.pickles import check_parts, checking, stamped
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from cnnkit.typing import Algorithm, Array, Floats, InputShape
 
 RUN_ANEW = 100  # batches for the running statistics of batch norms
 
@@ -132,21 +141,21 @@ class Network:
 
     def __init__(
         self,
-        graph,
-        input_shape=None,
-        n_outputs=None,
+        graph: Graph | Resolved,
+        input_shape: InputShape | None = None,
+        n_outputs: int | None = None,
         *,
-        batch_size=1,
-        dtype=np.float32,
-        training=False,
-        algorithm="auto",
-        weights=None,
-        rng=None,
-        frozen=(),
-        scales=(),
-        companions=0,
-        predicts=False,
-    ):
+        batch_size: int = 1,
+        dtype: DTypeLike = np.float32,
+        training: bool = False,
+        algorithm: Algorithm = "auto",
+        weights: Weights | None = None,
+        rng: np.random.Generator | None = None,
+        frozen: Sequence[str] = (),
+        scales: Sequence[str] = (),
+        companions: int = 0,
+        predicts: bool = False,
+    ) -> None:
         resolved = as_resolved(graph, input_shape, n_outputs)
         if weights is not None and not isinstance(weights, Weights):
             raise TypeError(f"Network: weights must be those of a network, got {weights!r}.")
@@ -284,7 +293,14 @@ class Network:
         weights = self.weights.of(norm.name)
         return FoldOp(norm.layer, weights, slots.weights.get("b"), slots.scale, slots.shift)
 
-    def resized(self, batch_size, outputs=None, weights=None, *, packed=False):
+    def resized(
+        self,
+        batch_size: int,
+        outputs: Sequence[str] | None = None,
+        weights: Weights | None = None,
+        *,
+        packed: bool = False,
+    ) -> Network:
         """Return a network for inference of up to `batch_size` samples, with the same weights.
 
         Parameters
@@ -323,7 +339,9 @@ class Network:
             op.prepack(empty_bytes(op.packed_bytes))
         self._forward = [op for op in self._forward if not op.only_packs]
 
-    def activations(self, X, paths):
+    def activations(
+        self, X: ArrayLike | Mapping[str, ArrayLike], paths: str | Sequence[str]
+    ) -> dict[str, Floats]:
         """Return the outputs of nodes for images: feature maps, or features of a layer.
 
         Parameters
@@ -338,7 +356,7 @@ class Network:
         -------
         activations : dict of arrays of shape (n, ...) by path
         """
-        X, count = self._checked(X)
+        checked, count = self._checked(X)
         paths = [paths] if isinstance(paths, str) else list(dict.fromkeys(paths))
         network = self.resized(max(1, min(count, 64)), tuple(paths), packed=True)
         found = {
@@ -347,7 +365,7 @@ class Network:
         }
         for start in range(0, count, network.batch_size):
             rows = slice(start, start + network.batch_size)
-            n = network.load(X, rows)
+            n = network.load(checked, rows)
             network.forward(n)
             for array, output in zip(found.values(), network.outputs, strict=True):
                 array[rows] = output[:n]
@@ -382,16 +400,21 @@ class Network:
             )
 
     @property
-    def output(self):
+    def output(self) -> Floats:
         """The first of `outputs`; most networks have only one."""
         return self.outputs[0]
 
     @property
-    def doutput(self):
+    def doutput(self) -> Floats | None:
         """The first of `doutputs`; None without training."""
         return self.doutputs[0] if self.doutputs else None
 
-    def load(self, X, rows, change=None):
+    def load(
+        self,
+        X: Array | Mapping[str, Array],
+        rows: Any,
+        change: Callable[[Array], object] | None = None,
+    ) -> int:
         """Copy `X[rows]` to the first samples of `x`, and return their number.
 
         If the input is not standardised, uint8 is scaled to [0, 1].
@@ -408,10 +431,11 @@ class Network:
         several = len(self.xs) > 1
         if several:
             self._check_names(X)
+        arrays: Any = X  # a dict if there are several inputs
         standardised = "input/mean" in self.weights
         counts = {}
         for name, x in self.xs.items():
-            given, n = X[name] if several else X, 0
+            given, n = arrays[name] if several else arrays, 0
             for some in [rows] if isinstance(rows, slice) else self._some_of(rows):
                 out = x[n:]
                 if standardised and change is None:
@@ -434,7 +458,7 @@ class Network:
         for some in blocks(len(rows), self.x, PIECE):
             yield rows[some]
 
-    def forward(self, n):
+    def forward(self, n: int) -> Floats:
         """Run the first `n` samples of `xs`; return those of `output`, valid until the next run.
 
         In training all `doutputs` but the first are set to zero: outputs whose gradient is not
@@ -448,7 +472,7 @@ class Network:
             doutput[:n] = 0
         return self.output[:n]
 
-    def backward(self, n):
+    def backward(self, n: int) -> None:
         """Fill `grads` from the first `n` samples of `doutputs`, the gradients of the outputs."""
         if not self.training:
             raise ValueError("Network: backward needs a network made with training=True.")
@@ -457,7 +481,7 @@ class Network:
             for op in self._backward:
                 op.backward(n)
 
-    def run_anew(self, X, rows):
+    def run_anew(self, X: Array, rows: Any) -> None:
         """Set every running statistic to its mean over batches of the images `X[rows]`.
 
         A smaller last batch is left out, unless it is the only one: it would count as much as the
@@ -480,7 +504,7 @@ class Network:
     def _check_count(self, n):
         shapes.as_int(n, "n", "Network", 0, self.batch_size)
 
-    def summary(self):
+    def summary(self) -> Summary:
         """Return a table of name, layer, output shape, weights and multiply-adds.
 
         The last column names the algorithms that compute a layer's output, and in training the

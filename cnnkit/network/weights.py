@@ -1,7 +1,10 @@
 """The weights of a network as one flat vector, with a name for every part of it."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 from math import isfinite, prod, sqrt
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -18,6 +21,12 @@ from cnnkit.validate.arrays import (
 )
 from cnnkit.validate.pickles import check_parts, checking, stamped
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from cnnkit.layers.base import WeightSpec
+    from cnnkit.typing import Array
+
 
 class Weights(Mapping):
     """Arrays by path, such as ``"conv1/w"``, all of them views of the vector `flat`.
@@ -33,13 +42,13 @@ class Weights(Mapping):
     dtype : dtype
     """
 
-    def __init__(self, specs, dtype):
+    def __init__(self, specs: Mapping[str, WeightSpec], dtype: DTypeLike) -> None:
         self.specs = dict(specs)
         sizes = {path: prod(spec.shape) for path, spec in self.specs.items()}
         dtype = np.dtype(dtype)
         self.flat = zero_bytes(sum(sizes.values()) * dtype.itemsize).view(dtype)
-        self._views = {}
-        self._names = {}  # names of the weights of every node
+        self._views: dict[str, Array] = {}
+        self._names: dict[str, list[str]] = {}  # names of the weights of every node
         for path in self.specs:
             node, _, name = path.rpartition("/")
             self._names.setdefault(node, []).append(name)
@@ -56,7 +65,7 @@ class Weights(Mapping):
                 start += sizes[path]
         return start
 
-    def initialise(self, rng):
+    def initialise(self, rng: np.random.Generator) -> Self:
         """Draw all weights from N(0, 2 / fan_in) (He et al., 2015), or set them to their start."""
         for path, spec in self.specs.items():
             if spec.fan_in:
@@ -68,24 +77,24 @@ class Weights(Mapping):
                 self[path] = spec.start
         return self
 
-    def copy(self):
+    def copy(self) -> Weights:
         """Return a copy."""
         other = self.like()
         fill(other.flat, self.flat)
         return other
 
-    def take(self, source, owner):
+    def take(self, source: Mapping[str, Any], owner: str) -> None:
         """Copy all arrays of the mapping `source`, which must have the same paths."""
         if set(source) != set(self):
             raise ValueError(f"{owner}: weights must be those of {list(self)}, got {list(source)}.")
         for path in self:
             self[path] = source[path]
 
-    def extremes(self):
+    def extremes(self) -> tuple[float, float]:
         """Return the smallest and the largest number, or NaN if there is a NaN."""
         return extremes(self.flat)
 
-    def check_numbers(self, owner):
+    def check_numbers(self, owner: str) -> None:
         """Raise unless all numbers are finite and at least the minimum of their spec."""
         for path, spec in self.specs.items():
             least, greatest = extremes(self[path])
@@ -95,18 +104,18 @@ class Weights(Mapping):
                     f"{owner}: {path} must be finite numbers{bound}, got {least} to {greatest}."
                 )
 
-    def like(self):
+    def like(self) -> Weights:
         """Return zeros with the same layout, for gradients."""
         return Weights(self.specs, self.flat.dtype)
 
-    def of(self, node):
+    def of(self, node: str) -> dict[str, Array]:
         """Return the arrays of one node as a dict by the layer's own names."""
         return {name: self._views[f"{node}/{name}"] for name in self._names.get(node, ())}
 
-    def __getitem__(self, path):
+    def __getitem__(self, path: str) -> Array:
         return self._views[path]
 
-    def __setitem__(self, path, value):
+    def __setitem__(self, path: str, value: ArrayLike) -> None:
         check_unmasked(value, path, "Weights")
         value = np.asarray(value)
         real_dtype(value.dtype, path, "Weights")
@@ -116,13 +125,13 @@ class Weights(Mapping):
         check_range(value, view.dtype, path, "Weights")
         view[...] = value
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self.specs)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.specs)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shapes = ", ".join(f"{path} {spec.shape}" for path, spec in self.specs.items())
         return f"Weights({shapes})"
 

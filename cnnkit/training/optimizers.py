@@ -27,7 +27,7 @@ class Optimizer:
     """
 
     n_moments = 0
-    bounds = ()  # (least, most) of the numbers in each of them
+    bounds: tuple[tuple[float, float], ...] = ()  # (least, most) of the numbers in each of them
 
     def __init__(self, weights, learning_rate, alpha=0.0):
         self.weights = weights

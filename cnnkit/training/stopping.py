@@ -1,5 +1,7 @@
 """The end of training: records of epochs, early stopping, and the choice of the final weights."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -49,7 +51,7 @@ class Epoch:
 
     LIVE: ClassVar = ("weights", "state")  # valid only during the callbacks
 
-    def figures(self):
+    def figures(self) -> dict[str, float | None]:
         """Return a dict of all attributes but the weights and the state."""
         names = (field.name for field in fields(self))
         return {name: getattr(self, name) for name in names if name not in self.LIVE}
