@@ -1,17 +1,20 @@
 """Base class of classifier and regressor: scikit-learn's contract around a training run."""
 
+from __future__ import annotations
+
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import cache, partial
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from cnnkit.augmentation import Augment
+from cnnkit.augmentation import Augment, Augmentation
 from cnnkit.callbacks import Bar, Lines
 from cnnkit.data.scaling import LEAST, warn_of_another_scale
 from cnnkit.estimators import learned_attributes, sklearn_callbacks
@@ -35,6 +38,13 @@ from cnnkit.validate.arrays import fill
 from cnnkit.validate.available_memory import check_memory
 from cnnkit.validate.guesses import answering
 from cnnkit.validate.pickles import Checked
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from cnnkit.graph.summary import Summary
+    from cnnkit.schedules import Schedule
+    from cnnkit.typing import Algorithm, Array, Estimator, Layers, Model, RandomState, Shape
 
 MOST_COPIES = 1000  # copies of an image for one prediction
 AUTO = StrOptions({"auto"})
@@ -171,9 +181,20 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         Names of the columns if X was a data frame.
     """
 
-    _training = None  # the run with which `partial_fit` goes on, if there is one
+    network_: Network
+    loss_: float
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float] | None
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    n_iter_: int
+    input_shape_: Shape
+    n_features_in_: int
+    feature_names_in_: Array
 
-    _parameter_constraints = {  # noqa: RUF012
+    _training: Training | None = None  # the run with which `partial_fit` goes on, if there is one
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "layers": [None, list, tuple, Graph, MODEL],
         "image_shape": [None, list, tuple],
         "standardize": ["boolean"],
@@ -209,39 +230,39 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
 
     def __init__(
         self,
-        layers=None,
+        layers: Layers | Graph | Model | None = None,
         *,
-        image_shape=None,
-        standardize=True,
-        solver="adamw",
-        alpha="auto",
-        batch_size="auto",
-        learning_rate="auto",
-        learning_rate_init="auto",
-        max_iter="auto",
-        max_time=None,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        n_iter_no_change=10,
-        early_stopping=False,
-        validation_fraction=0.1,
-        warm_start=False,
-        initial_weights=None,
-        frozen=None,
-        augmentation=None,
-        test_time_augmentation=0,
-        clip_norm=None,
-        ema_decay=None,
-        on_divergence="raise",
-        momentum=0.9,
-        nesterovs_momentum=True,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        algorithm="auto",
-        verbose=0,
-    ):
+        image_shape: Sequence[int] | None = None,
+        standardize: bool = True,
+        solver: Literal["adamw", "adam", "sgd", "lbfgs"] = "adamw",
+        alpha: float | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: Literal["auto", "constant"] | Schedule = "auto",
+        learning_rate_init: float | Literal["auto"] = "auto",
+        max_iter: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        initial_weights: Mapping[str, ArrayLike] | Estimator | None = None,
+        frozen: Sequence[str] | None = None,
+        augmentation: Augmentation | Sequence[Augmentation] | None = None,
+        test_time_augmentation: int = 0,
+        clip_norm: float | None = None,
+        ema_decay: float | None = None,
+        on_divergence: Literal["raise", "stop"] = "raise",
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        algorithm: Algorithm = "auto",
+        verbose: int = 0,
+    ) -> None:
         self.layers = layers
         self.image_shape = image_shape
         self.standardize = standardize
@@ -277,7 +298,14 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     # Training
 
     @answering
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Train a network: a new one, unless `warm_start`.
 
         If an error or Ctrl-C ends the fit, the estimator is as it was before.
@@ -472,7 +500,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
             return found
         return Augment(found) if found else None
 
-    def summary(self):
+    def summary(self) -> Summary:
         """Return a table of name, layer, output shape, weights, multiply-adds and algorithms.
 
         Returns

@@ -1,5 +1,10 @@
 """The classifier."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, Unpack
+
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import ClassifierMixin, clone
@@ -11,12 +16,21 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.labels import check_labels, is_numeric, shown
-from cnnkit.estimators.options import Reals, extends
+from cnnkit.estimators.options import Reals, Shared, extends
 from cnnkit.estimators.snapshot import of_one_moment
 from cnnkit.estimators.warnings import refuse_probabilities
 from cnnkit.functional import softmax
 from cnnkit.losses import Loss, OwnLoss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from cnnkit.validate.values import as_real, short
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from cnnkit.graph.graph import Graph
+    from cnnkit.typing import Array, Floats, Layers, Model
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def takes_steps(estimator):
@@ -24,6 +38,11 @@ def takes_steps(estimator):
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit is not there with solver='lbfgs', which needs all data.")
     return True
+
+
+def for_steps(method: F) -> F:
+    """Return a method that only estimators have whose solver takes steps."""
+    return available_if(takes_steps)(method)
 
 
 @extends(BaseCNN)
@@ -88,26 +107,42 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     True
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    classes_: Array
+    multilabel_: bool
+    n_outputs_: int
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseCNN._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "label_smoothing": [Reals(0, 1, closed="left")],
         "loss": [StrOptions({"log_loss"}), Loss],
     }
-    _target_options = {"multi_output": True}  # noqa: RUF012
+    _target_options: ClassVar[dict[str, Any]] = {"multi_output": True}
     _output_word = "class"
     _dropout = 0.2
 
     def __init__(
-        self, layers=None, *, class_weight=None, label_smoothing=0.0, loss="log_loss", **shared
-    ):
+        self,
+        layers: Layers | Graph | Model | None = None,
+        *,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        label_smoothing: float = 0.0,
+        loss: Literal["log_loss"] | Loss = "log_loss",
+        **shared: Unpack[Shared],
+    ) -> None:
         super().__init__(layers, **shared)
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
         self.loss = loss
 
-    @available_if(takes_steps)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    @for_steps
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch over the samples given, starting from the present weights.
 
         Early ends of training (`early_stopping`, `tol`, `max_time`) and callbacks are for `fit`
@@ -143,6 +178,12 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
                 f"not see all samples, got {self.class_weight!r}."
             )
         return self._partial_fit(X, y, sample_weight, classes)
+
+    if TYPE_CHECKING:  # scikit-learn has no annotations
+
+        def score(
+            self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        ) -> float: ...
 
     # Targets
 
@@ -243,7 +284,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     # Prediction
 
     @of_one_moment
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> Floats:
         """Return a number for every class, before softmax; the larger, the more probable.
 
         Parameters
@@ -262,7 +303,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         return outputs[:, 1] - outputs[:, 0]
 
     @of_one_moment
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> Floats:
         """Return the probability of every class or label, an array of shape (n, n_classes).
 
         Parameters
@@ -274,13 +315,13 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         return expit(outputs) if self.multilabel_ else softmax(outputs)
 
     @of_one_moment
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> Floats:
         """Return the logarithm of `predict_proba`, finite where the probability underflows."""
         outputs = self._outputs(X)
         return log_expit(outputs) if self.multilabel_ else log_softmax(outputs, axis=1)
 
     @of_one_moment
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Array:
         """Return the most probable class of every sample, shape (n,), or its labels as 0 and 1."""
         outputs = self._outputs(X)
         if self.multilabel_:

@@ -1,7 +1,10 @@
 """The transformer."""
 
+from __future__ import annotations
+
 import warnings
 from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin, clone
@@ -15,6 +18,11 @@ from cnnkit.estimators.snapshot import OfOneMoment, of_one_moment, set_learned, 
 from cnnkit.network.prediction import check_outputs, inference_network, predict
 from cnnkit.validate.guesses import answering
 from cnnkit.validate.pickles import Checked
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from cnnkit.typing import Array, Estimator, Floats, RandomState, Shape
 
 FITTED = {"estimator_", "node_", "feature_shape_"}  # if a pickle has one of them, it must have all
 
@@ -60,19 +68,29 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
     True
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    estimator_: Estimator
+    node_: str
+    feature_shape_: Shape
+    n_features_in_: int
+    feature_names_in_: Array
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "estimator": "no_validation",  # checked by `fit`
         "node": [None, str],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, estimator=None, *, node=None, random_state=None):
+    def __init__(
+        self, estimator: Any = None, *, node: str | None = None, random_state: RandomState = None
+    ) -> None:
         self.estimator = estimator
         self.node = node
         self.random_state = random_state
 
     @answering
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train the network, unless it is frozen.
 
         Parameters
@@ -130,7 +148,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         set_learned(self, learnt)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Floats:
         """Return the features of every image, an array of shape (n, n_features_out).
 
         Parameters
@@ -147,8 +165,14 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         check_outputs(found, "CNNFeatures")
         return found.reshape(len(X), -1)
 
+    if TYPE_CHECKING:  # scikit-learn has no annotations
+
+        def fit_transform(
+            self, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any
+        ) -> Floats: ...
+
     @of_one_moment
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Return names such as ``maxpool1_0_3_15``: layer, row, column and channel.
 
         Parameters
@@ -170,7 +194,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         return prod(self.feature_shape_)
 
     @property
-    def input_shape_(self):
+    def input_shape_(self) -> Shape:
         """(H, W, C) of one image."""
         return self.estimator_.input_shape_
 
@@ -207,4 +231,4 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
 
 
 # Wraps scikit-learn's wrapper, which names the columns of the output.
-CNNFeatures.transform = of_one_moment(CNNFeatures.transform)
+CNNFeatures.transform = of_one_moment(CNNFeatures.transform)  # type: ignore[method-assign]

@@ -1,6 +1,9 @@
 """Checks of X, y and weights: images are not copied, indices of rows say which are used."""
 
+from __future__ import annotations
+
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -19,6 +22,11 @@ from cnnkit.estimators.snapshot import snapshot
 from cnnkit.estimators.warnings import warn_of_layout, warn_of_one_hot
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.validate.arrays import check_range, check_unmasked, real_dtype
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from cnnkit.typing import Array
 
 FAR = 100  # weights of samples more than 2**FAR away from 1 are rescaled
 
@@ -61,7 +69,7 @@ def check_training_data(estimator, X, y, fitted_shape=None):
     return X, y, shape, {name: vars(estimator)[name] for name in names if name in vars(estimator)}
 
 
-def check_images(estimator, X, dtype):
+def check_images(estimator: Any, X: Any, dtype: DTypeLike) -> Array:
     """Return X, which must have the shape of training and be finite in the network's type."""
     owner = type(estimator).__name__
     check_unmasked(X, "X", owner)

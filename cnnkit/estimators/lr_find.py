@@ -1,6 +1,8 @@
 """A test of learning rates: `lr_find`."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
@@ -11,6 +13,11 @@ from cnnkit.estimators.setup import begin, choose, draw_seed, generators
 from cnnkit.exceptions import DivergenceError
 from cnnkit.validate import shapes
 from cnnkit.validate.values import as_real
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from cnnkit.typing import Estimator
 
 HOPELESS = 4  # training ends when the loss is so many times the lowest
 SMOOTHING = 0.9  # decay of the moving average of losses
@@ -33,7 +40,7 @@ class RateRange(NamedTuple):
     losses: np.ndarray
     suggestion: float
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         low, high = self.learning_rates[[0, -1]]
         return (
             f"RateRange(suggestion={self.suggestion:.3g}, {len(self.learning_rates)} rates from "
@@ -41,7 +48,16 @@ class RateRange(NamedTuple):
         )
 
 
-def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=None):
+def lr_find(
+    estimator: Estimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    low: float = 1e-5,
+    high: float = 1.0,
+    steps: int = 100,
+    sample_weight: ArrayLike | None = None,
+) -> RateRange:
     """Train for some steps at rising learning rates, and record the losses.
 
     Smith (2017), "Cyclical learning rates for training neural networks", section 3.3. The
@@ -89,24 +105,25 @@ def lr_find(estimator, X, y, *, low=1e-5, high=1.0, steps=100, sample_weight=Non
     settings = choose(estimator, data.shape, data.learnt["n_outputs_"], data.count)
     run = begin(estimator, data, settings, rngs)
     run.rates = None
-    rates, losses = np.geomspace(low, high, steps), []
+    rates = np.geomspace(low, high, steps)
+    smoothed: list[float] = []
     smooth = 0.0
-    X, targets, rows, weights = data.samples
-    rows = np.arange(len(X)) if rows is None else rows
+    images, targets, rows, weights = data.samples
+    rows = np.arange(len(images)) if rows is None else rows
     unit = 1.0 if weights is None else float(weights[rows].mean())
     for rate, batch in zip(rates, batches(rows, run.network.batch_size, run.rng), strict=False):
         run.optimizer.learning_rate = float(rate)
         try:
-            loss = run.step(X, targets, batch, weights, len(batch) * unit)
+            loss = run.step(images, targets, batch, weights, len(batch) * unit)
         except DivergenceError:
             break
         smooth = SMOOTHING * smooth + (1 - SMOOTHING) * loss
-        losses.append(smooth / (1 - SMOOTHING ** (len(losses) + 1)))
-        if losses[-1] > HOPELESS * min(losses):
+        smoothed.append(smooth / (1 - SMOOTHING ** (len(smoothed) + 1)))
+        if smoothed[-1] > HOPELESS * min(smoothed):
             break
-    if len(losses) < 2:
+    if len(smoothed) < 2:
         raise ValueError(f"lr_find: low must be a rate that can be trained with, got {low}.")
-    tried, losses = rates[: len(losses)], np.array(losses)
+    tried, losses = rates[: len(smoothed)], np.array(smoothed)
     return RateRange(tried, losses, float(tried[losses.argmin()]) / 10)
 
 

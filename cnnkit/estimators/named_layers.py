@@ -1,17 +1,27 @@
 """The layers of an estimator's list as hyper-parameters by name, as in a Pipeline."""
 
-from cnnkit.estimators.snapshot import all_at_once, of_one_moment
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from cnnkit.estimators.snapshot import Hyperparameters, all_at_once, of_one_moment
 from cnnkit.graph.graph import Sequential
 from cnnkit.graph.hyperparameters import parts
 from cnnkit.graph.hyperparameters import set_params as set_layer_params
 from cnnkit.validate.guesses import ended, for_argument
 
+if TYPE_CHECKING:
+    from cnnkit.graph.graph import Graph
+    from cnnkit.typing import Layers, Model
 
-class NamedLayers:
+
+class NamedLayers(Hyperparameters):
     """Mixin for estimators with a hyper-parameter `layers` that may be a list."""
 
+    layers: Layers | Graph | Model | None
+
     @of_one_moment
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyper-parameters; if `deep`, those of a list's layers by name, too.
 
         Examples
@@ -32,7 +42,7 @@ class NamedLayers:
         return found
 
     @all_at_once
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set hyper-parameters by the names of `get_params`.
 
         As in a Pipeline, `layers` is set first, then whole layers, then the hyper-parameters of

@@ -1,11 +1,59 @@
 """How the estimators share hyper-parameters: names, rules and documentation are written once."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from cnnkit import models
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from cnnkit.augmentation import Augmentation
+    from cnnkit.schedules import Schedule
+    from cnnkit.typing import Algorithm, Estimator, RandomState
+
+C = TypeVar("C", bound=type)
+
+
+class Shared(TypedDict, total=False):
+    """Types of the hyper-parameters that a subclass takes as ``**shared``: those of `BaseCNN`."""
+
+    image_shape: Sequence[int] | None
+    standardize: bool
+    solver: Literal["adamw", "adam", "sgd", "lbfgs"]
+    alpha: float | Literal["auto"]
+    batch_size: int | Literal["auto"]
+    learning_rate: Literal["auto", "constant"] | Schedule
+    learning_rate_init: float | Literal["auto"]
+    max_iter: int | Literal["auto"]
+    max_time: float | None
+    shuffle: bool
+    random_state: RandomState
+    tol: float
+    n_iter_no_change: int
+    early_stopping: bool
+    validation_fraction: float
+    warm_start: bool
+    initial_weights: Mapping[str, ArrayLike] | Estimator | None
+    frozen: Sequence[str] | None
+    augmentation: Augmentation | Sequence[Augmentation] | None
+    test_time_augmentation: int
+    clip_norm: float | None
+    ema_decay: float | None
+    on_divergence: Literal["raise", "stop"]
+    momentum: float
+    nesterovs_momentum: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    algorithm: Algorithm
+    verbose: int
 
 
 class InstanceWithMethods(HasMethods):
@@ -58,7 +106,7 @@ AUGMENTATION = InstanceWithMethods(
 ESTIMATOR = InstanceWithMethods(["fit", "predict"], "a fitted estimator")
 
 
-def extends(base):
+def extends(base: type) -> Callable[[C], C]:
     """Return a decorator that gives a subclass the hyper-parameters of `base`, and their text.
 
     The subclass's ``__init__(self, layers=None, *, own=default, **shared)`` passes ``shared`` on;
@@ -66,14 +114,14 @@ def extends(base):
     ``{attributes}`` in the docstring become those sections of the docstring of `base`.
     """
 
-    def decorate(cls):
-        own = inspect.signature(cls.__init__).parameters
-        shared = inspect.signature(base.__init__).parameters
+    def decorate(cls: C) -> C:
+        own = inspect.signature(vars(cls)["__init__"]).parameters
+        shared = inspect.signature(vars(base)["__init__"]).parameters
         own_last = [
             entry for entry in own.values() if entry.kind is entry.KEYWORD_ONLY
         ]  # after the parameters of the base
-        cls.__init__.__signature__ = inspect.Signature([*shared.values(), *own_last])
-        if cls.__doc__ is not None:  # is None with python -OO
+        vars(cls)["__init__"].__signature__ = inspect.Signature([*shared.values(), *own_last])
+        if cls.__doc__ is not None and base.__doc__ is not None:  # is None with python -OO
             # indentation is removed, as Python itself does from 3.13 on
             text, whole = inspect.cleandoc(base.__doc__), inspect.cleandoc(cls.__doc__)
             for title in ("Parameters", "Attributes"):

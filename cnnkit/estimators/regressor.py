@@ -1,20 +1,29 @@
 """The regressor."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack
+
 import numpy as np
 from sklearn.base import RegressorMixin, clone
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from cnnkit.data.scaling import INPUT, TARGETS, from_standard, kept
 from cnnkit.estimators.base import BaseCNN
-from cnnkit.estimators.classifier import takes_steps
-from cnnkit.estimators.options import Reals, extends
+from cnnkit.estimators.classifier import for_steps
+from cnnkit.estimators.options import Reals, Shared, extends
 from cnnkit.estimators.snapshot import of_one_moment
 from cnnkit.estimators.warnings import gives_any_number
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.losses import AbsoluteError, Huber, Loss, OwnLoss, SquaredError
 from cnnkit.network.prediction import check_outputs
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from cnnkit.graph.graph import Graph
+    from cnnkit.typing import Floats, Layers, Model
 
 
 @extends(BaseCNN)
@@ -56,33 +65,37 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     True
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    n_outputs_: int
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseCNN._parameter_constraints,
         "loss": [StrOptions({"squared_error", "absolute_error", "huber"}), Loss],
         "huber_delta": [Reals(0, None, closed="neither")],
         "standardize_targets": ["boolean"],
     }
-    _target_options = {"multi_output": True, "y_numeric": True}  # noqa: RUF012
+    _target_options: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
     _output_word = "target"
     _longer = 2  # times the epochs of a classifier: regression still improves then
     _dropout = 0.0  # dropout would shift the mean of the last layer's input
 
     def __init__(
         self,
-        layers=None,
+        layers: Layers | Graph | Model | None = None,
         *,
-        loss="squared_error",
-        huber_delta=1.0,
-        standardize_targets=True,
-        **shared,
-    ):
+        loss: Literal["squared_error", "absolute_error", "huber"] | Loss = "squared_error",
+        huber_delta: float = 1.0,
+        standardize_targets: bool = True,
+        **shared: Unpack[Shared],
+    ) -> None:
         super().__init__(layers, **shared)
         self.loss = loss
         self.huber_delta = huber_delta
         self.standardize_targets = standardize_targets
 
-    @available_if(takes_steps)
-    def partial_fit(self, X, y, sample_weight=None):
+    @for_steps
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one epoch over the samples given, starting from the present weights.
 
         Early ends of training (`early_stopping`, `tol`, `max_time`) and callbacks are for `fit`
@@ -101,7 +114,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         return self._partial_fit(X, y, sample_weight)
 
     @of_one_moment
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Floats:
         """Return the targets of every sample.
 
         Parameters
@@ -117,6 +130,12 @@ class CNNRegressor(RegressorMixin, BaseCNN):
             outputs = from_standard(self._outputs(X), self.network_.weights)
         check_outputs(outputs, type(self).__name__)
         return outputs[:, 0] if self.n_outputs_ == 1 else outputs
+
+    if TYPE_CHECKING:  # scikit-learn has no annotations
+
+        def score(
+            self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        ) -> float: ...
 
     # Targets
 

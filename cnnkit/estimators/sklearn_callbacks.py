@@ -4,7 +4,10 @@
 if that is installed.
 """
 
+from __future__ import annotations
+
 from functools import partial
+from typing import Any, Self
 
 from cnnkit.callbacks import Callback
 from cnnkit.estimators.snapshot import all_at_once
@@ -16,7 +19,7 @@ class CallbackSupport:
     """Mixin: `sklearn.callback.CallbackSupportMixin` for all versions of scikit-learn."""
 
     @all_at_once
-    def set_callbacks(self, *callbacks):
+    def set_callbacks(self, *callbacks: Any) -> Self:
         """Set the callbacks that listen to `fit`.
 
         Parameters
@@ -41,6 +44,7 @@ class CallbackSupport:
             self._skl_callbacks = list(callbacks)
         else:
             vars(self).pop("_skl_callbacks", None)
+        return self
 
 
 def train(estimator, run, watch, *, display, epochs, given, fitted):

@@ -1,16 +1,34 @@
 """Snapshots of an estimator, which other threads may train or change during a call."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import wraps
 from threading import RLock
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+S = TypeVar("S")
+M = TypeVar("M", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+    from cnnkit.validate.pickles import Checked
+
+    class Hyperparameters(Checked, BaseEstimator):
+        """The base class of estimators, on which the mixins for hyper-parameters rely."""
+
+else:
+    Hyperparameters = object
 
 CHANGING = RLock()  # held while attributes are replaced
 if hasattr(os, "register_at_fork"):  # its holder in the parent does not exist in the child
-    os.register_at_fork(after_in_child=CHANGING._at_fork_reinit)
+    os.register_at_fork(after_in_child=CHANGING._at_fork_reinit)  # type: ignore[attr-defined]
 
 
-def snapshot(estimator):
+def snapshot(estimator: S) -> S:
     """Return an estimator of the same class with the attributes that it has now.
 
     The attributes are read at once; the objects in them are not copied.
@@ -54,17 +72,17 @@ def training_of(estimator, moment):
         raise
 
 
-def of_one_moment(method):
+def of_one_moment(method: M) -> M:
     """Return a method that works on a `snapshot`: all attributes it reads are of one model."""
 
     @wraps(method)
     def answer(self, *args, **kwargs):
         return method(snapshot(self), *args, **kwargs)
 
-    return answer
+    return cast(M, answer)
 
 
-def all_at_once(method):
+def all_at_once(method: M) -> M:
     """Return a method that changes all attributes at once, or none if it raises."""
 
     @wraps(method)
@@ -75,18 +93,18 @@ def all_at_once(method):
             self.__dict__ = vars(changed)
         return self
 
-    return change
+    return cast(M, change)
 
 
-class OfOneMoment:
+class OfOneMoment(Hyperparameters):
     """Mixin: hyper-parameters are read, and set, all at once."""
 
     @of_one_moment
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyper-parameters as a dict; if `deep`, with those of their parts."""
         return super().get_params(deep=deep)
 
     @all_at_once
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set hyper-parameters by the names of `get_params`: all, or none if one is wrong."""
         return super().set_params(**params)
