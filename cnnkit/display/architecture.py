@@ -1,8 +1,18 @@
 """Graphs drawn with matplotlib."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
 from cnnkit.display.boxes import boxes_of
 from cnnkit.display.figures import check_axes, fitted_network, import_matplotlib, text_width
 from cnnkit.display.picture import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cnnkit.layers.base import Layer
+    from cnnkit.typing import Estimator, InputShape, Layers
 
 
 class ArchitectureDisplay:
@@ -34,13 +44,19 @@ class ArchitectureDisplay:
     >>> display = ArchitectureDisplay(models.convnet(), (28, 28, 1), n_outputs=10).plot()
     """
 
-    def __init__(self, graph, input_shape=None, *, n_outputs=None):
+    def __init__(
+        self,
+        graph: Layer | Layers,
+        input_shape: InputShape | None = None,
+        *,
+        n_outputs: int | None = None,
+    ) -> None:
         self.graph = graph
         self.input_shape = input_shape
         self.n_outputs = n_outputs
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Estimator, *, ax: Axes | None = None) -> Self:
         """Draw the network of a fitted estimator.
 
         Parameters
@@ -57,14 +73,20 @@ class ArchitectureDisplay:
         display = cls(network.graph, network.input_shape, n_outputs=network.n_outputs)
         return display.plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw on `ax`, or on a new figure when None, and return the display."""
         self.ax_ = plot_graph(self.graph, self.input_shape, n_outputs=self.n_outputs, ax=ax)
         self.figure_ = self.ax_.figure
         return self
 
 
-def plot_graph(graph, input_shape=None, *, n_outputs=None, ax=None):
+def plot_graph(
+    graph: Layer | Layers,
+    input_shape: InputShape | None = None,
+    *,
+    n_outputs: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a graph with matplotlib, from top to bottom.
 
     Every layer is a box with its class and settings, its name and, given `input_shape`, the shape

@@ -1,6 +1,10 @@
 """Class activation maps: where in an image the evidence for a class lies."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -20,6 +24,12 @@ from cnnkit.graph.graph import Graph
 from cnnkit.layers import BatchNorm, DepthwiseConv
 from cnnkit.network.network import Network
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from cnnkit.typing import Array, Estimator, Floats
 
 WHOLE = "\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}"
 FEW = 4  # maps with fewer pixels a side say too little about an image
@@ -57,7 +67,15 @@ class ClassActivationDisplay:
     3
     """
 
-    def __init__(self, images, maps, *, titles=None, image_titles=None, node=None):
+    def __init__(
+        self,
+        images: Array,
+        maps: Array,
+        *,
+        titles: Sequence[str] | None = None,
+        image_titles: Sequence[str] | None = None,
+        node: str | None = None,
+    ) -> None:
         self.images = images
         self.maps = maps
         self.titles = titles
@@ -65,7 +83,17 @@ class ClassActivationDisplay:
         self.node = node
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, classes=None, node=None, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Estimator,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        classes: ArrayLike | None = None,
+        node: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Compute the maps of a fitted classifier and draw them.
 
         Parameters
@@ -111,12 +139,20 @@ class ClassActivationDisplay:
             images,
             maps,
             titles=[f"{label} ({p:.0%})" for label, p in zip(wanted, shares, strict=True)],
-            image_titles=None if y is None else [f"true: {label}" for label in y],
+            image_titles=None if y is None else [f"true: {label}" for label in np.asarray(y)],
             node=node,
         )
         return display.plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, columns=6, cmap=SIGNED, alpha=0.8, colorbar=True):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        columns: int = 6,
+        cmap: Any = SIGNED,
+        alpha: float = 0.8,
+        colorbar: bool = True,
+    ) -> Self:
         """Draw on `ax`, or on a new figure when None, and return the display.
 
         Parameters
@@ -141,7 +177,8 @@ class ClassActivationDisplay:
         rows = max(1, -(-n // columns))
         columns = max(1, -(-n // rows))
         titles = [*(self.titles or ()), *(self.image_titles or ())]
-        tiles = Tiles(2 * columns * rows, *self.images[0].shape[:2], columns, titles=titles)
+        height, width = self.images[0].shape[:2]
+        tiles = Tiles(2 * columns * rows, height, width, columns, titles=titles)
         title = self._title(tiles)
         top = 0.2 + LINE * title.count("\n")
         self.ax_ = ax = tiles.axes(
@@ -179,7 +216,9 @@ class ClassActivationDisplay:
         return title.replace(WHOLE, " x ")
 
 
-def class_activation_maps(network, X, targets, node=None):
+def class_activation_maps(
+    network: Network, X: ArrayLike, targets: ArrayLike, node: str | None = None
+) -> Floats:
     """Return maps that show where in each image the evidence for an output lies.
 
     This is Grad-CAM (Selvaraju et al., 2017) without its ReLU: a sum of the maps of a layer, each

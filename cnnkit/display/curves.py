@@ -1,11 +1,21 @@
 """Curves: the loss over a fit, and over learning rates."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 
 from cnnkit.display.figures import axes_or_new
 from cnnkit.estimators.base import BaseCNN
-from cnnkit.estimators.lr_find import lr_find
+from cnnkit.estimators.lr_find import RateRange, lr_find
 from cnnkit.estimators.snapshot import snapshot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from cnnkit.typing import Estimator
 
 TRAINING, VALIDATION, SCORE = "#0072b2", "#d55e00", "#009e73"  # colour-blind safe
 
@@ -42,13 +52,13 @@ class LossCurveDisplay:
 
     def __init__(
         self,
-        loss_curve,
+        loss_curve: ArrayLike,
         *,
-        validation_loss_curve=None,
-        validation_scores=None,
-        score_name="validation score",
-        estimator_name=None,
-    ):
+        validation_loss_curve: ArrayLike | None = None,
+        validation_scores: ArrayLike | None = None,
+        score_name: str = "validation score",
+        estimator_name: str | None = None,
+    ) -> None:
         self.loss_curve = loss_curve
         self.validation_loss_curve = validation_loss_curve
         self.validation_scores = validation_scores
@@ -56,7 +66,7 @@ class LossCurveDisplay:
         self.estimator_name = estimator_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, **kwargs):
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw the curves of a fitted estimator.
 
         Parameters
@@ -88,7 +98,7 @@ class LossCurveDisplay:
         )
         return display.plot(ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
+    def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw on `ax`, or on a new figure when None, and return the display."""
         self.ax_ = ax = axes_or_new(ax, "LossCurveDisplay", (5.5, 3.6))
         self.figure_ = ax.figure
@@ -148,7 +158,9 @@ class LearningRateDisplay:
     True
     """
 
-    def __init__(self, learning_rates, losses, *, suggestion=None):
+    def __init__(
+        self, learning_rates: ArrayLike, losses: ArrayLike, *, suggestion: float | None = None
+    ) -> None:
         self.learning_rates = learning_rates
         self.losses = losses
         self.suggestion = suggestion
@@ -156,17 +168,17 @@ class LearningRateDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Estimator,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        low=1e-5,
-        high=1.0,
-        steps=100,
-        sample_weight=None,
-        ax=None,
-        **kwargs,
-    ):
+        low: float = 1e-5,
+        high: float = 1.0,
+        steps: int = 100,
+        sample_weight: ArrayLike | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Find rates with `cnnkit.lr_find`, and draw.
 
         Parameters
@@ -188,7 +200,7 @@ class LearningRateDisplay:
         return cls.from_range(found, ax=ax, **kwargs)
 
     @classmethod
-    def from_range(cls, found, *, ax=None, **kwargs):
+    def from_range(cls, found: RateRange, *, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw what `cnnkit.lr_find` returned.
 
         Parameters
@@ -206,7 +218,7 @@ class LearningRateDisplay:
         rates, losses, suggestion = found
         return cls(rates, losses, suggestion=suggestion).plot(ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
+    def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw on `ax`, or on a new figure when None, and return the display."""
         self.ax_ = ax = axes_or_new(ax, "LearningRateDisplay", (5.5, 3.6))
         self.figure_ = ax.figure

@@ -1,11 +1,21 @@
 """Graphs as text in the DOT language."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from cnnkit.display.boxes import boxes_of, groups_of
 from cnnkit.display.picture import EDGE, FAINT
 from cnnkit.layers.nodes import INPUT
 
+if TYPE_CHECKING:
+    from cnnkit.layers.base import Layer
+    from cnnkit.typing import InputShape, Layers
 
-def to_dot(graph, input_shape=None, n_outputs=None):
+
+def to_dot(
+    graph: Layer | Layers, input_shape: InputShape | None = None, n_outputs: int | None = None
+) -> str:
     """Return a graph as text in the DOT language, which Graphviz draws.
 
     Parameters
@@ -35,7 +45,7 @@ def to_dot(graph, input_shape=None, n_outputs=None):
         '  node [shape=box, style="rounded,filled", fontname="Helvetica", fontsize=11]',
         f'  edge [color="{EDGE}"]',
     ]
-    opened = []
+    opened: list[str] = []
     for box in grouped(boxes):
         levels = box.path.split("/")[:-1]
         shared = sum(1 for _ in common(opened, levels))

@@ -1,5 +1,9 @@
 """Filters of convolutions, and feature maps."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 
 from cnnkit.display.figures import (
@@ -13,6 +17,12 @@ from cnnkit.display.figures import (
 )
 from cnnkit.layers import Conv
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from cnnkit.typing import Array, Estimator
 
 
 class FilterDisplay:
@@ -46,13 +56,21 @@ class FilterDisplay:
     16
     """
 
-    def __init__(self, filters, *, node=None, max_filters=64):
+    def __init__(self, filters: Array, *, node: str | None = None, max_filters: int = 64) -> None:
         self.filters = filters
         self.node = node
         self.max_filters = max_filters
 
     @classmethod
-    def from_estimator(cls, estimator, *, node=None, max_filters=64, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Estimator,
+        *,
+        node: str | None = None,
+        max_filters: int = 64,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the filters of a fitted estimator.
 
         Parameters
@@ -77,12 +95,14 @@ class FilterDisplay:
             node = next(
                 (n for n in found if weights[n + "/w"].size > _pixels(weights, n)), found[0]
             )
-        if node not in found:
+        if node is None or node not in found:
             raise ValueError(f"FilterDisplay: node must be one of {found}, got {node!r}.")
         display = cls(np.array(weights[node + "/w"]), node=node, max_filters=max_filters)
         return display.plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, columns=8, cmap=SIGNED, colorbar=True):
+    def plot(
+        self, ax: Axes | None = None, *, columns: int = 8, cmap: Any = SIGNED, colorbar: bool = True
+    ) -> Self:
         """Draw on `ax`, or on a new figure when None, and return the display.
 
         Parameters
@@ -104,10 +124,11 @@ class FilterDisplay:
             titles = [""] * len(shown)
         else:
             shown, columns, titles = _planes(filters, self.max_filters, columns)
-        size = {"lines": 0.7, "inch": 0.45} if any(titles) else {"lines": 0}
-        tiles = Tiles(len(shown), *filters.shape[:2], columns, **size)
-        room = 0.9 if colorbar and not in_colour else 0.0
-        self.ax_ = ax = tiles.axes(ax, "FilterDisplay", right=room)
+        room = {"lines": 0.7, "inch": 0.45} if any(titles) else {"lines": 0}
+        height, width = filters.shape[:2]
+        tiles = Tiles(len(shown), height, width, columns, **room)
+        right = 0.9 if colorbar and not in_colour else 0.0
+        self.ax_ = ax = tiles.axes(ax, "FilterDisplay", right=right)
         self.figure_ = ax.figure
         style = {} if in_colour else {"cmap": cmap, "vmin": -most, "vmax": most}
         self.images_ = [
@@ -153,14 +174,30 @@ class FeatureMapDisplay:
     12
     """
 
-    def __init__(self, maps, *, image=None, node=None, max_maps=16):
+    def __init__(
+        self,
+        maps: Array,
+        *,
+        image: Array | None = None,
+        node: str | None = None,
+        max_maps: int = 16,
+    ) -> None:
         self.maps = maps
         self.image = image
         self.node = node
         self.max_maps = max_maps
 
     @classmethod
-    def from_estimator(cls, estimator, image, *, node=None, max_maps=16, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Estimator,
+        image: ArrayLike,
+        *,
+        node: str | None = None,
+        max_maps: int = 16,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the output of a fitted estimator's layer for an image.
 
         Parameters
@@ -190,7 +227,14 @@ class FeatureMapDisplay:
         maps = network.activations(X, [node])[node][0]
         return cls(maps, image=pixels, node=node, max_maps=max_maps).plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, columns=8, cmap="viridis", colorbar=True):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        columns: int = 8,
+        cmap: Any = "viridis",
+        colorbar: bool = True,
+    ) -> Self:
         """Draw on `ax`, or on a new figure when None, and return the display.
 
         Parameters
@@ -207,7 +251,8 @@ class FeatureMapDisplay:
         strength = abs(maps).sum(axis=(1, 2))
         self.shown_ = np.sort(strength.argsort(kind="stable")[::-1][: self.max_maps])
         with_image = self.image is not None
-        tiles = Tiles(len(self.shown_) + with_image, *maps.shape[1:], columns)
+        height, width = maps.shape[1:]
+        tiles = Tiles(len(self.shown_) + with_image, height, width, columns)
         self.ax_ = ax = tiles.axes(ax, "FeatureMapDisplay", right=0.9 if colorbar else 0)
         self.figure_ = ax.figure
         shown = maps[self.shown_]

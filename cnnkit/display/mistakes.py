@@ -1,9 +1,20 @@
 """Misclassified images."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 
 from cnnkit.display.figures import Tiles, as_images, fitted_classifier, visible
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from cnnkit.typing import Array, Estimator
 
 
 class MisclassifiedDisplay:
@@ -35,7 +46,16 @@ class MisclassifiedDisplay:
     ([2, 3], [3, 2])
     """
 
-    def __init__(self, images, y_true, y_pred, *, confidence=None, n_samples=None, max_images=24):
+    def __init__(
+        self,
+        images: Array,
+        y_true: Array,
+        y_pred: Array,
+        *,
+        confidence: Array | None = None,
+        n_samples: int | None = None,
+        max_images: int = 24,
+    ) -> None:
         self.images = images
         self.y_true = y_true
         self.y_pred = y_pred
@@ -44,7 +64,16 @@ class MisclassifiedDisplay:
         self.max_images = max_images
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, max_images=24, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Estimator,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        max_images: int = 24,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Predict, and draw the images that a fitted classifier gets wrong.
 
         Parameters
@@ -79,16 +108,16 @@ class MisclassifiedDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X,
-        y_true,
-        y_pred,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
         *,
-        confidence=None,
-        image_shape=None,
-        max_images=24,
-        ax=None,
-        **kwargs,
-    ):
+        confidence: ArrayLike | None = None,
+        image_shape: Sequence[int] | None = None,
+        max_images: int = 24,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the images whose true and predicted labels differ.
 
         Parameters
@@ -135,7 +164,7 @@ class MisclassifiedDisplay:
         )
         return display.plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, columns=8, cmap="gray"):
+    def plot(self, ax: Axes | None = None, *, columns: int = 8, cmap: Any = "gray") -> Self:
         """Draw on `ax`, or on a new figure when None, and return the display.
 
         Parameters
@@ -148,14 +177,14 @@ class MisclassifiedDisplay:
         columns = shapes.as_int(columns, "columns", "MisclassifiedDisplay")
         most = shapes.as_int(self.max_images, "max_images", "MisclassifiedDisplay", 0)
         count = min(len(self.images), most)
-        size = self.images.shape[1:3] if count else (1, 4)
+        height, width = self.images.shape[1:3] if count else (1, 4)
         titles = [f"{self.y_true[k]} as {self.y_pred[k]}" for k in range(count)]
-        tiles = Tiles(count, *size, columns)
+        tiles = Tiles(count, height, width, columns)
         if any("\n" in tiles.fitting(title) for title in titles):
             titles = [f"{self.y_true[k]}\nas {self.y_pred[k]}" for k in range(count)]
         if self.confidence is not None:
             titles = [f"{title}\n{self.confidence[k]:.0%} sure" for k, title in enumerate(titles)]
-        tiles = Tiles(count, *size, columns, titles=titles)
+        tiles = Tiles(count, height, width, columns, titles=titles)
         self.ax_ = ax = tiles.axes(ax, "MisclassifiedDisplay")
         self.figure_ = ax.figure
         self.images_ = []
