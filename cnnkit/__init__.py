@@ -1,5 +1,6 @@
 """cnnkit: convolutional networks for scikit-learn users."""
 
+import typing as _typing
 from importlib import import_module as _import_module
 
 from cnnkit import functional, layers
@@ -54,8 +55,15 @@ _HOMES = {  # imported when first used: they import more of scikit-learn
 }
 _MODULES = ("augmentation", "blocks", "callbacks", "display", "io", "models", "schedules")
 
+if _typing.TYPE_CHECKING:  # a type checker reads these lines instead of the tables
+    from cnnkit import augmentation, blocks, callbacks, display, io, models, schedules
+    from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
+    from cnnkit.estimators.lr_find import lr_find
+    from cnnkit.heads import fc_head, gap_head
+    from cnnkit.io import load, save
 
-def __getattr__(name):
+
+def __getattr__(name: str) -> _typing.Any:
     """Import a name of `_HOMES` when it is first used."""
     if name in _MODULES:
         return _import_module(f"cnnkit.{name}")
@@ -87,6 +95,6 @@ for _name, _home in (
     _CONVERSIONS[_name] = _imported_when_called(_home, _name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     """Return all public names, including those that are not imported yet."""
     return sorted({*globals(), *__all__})

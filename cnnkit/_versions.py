@@ -1,5 +1,7 @@
 """Versions and settings for a bug report."""
 
+from __future__ import annotations
+
 import importlib.metadata
 import platform
 import sys
@@ -7,13 +9,13 @@ import sys
 from cnnkit._native import runtime
 
 
-def show_versions():
+def show_versions() -> None:
     """Print versions, instruction set and threads, to be pasted into a bug report."""
     for name, value in versions().items():
         print(f"{name:>22}: {value}")
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Return what `show_versions` prints as a dict."""
     packages = ("cnnkit", "numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl")
     return {

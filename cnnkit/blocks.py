@@ -4,7 +4,11 @@ A block is a layer like any other: it nests in `Sequential` and `Graph`, and can
 symbols.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from cnnkit.graph.graph import Graph, Residual, Sequential
 from cnnkit.layers import (
@@ -24,8 +28,13 @@ from cnnkit.layers import (
 )
 from cnnkit.validate import shapes
 
+if TYPE_CHECKING:
+    from cnnkit.graph.symbols import Symbol
+    from cnnkit.layers.base import Layer
+    from cnnkit.typing import IntPair, Padding
 
-def dimension_reduction(channels, factor):
+
+def dimension_reduction(channels: int, factor: int) -> Conv1x1:
     """Return a 1x1 convolution that divides the number of channels by `factor`.
 
     Lin et al. (2013), "Network in network"; Szegedy et al. (2015), "Going deeper with
@@ -51,7 +60,7 @@ def dimension_reduction(channels, factor):
     return Conv1x1(_share(channels, factor, "factor", "dimension_reduction"))
 
 
-def feature_fusion(filters=1):
+def feature_fusion(filters: int = 1) -> Conv1x1:
     """Return a 1x1 convolution: `filters` weighted sums of the channels of each pixel.
 
     Lin et al. (2013), "Network in network", section 3.1: cross channel parametric pooling.
@@ -73,7 +82,7 @@ def feature_fusion(filters=1):
     return Conv1x1(filters)
 
 
-def add_depth(channels, n_layers):
+def add_depth(channels: int, n_layers: int) -> Sequential:
     """Return 1x1 convolutions, each with ReLU, that keep the channels: depth at little cost.
 
     Lin et al. (2013), "Network in network".
@@ -98,7 +107,13 @@ def add_depth(channels, n_layers):
     return mlpconv([channels] * shapes.as_int(n_layers, "n_layers", "add_depth", maximum=1000))
 
 
-def mlpconv(filters, kernel_size=1, *, stride=1, padding="same"):
+def mlpconv(
+    filters: Sequence[int],
+    kernel_size: IntPair = 1,
+    *,
+    stride: IntPair = 1,
+    padding: Padding = "same",
+) -> Sequential:
     """Return a convolution followed by 1x1 convolutions, each with ReLU.
 
     The 1x1 convolutions are a multilayer perceptron that slides over the image. Lin et al. (2013),
@@ -130,7 +145,7 @@ def mlpconv(filters, kernel_size=1, *, stride=1, padding="same"):
     return Sequential([item for conv in named for item in (conv, ReLU())])
 
 
-def fire(squeeze, expand_1x1, expand_3x3=None):
+def fire(squeeze: int, expand_1x1: int, expand_3x3: int | None = None) -> Sequential:
     """Return SqueezeNet's module: few 1x1 filters, then 1x1 and 3x3 filters side by side.
 
     Iandola et al. (2016), "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and
@@ -160,13 +175,13 @@ def fire(squeeze, expand_1x1, expand_3x3=None):
 
 
 def inception(
-    filters_1x1,
-    reduce_3x3=None,
-    filters_3x3=None,
-    reduce_5x5=None,
-    filters_5x5=None,
-    pool_projection=None,
-):
+    filters_1x1: int,
+    reduce_3x3: int | None = None,
+    filters_3x3: int | None = None,
+    reduce_5x5: int | None = None,
+    filters_5x5: int | None = None,
+    pool_projection: int | None = None,
+) -> Concat:
     """Return GoogLeNet's module: 1x1, 3x3, 5x5 convolutions and a pooling side by side.
 
     1x1 convolutions reduce the channels before the larger kernels and after the pooling. Szegedy
@@ -203,7 +218,15 @@ def inception(
     )
 
 
-def bottleneck(filters, stride=1, projection=None, *, channels=None, bias=False, norm=None):
+def bottleneck(
+    filters: int,
+    stride: int = 1,
+    projection: bool | None = None,
+    *,
+    channels: int | None = None,
+    bias: bool = False,
+    norm: Layer | None = None,
+) -> Sequential:
     """Return ResNet's bottleneck: 1x1 down to `filters`, 3x3, 1x1 up to four times as many.
 
     Every convolution has a batch normalisation instead of a bias; a ReLU follows the sum. He et al.
@@ -248,7 +271,15 @@ def bottleneck(filters, stride=1, projection=None, *, channels=None, bias=False,
     return _residual([*narrow, *normed(4 * filters, 1)], shortcut)
 
 
-def basic_block(filters, stride=1, projection=None, *, channels=None, bias=False, norm=None):
+def basic_block(
+    filters: int,
+    stride: int = 1,
+    projection: bool | None = None,
+    *,
+    channels: int | None = None,
+    bias: bool = False,
+    norm: Layer | None = None,
+) -> Sequential:
     """Return the block of ResNet-18 and -34: two 3x3 convolutions and a shortcut.
 
     He et al. (2016), "Deep residual learning for image recognition", figure 5 (left).
@@ -278,7 +309,9 @@ def basic_block(filters, stride=1, projection=None, *, channels=None, bias=False
     return _residual([*normed(filters, 3, stride), ReLU(), *normed(filters, 3)], shortcut)
 
 
-def depthwise_separable(filters, stride=1, *, bias=False, norm=None):
+def depthwise_separable(
+    filters: int, stride: int = 1, *, bias: bool = False, norm: Layer | None = None
+) -> Sequential:
     """Return MobileNet's block: a 3x3 depthwise convolution, then a 1x1 convolution.
 
     Both have batch normalisation instead of a bias, and ReLU. Howard et al. (2017),
@@ -317,7 +350,7 @@ def depthwise_separable(filters, stride=1, *, bias=False, norm=None):
     )
 
 
-def channel_attention(channels, ratio=16):
+def channel_attention(channels: int, ratio: int = 16) -> Graph:
     """Return squeeze and excitation: each channel is scaled by a weight from 0 to 1.
 
     Two dense layers compute the weights from the means of all channels.
@@ -353,7 +386,7 @@ def channel_attention(channels, ratio=16):
     )
 
 
-def feature_pyramid(symbols, filters=256):
+def feature_pyramid(symbols: Sequence[Symbol], filters: int = 256) -> list[Symbol]:
     """Return feature maps of several sizes, each combined with the smaller ones.
 
     From the smallest map up: a 1x1 convolution of the map plus the map above, enlarged to twice

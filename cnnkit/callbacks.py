@@ -5,13 +5,17 @@ Your own callback is a subclass of `Callback`. From scikit-learn 1.9 on, the cal
 on by reference.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 import multiprocessing
 import threading
+from os import PathLike
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn import config_context
@@ -19,6 +23,12 @@ from sklearn import config_context
 from cnnkit.files import atomic
 from cnnkit.training import checkpoints
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    from cnnkit.estimators.defaults import Settings
+    from cnnkit.training.checkpoints import State
+    from cnnkit.training.stopping import Epoch
+    from cnnkit.typing import Estimator, FilePath
 
 
 class Callback:
@@ -35,16 +45,16 @@ class Callback:
     ...         return epoch.loss < self.loss
     """
 
-    def on_fit_begin(self, estimator):
+    def on_fit_begin(self, estimator: Estimator) -> None:
         """Called when `estimator` begins to train."""
 
-    def on_epoch_end(self, estimator, epoch):
+    def on_epoch_end(self, estimator: Estimator, epoch: Epoch) -> bool | None:
         """Called after each `cnnkit.training.stopping.Epoch`; return True to end training."""
 
-    def on_fit_end(self, estimator):
+    def on_fit_end(self, estimator: Estimator) -> None:
         """Called when training has ended, also by an error."""
 
-    def on_resume(self, estimator, epochs):
+    def on_resume(self, estimator: Estimator, epochs: list[Epoch]) -> None:
         """Called after `on_fit_begin` if `fit` goes on from a checkpoint, with the epochs before.
 
         The epochs have all their figures, but no weights.
@@ -52,17 +62,17 @@ class Callback:
 
     # scikit-learn's protocol (sklearn.callback.FitCallback), in which an epoch is a task
 
-    def setup(self, estimator, context):
+    def setup(self, estimator: Estimator, context: Any) -> None:
         """Call `on_fit_begin`."""
         self.on_fit_begin(estimator)
 
-    def on_fit_task_begin(self, estimator, context):
+    def on_fit_task_begin(self, estimator: Estimator, context: Any) -> None:
         """Do nothing: `on_epoch_end` is called with more than scikit-learn passes on."""
 
-    def on_fit_task_end(self, estimator, context):
+    def on_fit_task_end(self, estimator: Estimator, context: Any) -> None:
         """Do nothing: `on_epoch_end` is called with more than scikit-learn passes on."""
 
-    def teardown(self, estimator, context):
+    def teardown(self, estimator: Estimator, context: Any) -> None:
         """Call `on_fit_end`."""
         self.on_fit_end(estimator)
 
@@ -127,14 +137,22 @@ class Checkpoint(Callback):
 
     MONITORS = ("loss", "validation_loss", "validation_score")
 
-    def __init__(self, path, *, monitor="loss", best_only=False, every=1, resume=False):
+    def __init__(
+        self,
+        path: FilePath,
+        *,
+        monitor: Literal["loss", "validation_loss", "validation_score"] = "loss",
+        best_only: bool = False,
+        every: int = 1,
+        resume: bool = False,
+    ) -> None:
         self.path = path
         self.monitor = monitor
         self.best_only = best_only
         self.every = every
         self.resume = resume
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         """Return the weights for prediction, which can be used as `initial_weights`.
 
         Returns
@@ -150,7 +168,7 @@ class Checkpoint(Callback):
         """
         return checkpoints.read_weights(self.path)
 
-    def read(self):
+    def read(self) -> State | None:
         """Return the `cnnkit.training.checkpoints.State` in the file, or None if there is no file.
 
         A damaged file raises a ModelFormatError.
@@ -158,7 +176,7 @@ class Checkpoint(Callback):
         path = Path(atomic.file_name(self.path, "Checkpoint"))
         return checkpoints.read(path) if path.exists() else None
 
-    def on_fit_begin(self, estimator):
+    def on_fit_begin(self, estimator: Estimator) -> None:
         if self.monitor not in self.MONITORS:
             raise ValueError(
                 f"Checkpoint: monitor must be one of {self.MONITORS}, got {self.monitor!r}."
@@ -167,11 +185,11 @@ class Checkpoint(Callback):
         atomic.check(self.path, "Checkpoint")
         self._best = -np.inf
 
-    def on_resume(self, estimator, epochs):
+    def on_resume(self, estimator: Estimator, epochs: list[Epoch]) -> None:
         for epoch in epochs:
             self._is_due(epoch)
 
-    def on_epoch_end(self, estimator, epoch):
+    def on_epoch_end(self, estimator: Estimator, epoch: Epoch) -> None:
         if epoch.state and self._is_due(epoch):
             checkpoints.write(self.path, epoch.state())
 
@@ -187,16 +205,20 @@ class Checkpoint(Callback):
 class _Log(Callback):
     """A text file with one line for each record; every `fit` starts it anew unless `append`."""
 
-    def __init__(self, path, *, append=False):
+    def __init__(self, path: str | PathLike[str], *, append: bool = False) -> None:
         self.path = path
         self.append = append
 
-    def on_fit_begin(self, estimator):
+    def _line(self, figures: dict[str, Any], fresh: bool) -> str:
+        """Return the text for the figures of an epoch; `fresh` says whether the file is empty."""
+        raise NotImplementedError(f"{type(self).__name__} has no _line")
+
+    def on_fit_begin(self, estimator: Estimator) -> None:
         self._fresh = not (self.append and Path(self.path).exists())
         if self._fresh:
             Path(self.path).write_text("")
 
-    def on_resume(self, estimator, epochs):
+    def on_resume(self, estimator: Estimator, epochs: list[Epoch]) -> None:
         for epoch in epochs[self._go_on(epochs) :]:
             self.on_epoch_end(estimator, epoch)
 
@@ -216,7 +238,7 @@ class _Log(Callback):
             file.truncate(size)  # removes an incomplete line
         return 0
 
-    def on_epoch_end(self, estimator, epoch):
+    def on_epoch_end(self, estimator: Estimator, epoch: Epoch) -> None:
         text = self._line(epoch.figures(), self._fresh)
         self._fresh = False
         with open(self.path, "a") as file:  # opened for every line: a line that is written is safe
@@ -288,17 +310,17 @@ class Timer(Callback):
     >>> timer = Timer()
     """
 
-    def on_fit_begin(self, estimator):
-        self.epochs = []
+    def on_fit_begin(self, estimator: Estimator) -> None:
+        self.epochs: list[float] = []
         self._began = perf_counter()
 
-    def on_resume(self, estimator, epochs):
+    def on_resume(self, estimator: Estimator, epochs: list[Epoch]) -> None:
         self.epochs += [epoch.seconds for epoch in epochs]
 
-    def on_epoch_end(self, estimator, epoch):
+    def on_epoch_end(self, estimator: Estimator, epoch: Epoch) -> None:
         self.epochs.append(epoch.seconds)
 
-    def on_fit_end(self, estimator):
+    def on_fit_end(self, estimator: Estimator) -> None:
         self.total = perf_counter() - self._began
 
 
@@ -314,15 +336,15 @@ class Lines(Callback):
         The values of "auto" in this fit, which are printed first.
     """
 
-    def __init__(self, settings=None):
+    def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings
 
-    def on_fit_begin(self, estimator):
+    def on_fit_begin(self, estimator: Estimator) -> None:
         say(title(estimator))
         if self.settings is not None:
             say(str(self.settings))
 
-    def on_epoch_end(self, estimator, epoch):
+    def on_epoch_end(self, estimator: Estimator, epoch: Epoch) -> None:
         say(epoch_line(epoch))
 
 
@@ -337,10 +359,10 @@ class Bar(Callback):
         Largest number of epochs.
     """
 
-    def __init__(self, epochs):
+    def __init__(self, epochs: int) -> None:
         self.epochs = epochs
 
-    def on_fit_begin(self, estimator):
+    def on_fit_begin(self, estimator: Estimator) -> None:
         self._progress = None
         try:
             from rich import get_console, progress
@@ -365,17 +387,17 @@ class Bar(Callback):
         )
         self._progress.start()
 
-    def on_resume(self, estimator, epochs):
+    def on_resume(self, estimator: Estimator, epochs: list[Epoch]) -> None:
         if self._progress is not None:
             self._progress.update(self._task, advance=len(epochs))
 
-    def on_epoch_end(self, estimator, epoch):
+    def on_epoch_end(self, estimator: Estimator, epoch: Epoch) -> None:
         if self._progress is None:
             say(epoch_line(epoch))
         else:
             self._progress.update(self._task, advance=1, figures=describe(epoch))
 
-    def on_fit_end(self, estimator):
+    def on_fit_end(self, estimator: Estimator) -> None:
         if self._progress is not None:
             self._progress.stop()
 
@@ -389,13 +411,13 @@ def _has_widgets():
     return True
 
 
-def title(estimator):
+def title(estimator: Estimator) -> str:
     """Return an estimator on one line, with its parameters that are not the default."""
     with config_context(print_changed_only=True):
         return " ".join(repr(estimator).split())
 
 
-def say(text):
+def say(text: str) -> None:
     """Print a line; the name of the process and thread comes first if it is not the main one."""
     process, thread = multiprocessing.current_process(), threading.current_thread()
     names = [process.name] if process.name != "MainProcess" else []
@@ -403,12 +425,12 @@ def say(text):
     print(": ".join([*names, text]), flush=True)  # one call: others may print, too
 
 
-def epoch_line(epoch):
+def epoch_line(epoch: Epoch) -> str:
     """Return the number and figures of an epoch as text."""
     return f"Epoch {epoch.number}, {describe(epoch)}"
 
 
-def describe(epoch):
+def describe(epoch: Epoch) -> str:
     """Return the loss, and the validation loss and score if there are any, as text."""
     text = f"loss = {epoch.loss:.6f}"
     if epoch.validation_loss is not None:

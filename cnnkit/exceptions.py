@@ -1,5 +1,9 @@
 """Errors of cnnkit. All other errors are ValueError, TypeError, MemoryError and so on."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 
@@ -11,6 +15,6 @@ class ModelFormatError(ValueError):
     """A file or a pickle is not a model, or not one that this version can read."""
 
 
-def overflow_allowed():
+def overflow_allowed() -> Any:
     """Return a context in which NumPy does not warn of overflow: results are checked later."""
     return np.errstate(over="ignore", invalid="ignore")

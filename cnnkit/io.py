@@ -6,6 +6,10 @@ attributes, and the version that wrote it. Only classes of closed lists are acce
 imports and runs nothing.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
@@ -24,13 +28,16 @@ from cnnkit.losses import Loss
 from cnnkit.network.network import Network, are_paths
 from cnnkit.validate.values import short
 
+if TYPE_CHECKING:
+    from cnnkit.typing import FilePath
+
 FORMAT = "cnnkit model 1"
 WEIGHT = "weight:"  # start of names of tensors
 DTYPES = ("float32", "float64")
 MOST_LAYERS = 4_000  # in a network: ResNet-1001 has some 3,300
 
-TRAINED = {"CNNClassifier": CNNClassifier, "CNNRegressor": CNNRegressor}
-ESTIMATORS = TRAINED | {"CNNFeatures": CNNFeatures}
+TRAINED: dict[str, type[BaseCNN]] = {"CNNClassifier": CNNClassifier, "CNNRegressor": CNNRegressor}
+ESTIMATORS: dict[str, type] = TRAINED | {"CNNFeatures": CNNFeatures}
 PARTS = {
     *("estimator", "params", "graph", "input_shape", "n_outputs"),
     *("algorithm", "dtype", "frozen", "scales", "learned", "features"),
@@ -66,7 +73,7 @@ def _is_of(kind, module):
 TRUSTED_TYPES = _trusted_types()  # for skops: ``skops.io.load(path, trusted=TRUSTED_TYPES)``
 
 
-def save(estimator, path):
+def save(estimator: CNNClassifier | CNNRegressor | CNNFeatures, path: FilePath) -> None:
     """Write a fitted estimator to a file.
 
     The file replaces an existing one only when it is whole and on the disk. Hyper-parameters,
@@ -136,7 +143,7 @@ def save(estimator, path):
     tensors.write(path, arrays, model, FORMAT, "save")
 
 
-def load(path):
+def load(path: FilePath) -> CNNClassifier | CNNRegressor | CNNFeatures:
     """Return the fitted estimator of a file that `save` wrote.
 
     The file may come from anywhere. Only layers of a closed list are accepted, numbers are checked,

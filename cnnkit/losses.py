@@ -115,29 +115,40 @@ class OwnLoss(Loss):
         The loss of the estimator, which makes targets dense and computes the score.
     """
 
-    def __init__(self, loss, default):
+    def __init__(self, loss: Loss, default: Loss) -> None:
         self.loss = loss
         self.default = default
 
-    def __call__(self, outputs, targets, doutputs, weights=None, total=None):
+    def __call__(
+        self,
+        outputs: np.ndarray,
+        targets: np.ndarray,
+        doutputs: np.ndarray | None,
+        weights: np.ndarray | None = None,
+        total: float | None = None,
+    ) -> float:
         if targets.ndim == 1 or targets.dtype == bool:  # class indices, or labels
             targets = self.default.dense(targets)
         return super().__call__(read_only(outputs), read_only(targets), doutputs, weights, total)
 
-    def loss_gradient(self, outputs, targets):
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         return checked(self.loss.loss_gradient(outputs, targets), outputs, type(self.loss).__name__)
 
     def _scale(self, outputs):
         return self.loss._scale(outputs)
 
-    def dense(self, targets):
+    def dense(self, targets: np.ndarray) -> np.ndarray:
         return self.default.dense(targets)
 
-    def score(self, outputs, targets, weights=None):
+    def score(
+        self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> float:
         return self.default.score(outputs, targets, weights)
 
 
-def checked(found, outputs, owner):
+def checked(found: Any, outputs: np.ndarray, owner: str) -> tuple[np.ndarray, np.ndarray]:
     """Return two arrays that `Loss.loss_gradient` gave for `outputs`, or raise.
 
     Built-in losses are not checked: a step of a small network takes little longer than the check.
@@ -164,7 +175,7 @@ def checked(found, outputs, owner):
     return costs, slopes
 
 
-def read_only(array):
+def read_only(array: np.ndarray) -> np.ndarray:
     """Return a view of an array that cannot be written to."""
     view = array[...]
     view.flags.writeable = False
@@ -183,11 +194,18 @@ class SoftmaxCrossEntropy(Loss):
         the inception architecture", section 7).
     """
 
-    def __init__(self, n_classes=None, smoothing=0.0):
+    def __init__(self, n_classes: int | None = None, smoothing: float = 0.0) -> None:
         self.n_classes = n_classes
         self.smoothing = as_real(smoothing, "smoothing", "SoftmaxCrossEntropy", least=0, below=1)
 
-    def __call__(self, logits, targets, doutputs, weights=None, total=None):
+    def __call__(
+        self,
+        logits: np.ndarray,
+        targets: np.ndarray,
+        doutputs: np.ndarray | None,
+        weights: np.ndarray | None = None,
+        total: float | None = None,
+    ) -> float:
         if targets.ndim > 1:
             return super().__call__(logits, targets, doutputs, weights, total)
         total = len(logits) if total is None else total
@@ -213,13 +231,16 @@ class SoftmaxCrossEntropy(Loss):
         means = logits.mean(axis=1, dtype=np.float64)  # a sum may be too large for float32
         return float((share * (logits[rows, targets] - means)).sum())
 
-    def dense(self, targets):
+    def dense(self, targets: np.ndarray) -> np.ndarray:
         targets = targets.copy()  # NumPy reads an index twice, too
+        assert self.n_classes is not None
         found = np.full((len(targets), self.n_classes), self.smoothing / self.n_classes)
         found[np.arange(len(targets)), targets] += 1 - self.smoothing
         return found
 
-    def loss_gradient(self, logits, targets):
+    def loss_gradient(
+        self, logits: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         # not scipy's log_softmax: for a small batch its overhead takes longer than the numbers
         logs = logits - logits.max(axis=1, keepdims=True)
         shares = np.exp(logs)
@@ -227,11 +248,13 @@ class SoftmaxCrossEntropy(Loss):
         logs -= np.log(total)
         return -targets * logs, targets.sum(axis=1, keepdims=True) * (shares / total) - targets
 
-    def outputs(self, logits, out):
+    def outputs(self, logits: np.ndarray, out: np.ndarray) -> None:
         """Write the probabilities that belong to the logits to `out`."""
         softmax(logits, out)
 
-    def score(self, logits, targets, weights=None):
+    def score(
+        self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> float:
         """Return the accuracy: the share of samples whose class has the largest logit."""
         return float(np.average(logits.argmax(axis=1) == targets, weights=weights))
 
@@ -245,22 +268,33 @@ class SigmoidCrossEntropy(Loss):
         Moves targets from 0 and 1 towards a half.
     """
 
-    def __init__(self, smoothing=0.0):
+    def __init__(self, smoothing: float = 0.0) -> None:
         self.smoothing = as_real(smoothing, "smoothing", "SigmoidCrossEntropy", least=0, below=1)
 
-    def __call__(self, logits, targets, doutputs, weights=None, total=None):
+    def __call__(
+        self,
+        logits: np.ndarray,
+        targets: np.ndarray,
+        doutputs: np.ndarray | None,
+        weights: np.ndarray | None = None,
+        total: float | None = None,
+    ) -> float:
         # indicators stay bool until a batch needs numbers
         targets = self.dense(targets) if targets.dtype == bool else targets
         return super().__call__(logits, targets, doutputs, weights, total)
 
-    def dense(self, targets):
+    def dense(self, targets: np.ndarray) -> np.ndarray:
         return targets * (1 - self.smoothing) + self.smoothing / 2
 
-    def loss_gradient(self, logits, targets):
+    def loss_gradient(
+        self, logits: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         costs = np.maximum(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
         return costs, expit(logits) - targets
 
-    def score(self, logits, targets, weights=None):
+    def score(
+        self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> float:
         """Return the share of samples whose labels are all right."""
         return float(np.average(((logits > 0) == targets).all(axis=1), weights=weights))
 
@@ -271,7 +305,9 @@ class Regression(Loss):
     def _scale(self, outputs):
         return 1 / outputs.shape[1]
 
-    def score(self, outputs, targets, weights=None):
+    def score(
+        self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> float:
         """Return R^2, averaged over the targets; that of a constant target is 1 or 0.
 
         Targets and outputs are divided by a power of two before they are squared, which changes no
@@ -292,7 +328,9 @@ class Regression(Loss):
 class SquaredError(Regression):
     """Half the square of the residual."""
 
-    def loss_gradient(self, outputs, targets):
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         residual = outputs - targets
         return residual * residual / 2, residual
 
@@ -300,7 +338,9 @@ class SquaredError(Regression):
 class AbsoluteError(Regression):
     """Absolute value of the residual; its slope at 0 is 0."""
 
-    def loss_gradient(self, outputs, targets):
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         residual = outputs - targets
         return np.abs(residual), np.sign(residual)
 
@@ -313,10 +353,12 @@ class Huber(Regression):
     delta : float, default=1
     """
 
-    def __init__(self, delta=1.0):
+    def __init__(self, delta: float = 1.0) -> None:
         self.delta = delta
 
-    def loss_gradient(self, outputs, targets):
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         residual = outputs - targets
         slope = np.clip(residual, -self.delta, self.delta)
         return slope * (residual - slope / 2), slope

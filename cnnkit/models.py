@@ -24,7 +24,11 @@ width : float, default=1
 (10,)
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 from cnnkit.blocks import (
     basic_block,
@@ -48,6 +52,9 @@ from cnnkit.layers import (
     ReLU,
 )
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    pass
 
 SMALLEST = 2  # least pixels a side of the last maps
 NARROWEST = 8  # least filters after the factor `width`
@@ -97,7 +104,13 @@ def _pool(name, stride, pool_size=3, **kwargs):
     return [(name, MaxPool(pool_size, stride=stride, **kwargs))] if stride > 1 else []
 
 
-def default(n_outputs=None, image_shape=(28, 28, 1), *, width=1, dropout=0.2):
+def default(
+    n_outputs: int | None = None,
+    image_shape: Sequence[int] = (28, 28, 1),
+    *,
+    width: float = 1,
+    dropout: float = 0.2,
+) -> Sequential:
     """Return the network of an estimator without `layers`, which suits most images.
 
     For every size of the maps it has twice a 3x3 convolution, batch norm and ReLU. A max pooling
@@ -125,18 +138,18 @@ def default(n_outputs=None, image_shape=(28, 28, 1), *, width=1, dropout=0.2):
     if H == W == 1:
         return Sequential([Flatten(), Dense(form(TABLE_UNITS)), ReLU(), Dense(n_outputs)])
     filters = FIRST if max(H, W) >= 2 * HALVED else 2 * FIRST
-    stride = tuple(2 if side >= LARGE else 1 for side in (H, W))
+    stride = (2 if H >= LARGE else 1, 2 if W >= LARGE else 1)
     H, W = -(-H // stride[0]), -(-W // stride[1])
     layers = []
     convolutions = 2 if filters == FIRST else 1
     while True:
         for _ in range(convolutions):
-            kernel = tuple(1 if side == 1 else 3 for side in (H, W))
+            kernel = (1 if H == 1 else 3, 1 if W == 1 else 3)
             convolution = Conv(form(filters), kernel, stride=stride, bias=False)
             layers += [convolution, BatchNorm(), ReLU()]
             stride = (1, 1)
         convolutions = 2
-        halved = tuple(2 if side >= HALVED else 1 for side in (H, W))
+        halved = (2 if H >= HALVED else 1, 2 if W >= HALVED else 1)
         if halved == (1, 1):
             break
         layers.append(MaxPool(halved))
@@ -146,7 +159,9 @@ def default(n_outputs=None, image_shape=(28, 28, 1), *, width=1, dropout=0.2):
     return Sequential([*layers, *([Dropout(dropout)] if dropout else []), Dense(n_outputs)])
 
 
-def lenet5(n_outputs=None, image_shape=(32, 32, 1), *, width=1):
+def lenet5(
+    n_outputs: int | None = None, image_shape: Sequence[int] = (32, 32, 1), *, width: float = 1
+) -> Sequential:
     """Return LeNet-5 in its modern form: ReLU, max pooling, every map reads all maps before it.
 
     LeCun et al. (1998), "Gradient-based learning applied to document recognition", section 2.B.
@@ -177,7 +192,9 @@ def lenet5(n_outputs=None, image_shape=(32, 32, 1), *, width=1):
     )
 
 
-def convnet(n_outputs=None, image_shape=(28, 28, 1), *, width=1):
+def convnet(
+    n_outputs: int | None = None, image_shape: Sequence[int] = (28, 28, 1), *, width: float = 1
+) -> Sequential:
     """Return two 3x3 convolutions and a 1x1 convolution, each with ReLU.
 
     The head is another 1x1 convolution, with one filter per output, and global average pooling:
@@ -205,7 +222,9 @@ def convnet(n_outputs=None, image_shape=(28, 28, 1), *, width=1):
     )
 
 
-def network_in_network(n_outputs=None, image_shape=(32, 32, 3), *, width=1):
+def network_in_network(
+    n_outputs: int | None = None, image_shape: Sequence[int] = (32, 32, 3), *, width: float = 1
+) -> Sequential:
     """Return Network in Network for CIFAR-10, in the form with 1x1 kernels in later blocks.
 
     Lin et al. (2013), "Network in network", where the second and third `mlpconv` start with 5x5
@@ -231,7 +250,9 @@ def network_in_network(n_outputs=None, image_shape=(32, 32, 3), *, width=1):
     )
 
 
-def alexnet(n_outputs=None, image_shape=IMAGENET, *, width=1):
+def alexnet(
+    n_outputs: int | None = None, image_shape: Sequence[int] = IMAGENET, *, width: float = 1
+) -> Sequential:
     """Return AlexNet in one column of 64, 192, 384, 256 and 256 filters.
 
     Krizhevsky et al. (2012), "ImageNet classification with deep convolutional neural networks", as
@@ -245,7 +266,7 @@ def alexnet(n_outputs=None, image_shape=IMAGENET, *, width=1):
     """
     form = _Form("alexnet", image_shape, width, 5)
     *first, pool1, pool2, pool5 = form.strides
-    layers = [("conv1", _first(form(64), 11, first[0] * first[1], 2)), ReLU()]
+    layers: list[Any] = [("conv1", _first(form(64), 11, first[0] * first[1], 2)), ReLU()]
     layers += _pool("pool1", pool1, ceil_mode=True)
     layers += [("conv2", Conv(form(192), 5)), ReLU()]
     layers += _pool("pool2", pool2, ceil_mode=True)
@@ -257,7 +278,9 @@ def alexnet(n_outputs=None, image_shape=IMAGENET, *, width=1):
     return Sequential([*layers, ("fc8", Dense(n_outputs))])
 
 
-def vgg16(n_outputs=None, image_shape=IMAGENET, *, width=1):
+def vgg16(
+    n_outputs: int | None = None, image_shape: Sequence[int] = IMAGENET, *, width: float = 1
+) -> Sequential:
     """Return VGG-16: 13 convolutions of 3x3 and three dense layers.
 
     Simonyan & Zisserman (2015), "Very deep convolutional networks for large-scale image
@@ -271,7 +294,9 @@ def vgg16(n_outputs=None, image_shape=IMAGENET, *, width=1):
     return _vgg("vgg16", (2, 2, 3, 3, 3), n_outputs, image_shape, width)
 
 
-def vgg19(n_outputs=None, image_shape=IMAGENET, *, width=1):
+def vgg19(
+    n_outputs: int | None = None, image_shape: Sequence[int] = IMAGENET, *, width: float = 1
+) -> Sequential:
     """Return VGG-19: 16 convolutions of 3x3 and three dense layers.
 
     Simonyan & Zisserman (2015), configuration E; see `vgg16`.
@@ -298,7 +323,9 @@ def _vgg(owner, depths, n_outputs, image_shape, width):
     return Sequential([*layers, ("fc8", Dense(n_outputs))])
 
 
-def squeezenet_1_0(n_outputs=None, image_shape=IMAGENET, *, width=1):
+def squeezenet_1_0(
+    n_outputs: int | None = None, image_shape: Sequence[int] = IMAGENET, *, width: float = 1
+) -> Sequential:
     """Return SqueezeNet 1.0: eight `fire` modules between two convolutions.
 
     Iandola et al. (2016), "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and
@@ -312,7 +339,9 @@ def squeezenet_1_0(n_outputs=None, image_shape=IMAGENET, *, width=1):
     return _squeezenet("squeezenet_1_0", 96, 7, (4, 8), n_outputs, image_shape, width)
 
 
-def squeezenet_1_1(n_outputs=None, image_shape=IMAGENET, *, width=1):
+def squeezenet_1_1(
+    n_outputs: int | None = None, image_shape: Sequence[int] = IMAGENET, *, width: float = 1
+) -> Sequential:
     """Return SqueezeNet 1.1: 1.0 with a smaller first convolution and earlier poolings.
 
     Iandola et al., github.com/forresti/SqueezeNet, SqueezeNet_v1.1: 2.4 times less computation at
@@ -352,7 +381,9 @@ INCEPTIONS = {
 }
 
 
-def googlenet(n_outputs=None, image_shape=IMAGENET, *, width=1):
+def googlenet(
+    n_outputs: int | None = None, image_shape: Sequence[int] = IMAGENET, *, width: float = 1
+) -> Sequential:
     """Return GoogLeNet (Inception v1): nine `inception` modules, no auxiliary classifiers.
 
     Szegedy et al. (2015), "Going deeper with convolutions", table 1: with biases and response
@@ -384,7 +415,9 @@ def googlenet(n_outputs=None, image_shape=IMAGENET, *, width=1):
     return Sequential([*layers, GlobalAvgPool(), Dropout(0.4), Dense(n_outputs)])
 
 
-def resnet18(n_outputs=None, image_shape=IMAGENET, *, width=1):
+def resnet18(
+    n_outputs: int | None = None, image_shape: Sequence[int] = IMAGENET, *, width: float = 1
+) -> Sequential:
     """Return ResNet-18: eight residual blocks of two 3x3 convolutions.
 
     He et al. (2016), "Deep residual learning for image recognition", table 1, with projections
@@ -398,7 +431,9 @@ def resnet18(n_outputs=None, image_shape=IMAGENET, *, width=1):
     return _resnet("resnet18", basic_block, 1, (2, 2, 2, 2), n_outputs, image_shape, width)
 
 
-def resnet50(n_outputs=None, image_shape=IMAGENET, *, width=1):
+def resnet50(
+    n_outputs: int | None = None, image_shape: Sequence[int] = IMAGENET, *, width: float = 1
+) -> Sequential:
     """Return ResNet-50: 16 residual `bottleneck` blocks.
 
     He et al. (2016), table 1; see `resnet18`.
@@ -427,7 +462,9 @@ def _resnet(owner, block, expansion, depths, n_outputs, image_shape, width):
     return Sequential([*layers, GlobalAvgPool(), Dense(n_outputs)])
 
 
-def mobilenet_v1(n_outputs=None, image_shape=IMAGENET, *, width=1):
+def mobilenet_v1(
+    n_outputs: int | None = None, image_shape: Sequence[int] = IMAGENET, *, width: float = 1
+) -> Sequential:
     """Return MobileNet: one convolution and 13 depthwise separable ones.
 
     Howard et al. (2017), "MobileNets: efficient convolutional neural networks for mobile vision
@@ -443,7 +480,8 @@ def mobilenet_v1(n_outputs=None, image_shape=IMAGENET, *, width=1):
     first, stride3, stride5, stride7, stride13 = form.strides
     table = [(64, 1), (128, stride3), (128, 1), (256, stride5), (256, 1), (512, stride7)]
     table += [(512, 1)] * 5 + [(1024, stride13), (1024, 1)]
-    layers = [("conv1", _first(form(32), 3, first, "same", bias=False)), BatchNorm(), ReLU()]
+    conv1 = _first(form(32), 3, first, "same", bias=False)
+    layers: list[Any] = [("conv1", conv1), BatchNorm(), ReLU()]
     layers += [
         (f"separable{i}", depthwise_separable(form(filters), stride))
         for i, (filters, stride) in enumerate(table, 1)
@@ -471,7 +509,7 @@ MODELS = {
 }
 
 
-def find(model):
+def find(model: object) -> Callable[..., Sequential] | None:
     """Return the function of this module that `model` is or names, or None.
 
     Examples
@@ -480,7 +518,7 @@ def find(model):
     >>> models.find("resnet18") is models.find(models.resnet18) is models.resnet18
     True
     """
-    found = MODELS.get(model if isinstance(model, str) else getattr(model, "__name__", None))
+    found = MODELS.get(model if isinstance(model, str) else getattr(model, "__name__", ""))
     return found if isinstance(model, str) or found is model else None
 
 
@@ -494,7 +532,9 @@ SMALL_WIDTHS = {  # widths; the others have an eighth
 }
 
 
-def small(name, image_shape=(8, 8, 1), n_outputs=None):
+def small(
+    name: str, image_shape: Sequence[int] = (8, 8, 1), n_outputs: int | None = None
+) -> Sequential:
     """Return a network of this module narrow enough to train on small images in seconds.
 
     The width is an eighth. It is a quarter for Network in Network and SqueezeNet, whose 1x1

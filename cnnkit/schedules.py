@@ -8,7 +8,11 @@ searches. `Schedule.bind` returns an object that gives the rate of every step of
     run.report(loss)  # once at the end of every epoch
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from math import cos, inf, pi
+from typing import Any, cast
 
 from sklearn.base import clone
 
@@ -35,9 +39,9 @@ class Schedule(Checked):
     [0.1, 0.1, 0.05, 0.025]
     """
 
-    planned = False
+    planned: bool = False
 
-    def bind(self, learning_rate_init, steps_per_epoch, epochs):
+    def bind(self, learning_rate_init: float, steps_per_epoch: int, epochs: int) -> Run:
         """Check the hyper-parameters and return the `Run` of one fit.
 
         Parameters
@@ -67,20 +71,20 @@ class Schedule(Checked):
         self.check(self._run(self, *fit))
         return self._run(clone(self), *fit)
 
-    def check(self, run):
+    def check(self, run: Run) -> None:
         """Raise if a hyper-parameter is out of range or does not fit the length of `run`."""
 
-    def multiplier(self, step, run):
+    def multiplier(self, step: int, run: Run) -> float:
         """Return the factor for `learning_rate_init` at a step, counted from 0."""
         raise NotImplementedError(f"{type(self).__name__} has no multiplier")
 
     def _run(self, *args):
         return Run(*args)
 
-    def __eq__(self, other):
+    def __eq__(self, other: Any) -> bool:
         return type(self) is type(other) and self.get_params(False) == other.get_params(False)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Run:
@@ -95,25 +99,27 @@ class Run:
         Number of steps in all epochs.
     """
 
-    def __init__(self, schedule, learning_rate_init, steps_per_epoch, epochs):
+    def __init__(
+        self, schedule: Any, learning_rate_init: float, steps_per_epoch: int, epochs: int
+    ) -> None:
         self.schedule = schedule
         self.learning_rate_init = learning_rate_init
         self.steps_per_epoch = steps_per_epoch
         self.epochs = epochs
         self.steps = steps_per_epoch * epochs
 
-    def rate(self, step):
+    def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0 over the whole fit.
 
         A fit that goes on beyond its `epochs` keeps the schedule's last rate.
         """
         return self.learning_rate_init * self.schedule.multiplier(step, self)
 
-    def report(self, loss):
+    def report(self, loss: float) -> None:
         """Record the loss of the epoch that ends."""
 
 
-def is_planned(schedule):
+def is_planned(schedule: object) -> bool:
     """Say whether the rates of a schedule depend on the number of epochs.
 
     For an object of another class than `Schedule` without `planned`, the answer is no.
@@ -131,7 +137,7 @@ class Constant(Schedule):
     0.01
     """
 
-    def multiplier(self, step, run):
+    def multiplier(self, step: int, run: Run) -> float:
         return 1.0
 
 
@@ -155,11 +161,11 @@ class Step(Schedule):
     [0.4, 0.4, 0.2, 0.1]
     """
 
-    def __init__(self, every=10, *, factor=0.1):
+    def __init__(self, every: int | Sequence[int] = 10, *, factor: float = 0.1) -> None:
         self.every = every
         self.factor = factor
 
-    def check(self, run):
+    def check(self, run: Run) -> None:
         as_real(self.factor, "factor", "Step", above=0, most=1)
         if not isinstance(self.every, (list, tuple)):
             shapes.as_int(self.every, "every", "Step")
@@ -168,11 +174,11 @@ class Step(Schedule):
         if not drops or sorted(set(drops)) != drops:
             raise ValueError(f"Step: every must be epochs in rising order, got {self.every!r}.")
 
-    def multiplier(self, step, run):
+    def multiplier(self, step: int, run: Run) -> float:
         epoch = step // run.steps_per_epoch
         if isinstance(self.every, (list, tuple)):
             return self.factor ** sum(epoch >= drop for drop in self.every)
-        return self.factor ** (epoch // self.every)
+        return self.factor ** (epoch // cast(int, self.every))
 
 
 class Exponential(Schedule):
@@ -191,13 +197,13 @@ class Exponential(Schedule):
     [0.4, 0.4, 0.2, 0.1]
     """
 
-    def __init__(self, factor=0.95):
+    def __init__(self, factor: float = 0.95) -> None:
         self.factor = factor
 
-    def check(self, run):
+    def check(self, run: Run) -> None:
         as_real(self.factor, "factor", "Exponential", above=0, most=1)
 
-    def multiplier(self, step, run):
+    def multiplier(self, step: int, run: Run) -> float:
         return self.factor ** (step // run.steps_per_epoch)
 
 
@@ -228,12 +234,14 @@ class Cosine(Schedule):
 
     planned = True
 
-    def __init__(self, warmup_epochs=0, *, warmup_factor=0.1, final_factor=0.0):
+    def __init__(
+        self, warmup_epochs: int = 0, *, warmup_factor: float = 0.1, final_factor: float = 0.0
+    ) -> None:
         self.warmup_epochs = warmup_epochs
         self.warmup_factor = warmup_factor
         self.final_factor = final_factor
 
-    def check(self, run):
+    def check(self, run: Run) -> None:
         warmup = shapes.as_int(self.warmup_epochs, "warmup_epochs", "Cosine", 0)
         if warmup >= run.epochs:
             raise ValueError(
@@ -243,7 +251,7 @@ class Cosine(Schedule):
         as_real(self.warmup_factor, "warmup_factor", "Cosine", above=0, most=1)
         as_real(self.final_factor, "final_factor", "Cosine", least=0, most=1)
 
-    def multiplier(self, step, run):
+    def multiplier(self, step: int, run: Run) -> float:
         warmup = self.warmup_epochs * run.steps_per_epoch
         if step < warmup:
             return self.warmup_factor + (1 - self.warmup_factor) * step / warmup
@@ -276,17 +284,19 @@ class OneCycle(Schedule):
 
     planned = True
 
-    def __init__(self, pct_start=0.3, *, div_factor=25.0, final_div_factor=1e4):
+    def __init__(
+        self, pct_start: float = 0.3, *, div_factor: float = 25.0, final_div_factor: float = 1e4
+    ) -> None:
         self.pct_start = pct_start
         self.div_factor = div_factor
         self.final_div_factor = final_div_factor
 
-    def check(self, run):
+    def check(self, run: Run) -> None:
         as_real(self.pct_start, "pct_start", "OneCycle", above=0, below=1)
         as_real(self.div_factor, "div_factor", "OneCycle", least=1)
         as_real(self.final_div_factor, "final_div_factor", "OneCycle", least=1)
 
-    def multiplier(self, step, run):
+    def multiplier(self, step: int, run: Run) -> float:
         top = max(0.0, self.pct_start * run.steps - 1)  # step with the highest rate
         first = 1 / self.div_factor
         if step < top:
@@ -328,21 +338,29 @@ class ReduceOnPlateau(Schedule):
     0.2
     """
 
-    def __init__(self, factor=0.1, *, patience=10, tol=1e-4, cooldown=0, min_factor=0.0):
+    def __init__(
+        self,
+        factor: float = 0.1,
+        *,
+        patience: int = 10,
+        tol: float = 1e-4,
+        cooldown: int = 0,
+        min_factor: float = 0.0,
+    ) -> None:
         self.factor = factor
         self.patience = patience
         self.tol = tol
         self.cooldown = cooldown
         self.min_factor = min_factor
 
-    def check(self, run):
+    def check(self, run: Run) -> None:
         as_real(self.factor, "factor", "ReduceOnPlateau", above=0, below=1)
         shapes.as_int(self.patience, "patience", "ReduceOnPlateau", 0)
         as_real(self.tol, "tol", "ReduceOnPlateau", least=0, below=1)
         shapes.as_int(self.cooldown, "cooldown", "ReduceOnPlateau", 0)
         as_real(self.min_factor, "min_factor", "ReduceOnPlateau", least=0, most=1)
 
-    def multiplier(self, step, run):
+    def multiplier(self, step: int, run: Any) -> float:
         return run.reduced
 
     def _run(self, *args):
@@ -362,11 +380,11 @@ class PlateauRun(Run):
         Factor for the rate.
     """
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.best, self.waited, self.cooling, self.reduced = inf, 0, 0, 1.0
 
-    def report(self, loss):
+    def report(self, loss: float) -> None:
         """Record the loss of the epoch that ends, which may lower the rate of later steps."""
         schedule = self.schedule
         if loss < self.best * (1 - schedule.tol):
