@@ -1,6 +1,6 @@
 # make demo    train the digits example and show its result
 # make test    all tests under the best instruction set, those of native code under the others, too
-# make lint    ruff and cython-lint
+# make lint    ruff, cython-lint, and mypy on the annotations
 # make bench   time cnnkit against PyTorch and others (installed in an environment of their own)
 # make clean   remove what the above made
 #
@@ -82,6 +82,7 @@ lint: .venv/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src
+	$(BIN)/mypy
 
 # half an hour at most, on an idle machine; the figures are kept in benchmarks/results
 bench: .venv/bench .venv-torch/installed
@@ -101,7 +102,8 @@ bench: .venv/bench .venv-torch/installed
 	@touch $@
 
 .venv/lint: .venv/pip pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check 'ruff>=0.9' 'cython-lint>=0.16' pycodestyle
+	$(BIN)/pip install --quiet --disable-pip-version-check 'ruff>=0.9' 'cython-lint>=0.16' \
+		pycodestyle 'mypy>=1.18' 'numpy>=1.26'
 	@touch $@
 
 .venv/coverage: .venv/installed

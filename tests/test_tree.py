@@ -33,6 +33,7 @@ ACROSS = {
     "test_build.py": "setup.py",
     "test_import.py": "import of the package",
     "test_tree.py": "this file",
+    "typing/test_annotations.py": "annotations of all that is public",
 }
 FILES = sorted(path.relative_to(TESTS) for path in TESTS.rglob("*.py"))
 
