@@ -98,7 +98,7 @@ bench: .venv/bench .venv-torch/installed
 	@touch $@
 
 .venv/installed: .venv/pip $(SOURCES)
-	$(BIN)/pip install --quiet --disable-pip-version-check '.[plot,image,progress,distributed,test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check '.[plot,image,progress,onnx,distributed,test]'
 	@touch $@
 
 .venv/lint: .venv/pip pyproject.toml

@@ -36,6 +36,7 @@ __all__ = [
     "lr_find",
     "models",
     "num_threads",
+    "onnx",
     "save",
     "schedules",
     "set_num_threads",
@@ -53,7 +54,7 @@ _HOMES = {  # imported when first used: they import more of scikit-learn
     "lr_find": "estimators.lr_find",
     "save": "io",
 }
-_MODULES = ("augmentation", "blocks", "callbacks", "display", "io", "models", "schedules")
+_MODULES = ("augmentation", "blocks", "callbacks", "display", "io", "models", "onnx", "schedules")
 
 if _typing.TYPE_CHECKING:  # a type checker reads these lines instead of the tables
     from cnnkit import augmentation, blocks, callbacks, display, io, models, schedules

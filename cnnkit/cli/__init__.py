@@ -1,4 +1,4 @@
-"""The command line: ``python -m cnnkit train | predict | summary | bench | versions``.
+"""The command line: ``python -m cnnkit train | predict | summary | export | bench | versions``.
 
 Exit codes: 0 success, 1 failure (the last line on stderr gives the reason), 2 the command was not
 understood, 130 interrupted.
@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 
-from cnnkit.cli import bench, messages, predict, summary, train
+from cnnkit.cli import bench, export, messages, predict, summary, train
 from cnnkit.cli.options import Formatter
 
 EXAMPLES = """examples:
@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   python -m cnnkit train photos/ --size 64x64 --model resnet18 --width 0.25
   python -m cnnkit predict digits.safetensors new/*.png
   python -m cnnkit summary resnet18 --image-shape 224x224x3 --classes 1000
+  python -m cnnkit export digits.safetensors digits.onnx
   python -m cnnkit bench
   python -m cnnkit versions
 
@@ -69,7 +70,7 @@ def parser():
         formatter_class=Formatter,
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (train, predict, summary, bench):
+    for module in (train, predict, summary, export, bench):
         module.add_to(commands)
     versions = commands.add_parser("versions", help="what a bug report should say")
     versions.set_defaults(run=_versions)

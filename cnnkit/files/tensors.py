@@ -60,7 +60,7 @@ def write(path, tensors, data, form, owner):
     owner : str
         Start of errors.
     """
-    data = {"format": form, "version": _version()} | data
+    data = {"format": form, "version": version()} | data
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     # Arrays of the widest type come first, so that every array is aligned to its type.
     names = sorted(tensors, key=lambda name: -tensors[name].itemsize)
@@ -213,7 +213,8 @@ def _are_counts(value):
     return isinstance(value, list) and all(type(x) is int and 0 <= x < 1 << 63 for x in value)
 
 
-def _version():
+def version():
+    """Return the version of cnnkit that writes a file, "unknown" where it is not installed."""
     try:
         return importlib.metadata.version("cnnkit")
     except importlib.metadata.PackageNotFoundError:

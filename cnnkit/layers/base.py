@@ -146,6 +146,19 @@ class Layer(Checked):
         """Return the `Op` of this layer on the arrays of `slots`."""
         raise NotImplementedError(f"{type(self).__name__} has no op")
 
+    def to_onnx(self, step: Any) -> Any:
+        """Write a layer of one's own to an ONNX file, and return its output.
+
+        Parameters
+        ----------
+        step : cnnkit.files.onnx.step.Step
+
+        Returns
+        -------
+        output : cnnkit.files.onnx.values.Value
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method to_onnx")
+
     def resolved(self, n_outputs: int | None) -> Layer:
         """Return this layer with `n_outputs` instead of None in its `per_output` parameter."""
         if self.per_output is None or getattr(self, self.per_output) is not None:

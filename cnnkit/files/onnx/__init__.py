@@ -1,0 +1,1 @@
+"""ONNX files: what lies behind `cnnkit.onnx`."""

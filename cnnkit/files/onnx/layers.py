@@ -1,0 +1,45 @@
+"""Layers as nodes of ONNX: the table of the functions that write them."""
+
+from cnnkit import layers
+from cnnkit.files.onnx import activations, arrangements, merges, norms, pools, products
+
+TABLE = {
+    layers.Add: merges.add,
+    layers.AvgPool: pools.avg_pool,
+    layers.BatchNorm: norms.batch_norm,
+    layers.Concat: merges.concat,
+    layers.Conv: products.conv,
+    layers.Conv1x1: products.conv,
+    layers.Dense: products.dense,
+    layers.DepthwiseConv: products.conv,
+    layers.Dropout: arrangements.same,
+    layers.Flatten: arrangements.flatten,
+    layers.GlobalAvgPool: pools.global_pool("GlobalAveragePool"),
+    layers.GlobalMaxPool: pools.global_pool("GlobalMaxPool"),
+    layers.HardSwish: activations.hard_swish,
+    layers.Identity: arrangements.same,
+    layers.LeakyReLU: activations.leaky_relu,
+    layers.LocalResponseNorm: norms.local_response_norm,
+    layers.MaxPool: pools.max_pool,
+    layers.Multiply: merges.multiply,
+    layers.Pad: arrangements.pad,
+    layers.ReLU: activations.pointwise("Relu"),
+    layers.ReLU6: activations.relu6,
+    layers.Reshape: arrangements.reshape,
+    layers.SiLU: activations.silu,
+    layers.Sigmoid: activations.pointwise("Sigmoid"),
+    layers.Softmax: activations.over_channels("Softmax"),
+    layers.Tanh: activations.pointwise("Tanh"),
+    layers.UpSample: arrangements.up_sample,
+}
+
+
+def write(step):
+    """Write the nodes of a layer and return its output."""
+    known = TABLE.get(type(step.layer))
+    return step.layer.to_onnx(step) if known is None else known(step)
+
+
+def is_known(layer):
+    """Say whether a layer can be written: one of ours, or one that says how itself."""
+    return type(layer) in TABLE or type(layer).to_onnx is not layers.Layer.to_onnx

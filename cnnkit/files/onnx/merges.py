@@ -1,0 +1,48 @@
+"""Layers that read several arrays as nodes of ONNX."""
+
+import numpy as np
+
+from cnnkit.files.onnx.values import FIRST, LAST, ORDERED, Value
+
+
+def alike(xs):
+    """Return tensors of arrays of one shape in one form and order, and that of which they are."""
+    x = xs[0]
+    if len(x.shape) == 3:
+        return [each.first() for each in xs], FIRST, None
+    if len(x.shape) == 1 and all(np.array_equal(each.order, x.order) for each in xs):
+        return [each.tensor for each in xs], x.form, x.order
+    return [each.last() for each in xs], LAST, None
+
+
+def add(step):
+    tensors, form, order = alike(step.xs)
+    y = step.node("Add" if len(tensors) == 2 else "Sum", *tensors)
+    return Value(step.builder, step.shape, form, y, order)
+
+
+def multiply(step):
+    if step.xs[0].shape == step.xs[1].shape:
+        tensors, form, order = alike(step.xs)
+        return Value(step.builder, step.shape, form, step.node("Mul", *tensors), order)
+    spread = [x.shape != step.shape for x in step.xs]
+    is_image = len(step.shape) == 3
+    tensors = [x.first() if is_image and len(x.shape) == 3 else x.last() for x in step.xs]
+    for i, x in enumerate(step.xs):
+        if spread[i] and len(x.shape) != len(step.shape):
+            C = step.shape[-1]
+            sides = (C, 1, 1) if is_image else (*[1] * (len(step.shape) - 1), C)
+            tensors[i] = step.builder.reshape(tensors[i], sides, f"{step.path}/spread")
+    return step.value(step.node("Mul", *tensors), FIRST if is_image else LAST)
+
+
+def concat(step):
+    if len(step.shape) == 3:
+        return step.value(step.node("Concat", *(x.first() for x in step.xs), axis=1))
+    if len(step.shape) > 1:
+        return step.value(step.node("Concat", *(x.last() for x in step.xs), axis=-1), LAST)
+    starts = np.cumsum([0] + [x.shape[0] for x in step.xs])
+    orders = [np.arange(x.shape[0]) if x.order is None else x.order for x in step.xs]
+    order = np.concatenate([start + each for start, each in zip(starts, orders, strict=False)])
+    y = step.node("Concat", *(x.tensor for x in step.xs), axis=1)
+    return Value(step.builder, step.shape, ORDERED, y, order)

@@ -1,0 +1,75 @@
+"""Pooling as nodes of ONNX."""
+
+import numpy as np
+
+from cnnkit.validate import shapes
+
+
+def windows_of(layer, shape):
+    """Return the `Windows` of a pooling, and the pads that make ONNX count as many without ceil.
+
+    The last window begins inside the image or its leading pad: the pad at the end is as much of it
+    as lies outside.
+    """
+    found = shapes.pool_windows(
+        (1, *shape), layer.pool_size, layer.stride, layer.padding, layer.ceil_mode, layer.owner
+    )
+    bottom = max(0, (found.OH - 1) * found.SH + found.KH - found.H - found.PT)
+    right = max(0, (found.OW - 1) * found.SW + found.KW - found.W - found.PL)
+    return found, [found.PT, found.PL, bottom, right]
+
+
+def max_pool(step):
+    windows, pads = windows_of(step.layer, step.x.shape)
+    y = step.node(
+        "MaxPool",
+        step.x.first(),
+        kernel_shape=[windows.KH, windows.KW],
+        strides=[windows.SH, windows.SW],
+        pads=pads,
+    )
+    return step.value(y)
+
+
+def avg_pool(step):
+    windows, pads = windows_of(step.layer, step.x.shape)
+    counted = step.layer.count_include_pad
+    factor = beyond_padding(windows) if counted else None
+    y = step.node(
+        "AveragePool",
+        step.x.first(),
+        label=None if factor is None else "pool",
+        kernel_shape=[windows.KH, windows.KW],
+        strides=[windows.SH, windows.SW],
+        pads=pads,
+        count_include_pad=int(counted),
+    )
+    if factor is not None:
+        y = step.node("Mul", y, step.constant("factor", factor))
+    return step.value(y)
+
+
+def beyond_padding(windows):
+    """Return by how much means grow where ceil_mode's last windows pass the padding, or None.
+
+    What is past the padding is not counted.
+    """
+
+    def shares(kernel, end, stride, count):
+        return [kernel / min(kernel, end - i * stride) for i in range(count)]
+
+    g = windows
+    rows = shares(g.KH, g.H + g.PT + g.PB, g.SH, g.OH)
+    columns = shares(g.KW, g.W + g.PL + g.PR, g.SW, g.OW)
+    factor = np.outer(rows, columns)
+    return None if (factor == 1).all() else factor
+
+
+def global_pool(operator):
+    """Return the function of a pooling of whole images."""
+
+    def write(step):
+        pooled = step.node(operator, step.x.first(), label="pool")
+        return step.value(step.node("Flatten", pooled, axis=1))
+
+    return write

@@ -1,0 +1,36 @@
+"""Convolutions and dense layers as nodes of ONNX."""
+
+from cnnkit.validate import shapes
+
+
+def conv(step):
+    layer, w = step.layer, step.weights["w"]
+    windows = shapes.windows(
+        (1, *step.x.shape),
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        owner=layer.owner,
+    )
+    inputs = [step.x.first(), step.constant("w", w.transpose(3, 2, 0, 1))]
+    if "b" in step.weights:
+        inputs.append(step.constant("b", step.weights["b"]))
+    y = step.node(
+        "Conv",
+        *inputs,
+        kernel_shape=w.shape[:2],
+        strides=[windows.SH, windows.SW],
+        dilations=[windows.DH, windows.DW],
+        pads=[windows.PT, windows.PL, windows.PB, windows.PR],
+        group=windows.C // w.shape[2],
+    )
+    return step.value(y)
+
+
+def dense(step):
+    x, w = step.x, step.weights["w"]
+    w = step.constant("w", w if x.order is None else w[x.order])
+    if "b" in step.weights:
+        return step.value(step.node("Gemm", x.tensor, w, step.constant("b", step.weights["b"])))
+    return step.value(step.node("MatMul", x.tensor, w))

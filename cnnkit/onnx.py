@@ -1,0 +1,210 @@
+"""Networks from and to ONNX files; needs the onnx package: ``pip install 'cnnkit[onnx]'``."""
+
+import importlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from cnnkit.data import scaling
+from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
+from cnnkit.estimators.exported import exported, input_scales, target_scales
+from cnnkit.graph.graph import Graph
+from cnnkit.network.network import Network
+from cnnkit.validate.values import as_choice, short
+
+__all__ = ["register_skl2onnx", "write"]
+
+OWNER = "onnx.write"
+ESTIMATORS = (CNNClassifier, CNNRegressor, CNNFeatures)
+OUTPUTS = ("probabilities", "logits")  # of a classifier
+
+
+def write(
+    model,
+    path,
+    *,
+    output=None,
+    data_format=None,
+    input_dtype=None,
+    dtype="float32",
+    opset=None,
+):
+    """Write a network as an ONNX file, which other programs run.
+
+    What the estimator does to images is part of the model: standardisation with the statistics of
+    its training set, uint8 divided by 255 where there are none, and on the other side labels and
+    probabilities, or targets in their own units. The number of samples is left free. In the file
+    images have channels first; transposes are at the input alone, and only where it has channels
+    last and more than one.
+
+    Parameters
+    ----------
+    model : CNNClassifier, CNNRegressor, CNNFeatures, Network or (graph, weights, input_shape)
+        Estimators are fitted. Weights are a mapping of path to array; several inputs have a dict of
+        shapes by name.
+    path : str, bytes or path-like
+        By custom ``.onnx``. A file that is there is replaced, by a whole one or not at all.
+    output : {"probabilities", "logits"}, default=None
+        Of a classifier: the outputs ``label`` and ``probabilities``, when None, too, or ``logits``
+        alone, what comes before softmax or, of several labels, the sigmoid.
+    data_format : {"channels_last", "channels_first", "rows"}, default=None
+        Of images: (N, H, W, C), (N, C, H, W), or flat rows of their numbers with channels last.
+        None is "rows" for an estimator with `image_shape` or a network for images of one pixel,
+        which have tables or flat rows as a rule, else "channels_last". Of a `Network`, outputs that
+        are images have the same format.
+    input_dtype : dtype, default=None
+        Of the images that the model takes, such as ``"uint8"``; `dtype` when None.
+    dtype : {"float32", "float64"}, default="float32"
+        Of weights and arithmetic. ONNX Runtime computes no convolutions in float64: networks that
+        were trained in it are written in float32, too, unless "float64" is asked for.
+    opset : int, default=None
+        Version of ONNX's operators, from 13 to 24 and no newer than the onnx package; 17 when None.
+
+    Raises
+    ------
+    ImportError
+        Without the onnx package.
+    TypeError, ValueError
+        If an argument, or a layer of one's own without a method `to_onnx`, cannot be written; if
+        the estimator predicts with `test_time_augmentation`, whose changes are random; if weights
+        are not finite in `dtype`.
+    NotFittedError
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    Outputs are ``label`` (N,), of type int64 for integers, text for text, and ``probabilities`` (N,
+    n_classes) of a classifier; of several labels both are (N, n_classes). A regressor has
+    ``prediction``, (N,) or (N, n_targets), `CNNFeatures` has ``features`` (N, n_features), a
+    `Network` an output with the path of each node that is one. The input is called ``input``, or
+    has the name it has in a graph of several.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from cnnkit import CNNClassifier, onnx
+    >>> X, y = np.random.default_rng(0).random((20, 8, 8)), np.repeat(["a", "b"], 10)
+    >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X, y)
+    >>> import onnxruntime  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
+    ...     onnx.write(clf, f"{folder}/model.onnx")
+    ...     session = onnxruntime.InferenceSession(f"{folder}/model.onnx")
+    >>> images = X[..., None].astype("float32")
+    >>> label, probabilities = session.run(None, {"input": images})  # doctest: +SKIP
+    >>> label.shape, probabilities.shape  # doctest: +SKIP
+    ((20,), (20, 2))
+    """
+    files = _needing_onnx("cnnkit.files.onnx.model", OWNER)
+    made = _model(files, model, output, data_format, input_dtype, dtype, opset)
+    files.write(made, path)
+
+
+def register_skl2onnx():
+    """Register converters of the estimators with skl2onnx, for pipelines with a network in them.
+
+    Afterwards ``skl2onnx.to_onnx`` takes what holds a `CNNClassifier`, `CNNRegressor` or
+    `CNNFeatures`: a Pipeline, a CalibratedClassifierCV, a VotingClassifier, ... Options of a
+    classifier are those that users know: ``zipmap``, ``nocl``, ``output_class_labels`` and
+    ``raw_scores``, what `decision_function` gives. Inputs are flat rows (N, features) or, of an
+    estimator alone, images (N, H, W, C). Networks compute in float32; from float64 as input their
+    outputs are made float64.
+
+    Raises
+    ------
+    ImportError
+        Without the package skl2onnx.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from cnnkit import CNNClassifier, onnx
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CNNClassifier(image_shape=(8, 8), max_iter=1, random_state=0)
+    >>> pipeline = make_pipeline(StandardScaler(), clf).fit(X, y)
+    >>> onnx.register_skl2onnx()  # doctest: +SKIP
+    >>> from skl2onnx import to_onnx  # doctest: +SKIP
+    >>> model = to_onnx(pipeline, X[:1].astype("float32"))  # doctest: +SKIP
+    """
+    _needing_onnx("cnnkit.estimators.onnx_converters", "onnx.register_skl2onnx").register()
+
+
+def _needing_onnx(module, owner):
+    """Import a module of ours that needs onnx or skl2onnx, or say how to install them."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        advice = {"onnx": "cnnkit[onnx]", "skl2onnx": "skl2onnx"}.get(error.name)
+        if advice is None:
+            raise
+        raise ImportError(
+            f"{owner} needs the package {error.name}: pip install {advice}"
+        ) from error
+
+
+def _model(files, model, output, data_format, input_dtype, dtype, opset):
+    """Return the `onnx.ModelProto` of what `write` takes."""
+    network, estimator, part = _parts(model)
+    if data_format is None:
+        data_format = "channels_last" if estimator is None else _usual_format(estimator, network)
+    opset = files.USUAL if opset is None else opset
+    options = files.Options(data_format, input_dtype, dtype, opset)
+    answer = _answer(files, model, estimator, network, output, data_format)
+    scales = input_scales(network, options.input_dtype, options.dtype)
+    return files.network_model(part, network.weights, options, answer, scales)
+
+
+def _parts(model):
+    """Return the network of a model, its estimator or None, and the part of it that is wanted."""
+    if isinstance(model, tuple) and len(model) == 3:
+        model = _bound(*model)
+    if isinstance(model, Network):
+        return model, None, model.resolved
+    if isinstance(model, ESTIMATORS):
+        return exported(model, OWNER)
+    raise TypeError(
+        f"{OWNER}: model must be a CNNClassifier, CNNRegressor, CNNFeatures, Network or "
+        f"(graph, weights, input_shape), got {short(model)}."
+    )
+
+
+def _bound(graph, weights, input_shape):
+    """Return a graph with its weights as a network."""
+    if not isinstance(graph, Graph):
+        raise TypeError(f"{OWNER}: graph must be one, got {short(graph)}.")
+    if not isinstance(weights, Mapping):
+        raise TypeError(
+            f"{OWNER}: weights must be a mapping of path to array, got {short(weights)}."
+        )
+    double = any(np.asarray(array).dtype == np.float64 for array in weights.values())
+    dtype = np.float64 if double else np.float32
+    network = Network(graph, input_shape, None, dtype=dtype, scales=scaling.kept(weights))
+    network.weights.take(weights, OWNER)
+    return network
+
+
+def _usual_format(estimator, network):
+    """Return the format in which an estimator is given images, as a rule."""
+    flat = estimator.image_shape is not None or network.input_shape[:2] == (1, 1)
+    return "rows" if flat else "channels_last"
+
+
+def _answer(files, model, estimator, network, output, data_format):
+    """Return what the outputs of the network become."""
+    ends = files.ends
+    if isinstance(model, CNNClassifier):
+        output = "probabilities" if output is None else output
+        if as_choice(output, "output", OWNER, OUTPUTS) == "logits":
+            return ends.Logits()
+        return ends.Classes(estimator.classes_, estimator.multilabel_)
+    if output is not None:
+        raise ValueError(
+            f"{OWNER}: output must be None for all but a CNNClassifier, got {output!r}."
+        )
+    if isinstance(model, CNNRegressor):
+        return ends.Targets(target_scales(network))
+    if isinstance(model, CNNFeatures):
+        return ends.Features()
+    return ends.Arrays(network.resolved.outputs, data_format)

@@ -1,0 +1,149 @@
+"""Every layer in an ONNX file gives what it gives here."""
+
+import layer_cases
+import pytest
+from onnx_runs import check, images, network_of, onnx_package
+from seeded import generator
+
+from cnnkit import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Conv1x1,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    HardSwish,
+    Identity,
+    LeakyReLU,
+    LocalResponseNorm,
+    MaxPool,
+    Multiply,
+    Pad,
+    ReLU,
+    ReLU6,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+    UpSample,
+)
+from cnnkit.files.onnx.layers import TABLE as WRITTEN
+from cnnkit.files.onnx.model import NEWEST, OLDEST
+from cnnkit.layers import KINDS
+
+SIDES = ((0, 1), (2, 0))
+IMAGE, ROW = (7, 5, 4), (12,)
+
+CASES = [  # layers, and shapes of their input
+    (Conv(6), IMAGE),
+    (Conv(6, (3, 2), stride=(2, 1), padding=SIDES, dilation=(1, 2), groups=2, bias=False), IMAGE),
+    (Conv(3, 4, stride=3), IMAGE),
+    (Conv(3, 2, padding=((3, 0), (0, 4))), IMAGE),
+    (Conv(2, (7, 5), padding="valid"), IMAGE),
+    (Conv1x1(5, stride=2, groups=1), IMAGE),
+    (DepthwiseConv((3, 5), depth_multiplier=2), IMAGE),
+    (DepthwiseConv(2, stride=2, padding="valid", bias=False), IMAGE),
+    (MaxPool(2), IMAGE),
+    (MaxPool((3, 2), stride=(2, 1), padding=((1, 0), (1, 1)), ceil_mode=True), IMAGE),
+    (MaxPool(2, stride=3, padding=((0, 1), (1, 0)), ceil_mode=True), IMAGE),
+    (MaxPool(3, stride=2, padding="same"), IMAGE),
+    (AvgPool(2), IMAGE),
+    (AvgPool(3, stride=2, padding="same"), IMAGE),
+    (AvgPool(3, stride=2, padding=1, ceil_mode=True), (8, 6, 4)),
+    (AvgPool(3, stride=2, padding=((1, 0), (0, 2)), ceil_mode=True, count_include_pad=True), IMAGE),
+    (AvgPool(4, stride=3, ceil_mode=True, count_include_pad=True), (9, 8, 4)),
+    (AvgPool(3, stride=1, padding=1, count_include_pad=True), IMAGE),
+    (GlobalAvgPool(), IMAGE),
+    (GlobalMaxPool(), IMAGE),
+    (BatchNorm(), IMAGE),
+    (BatchNorm(eps=0.01), ROW),
+    (BatchNorm(), (5, 4)),
+    *[(LocalResponseNorm(size, alpha=0.1, k=2.0), IMAGE) for size in (1, 2, 3, 4, 5, 10, 11)],
+    *[
+        (layer, shape)
+        for layer in (
+            *(ReLU(), ReLU6(), LeakyReLU(0.2), Sigmoid(), Tanh(), SiLU(), HardSwish(), Softmax()),
+            *(Dropout(), Identity()),
+        )
+        for shape in (IMAGE, ROW, (3, 4))
+    ],
+    (Dense(5), ROW),
+    (Dense(5, bias=False), ROW),
+    (Flatten(), IMAGE),
+    (Flatten(), ROW),
+    (Sequential([Conv(3), Flatten(), BatchNorm(), ReLU(), Softmax(), Dense(4)]), IMAGE),
+    (Sequential([Conv(3), Flatten(), Dense(4, bias=False)]), IMAGE),
+    (Sequential([Conv(3), Flatten()]), IMAGE),
+    (Sequential([Conv(1), Flatten(), Dense(4)]), IMAGE),
+    (Sequential([Conv(3), Flatten(), Concat([Dense(2), ReLU()]), Dense(3)]), IMAGE),
+    (Sequential([Conv(3), Concat([Flatten(), [Conv(2), Flatten()], GlobalAvgPool()])]), IMAGE),
+    (Sequential([Conv(3), Add([Flatten(), [Conv(3), Flatten()]]), Dense(2)]), IMAGE),
+    (Sequential([Conv(3), Multiply([Flatten(), [Flatten(), Dense(105)]])]), IMAGE),
+    (Add([Conv(3), Conv1x1(3), Conv(3, 5)]), IMAGE),
+    (Add([ReLU(), Tanh()]), (3, 4)),
+    (Multiply([None, [GlobalAvgPool(), Dense(4)]]), IMAGE),
+    (Multiply([[GlobalAvgPool(), Reshape((1, 1, 4)), Conv1x1(4)], Conv(4)]), IMAGE),
+    (Multiply([None, [Flatten(), Dense(4)]]), (3, 4)),
+    (Multiply([None, Sigmoid()]), ROW),
+    (Concat([Conv(3), None, Conv1x1(2)]), IMAGE),
+    (Concat([None, ReLU()]), (3, 4)),
+    (Concat([None, Dense(3)]), ROW),
+    (Pad(SIDES), IMAGE),
+    (Pad(2), IMAGE),
+    (UpSample(2), IMAGE),
+    (UpSample((2, 3), method="bilinear"), IMAGE),
+    (UpSample(4, method="bilinear"), (1, 1, 2)),
+    (Reshape((1, 1, -1)), ROW),
+    (Reshape((3, 4)), ROW),
+    (Reshape((2, 3, 2)), ROW),
+    (Reshape((-1,)), IMAGE),
+    (Reshape(IMAGE), IMAGE),
+    (Reshape((5, 7, 4)), IMAGE),
+    (Sequential([Conv(6), Reshape((5, 14, 3)), Conv(2)]), IMAGE),
+    (Sequential([Reshape((2, 3, 2)), Conv(2), Flatten(), Reshape((12,)), Dense(2)]), ROW),
+    (Sequential([Conv(2), Flatten(), Reshape((7, 5, 2)), Conv(3)]), IMAGE),
+    (Sequential([Reshape((1, 3, 4)), Reshape((12, 1, 1)), Conv(2)]), ROW),
+]
+
+
+def each(rows):
+    """Return layers and the shapes of their inputs, those of several by name."""
+    for layer, shapes in rows:
+        names = [f"x{i}" for i in range(len(shapes))]
+        yield layer, shapes[0] if len(shapes) == 1 else dict(zip(names, shapes, strict=True))
+
+
+TABLE = [*each(layer_cases.small()), *each(layer_cases.large())]
+
+
+def test_every_layer_can_be_written():
+    assert set(WRITTEN) == set(KINDS.values())
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first", "float64"])
+@pytest.mark.parametrize(("layer", "shape"), [*TABLE, *CASES], ids=str)
+def test_a_layer(layer, shape, data_format, tmp_path):
+    dtype = "float64" if data_format == "float64" else "float32"
+    rng = generator(1)
+    network = network_of(layer, shape, rng, dtype)
+    X = images(shape, rng, dtype)
+    options = {} if data_format == "float64" else {"data_format": data_format}
+    check(network, X, tmp_path / "model.onnx", dtype, **options)
+
+
+@pytest.mark.parametrize("opset", range(OLDEST, NEWEST + 1))
+def test_every_opset(opset, tmp_path):
+    if opset > onnx_package.defs.onnx_opset_version():
+        pytest.skip(f"the onnx package that is installed knows no opset {opset}")
+    rng, path = generator(2), tmp_path / "model.onnx"
+    for layer, shape in each(layer_cases.small()):
+        model = check(network_of(layer, shape, rng), images(shape, rng), path, opset=opset)
+        assert model.opset_import[0].version == opset
