@@ -45,5 +45,6 @@ def up_sample(step):
         "bilinear": {"coordinate_transformation_mode": "half_pixel"},
     }[step.layer.method]
     mode = {"nearest": "nearest", "bilinear": "linear"}[step.layer.method]
-    region = step.constant("region", (), np.float32)  # none; skl2onnx takes no input without a name
+    # the whole image, unused: skl2onnx takes no input without a name
+    region = step.constant("region", [0] * 4 + [1] * 4, np.float32)
     return step.value(step.node("Resize", step.x.first(), region, scales, mode=mode, **how))
