@@ -1,6 +1,10 @@
 """Activations as nodes of ONNX."""
 
+import math
+
 from cnnkit.files.onnx.values import FIRST, LAST
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 def pointwise(operator, **attributes):
@@ -24,11 +28,88 @@ def hard_swish(step):
     x = step.x.tensor
     if step.builder.opset >= 14 and not step.builder.is_double:
         return step.like(step.node("HardSwish", x))
-    moved = step.node("Add", x, step.constant("three", 3), label="moved")
+    return step.like(step.node("Mul", x, gate(step, "share")))
+
+
+def hard_sigmoid(step):
+    if step.builder.is_double:
+        return step.like(gate(step))
+    return step.like(step.node("HardSigmoid", step.x.tensor, alpha=1 / 6, beta=0.5))
+
+
+def gate(step, label=None):
+    """Return the tensor min(max(x + 3, 0), 6) / 6."""
+    moved = step.node("Add", step.x.tensor, step.constant("three", 3), label="moved")
     bounds = step.constant("low", 0), step.constant("high", 6)
-    gate = step.node("Clip", moved, *bounds, label="gate")
-    share = step.node("Div", gate, step.constant("six", 6), label="share")
-    return step.like(step.node("Mul", x, share))
+    clipped = step.node("Clip", moved, *bounds, label="clipped")
+    return step.node("Div", clipped, step.constant("six", 6), label=label)
+
+
+def prelu(step):
+    x, slope = step.x, step.weights["slope"]
+    if x.order is not None:
+        slope = slope[x.order]
+    tensor = x.tensor if x.form == FIRST or len(x.shape) == 1 else x.last()
+    sides = (-1, 1, 1) if x.form == FIRST else (-1,)
+    y = step.node("PRelu", tensor, step.constant("slope", slope.reshape(sides)))
+    return step.like(y) if len(x.shape) == 1 or x.form == FIRST else step.value(y, LAST)
+
+
+def elu(step):
+    alpha = float(step.layer.alpha)
+    if step.builder.is_double:
+        return step.like(exponential(step, alpha, 1.0))
+    return step.like(step.node("Elu", step.x.tensor, alpha=alpha))
+
+
+def selu(step):
+    if step.builder.is_double:
+        return step.like(exponential(step, SELU_ALPHA, SELU_SCALE))
+    return step.like(step.node("Selu", step.x.tensor, alpha=SELU_ALPHA, gamma=SELU_SCALE))
+
+
+def exponential(step, alpha, scale):
+    """Return the tensor scale (max(x, 0) + alpha (exp(min(x, 0)) - 1)): constants in float64."""
+    above = step.node("Relu", step.x.tensor, label="above")
+    below = step.node("Sub", step.x.tensor, above, label="below")
+    powers = step.node("Exp", below, label="powers")
+    moved = step.node("Sub", powers, step.constant("one", 1), label="moved")
+    slopes = step.node("Mul", moved, step.constant("alpha", alpha * scale), label="slopes")
+    above = step.node("Mul", above, step.constant("scale", scale), label="scaled")
+    return step.node("Add", above, slopes)
+
+
+def gelu(step):
+    x, approximate = step.x.tensor, step.layer.approximate
+    if step.builder.opset >= 20 and not step.builder.is_double:
+        return step.like(step.node("Gelu", x, approximate=approximate))
+    if approximate == "none":
+        inner = step.node("Mul", x, step.constant("root", math.sqrt(0.5)), label="inner")
+        share = step.node("Erf", inner, label="erf")
+    else:
+        square = step.node("Mul", x, x, label="square")
+        cube = step.node("Mul", square, x, label="cube")
+        cube = step.node("Mul", cube, step.constant("cubes", 0.044715), label="part")
+        inner = step.node("Add", x, cube, label="sum")
+        root = step.constant("root", math.sqrt(2 / math.pi))
+        share = step.node("Tanh", step.node("Mul", inner, root, label="inner"), label="tanh")
+    share = step.node("Add", share, step.constant("one", 1), label="moved")
+    half = step.node("Mul", x, step.constant("half", 0.5), label="halved")
+    return step.like(step.node("Mul", half, share))
+
+
+def mish(step):
+    soft = step.node("Softplus", step.x.tensor, label="softplus")
+    return step.like(step.node("Mul", step.x.tensor, step.node("Tanh", soft, label="tanh")))
+
+
+def softplus(step):
+    beta = float(step.layer.beta)
+    if beta == 1:
+        return step.like(step.node("Softplus", step.x.tensor))
+    by = step.constant("beta", beta)
+    soft = step.node("Softplus", step.node("Mul", step.x.tensor, by, label="steep"), label="soft")
+    return step.like(step.node("Div", soft, by))
 
 
 def silu(step):

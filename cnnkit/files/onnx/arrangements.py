@@ -37,6 +37,21 @@ def pad(step):
     return step.value(step.node("Pad", step.x.first(), pads))
 
 
+def channel_shuffle(step):
+    x, groups, C = step.x, int(step.layer.groups), step.shape[-1]
+    sides, is_image = step.shape[:-1], len(step.shape) == 3
+    cut, last = (groups, C // groups), len(sides) + 1
+    if is_image:
+        shape, perm, form, tensor = (*cut, *sides), [0, 2, 1, 3, 4], FIRST, x.first()
+    else:
+        shape, form, tensor = (*sides, *cut), LAST, x.last()
+        perm = [*range(last), last + 1, last]
+    matrices = step.builder.reshape(tensor, shape, f"{step.path}/groups")
+    turned = step.node("Transpose", matrices, label="turned", perm=perm)
+    whole = (C, *sides) if is_image else step.shape
+    return step.value(step.builder.reshape(turned, whole, step.path), form)
+
+
 def up_sample(step):
     scale = shapes.as_pair(step.layer.scale, "scale", step.layer.owner)
     scales = step.constant("scales", (1, 1, *scale), np.float32)

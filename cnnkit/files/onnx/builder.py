@@ -62,6 +62,12 @@ class Builder:
         to = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         return self.node("Cast", [tensor], name, to=to)
 
+    def mean(self, tensor, axis, name):
+        """Return means along an axis, which stays: an attribute first, an input from 18 on."""
+        if self.opset < 18:
+            return self.node("ReduceMean", [tensor], name, axes=[axis])
+        return self.node("ReduceMean", [tensor, self.ints(f"{name}/axis", axis)], name)
+
     def reshape(self, tensor, shape, name):
         """Return a tensor whose samples have another shape; how many they are is left free."""
         return self.node("Reshape", [tensor, self.ints(f"{name}/shape", 0, *shape)], name)

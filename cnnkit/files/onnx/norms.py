@@ -1,5 +1,9 @@
 """Normalisation as nodes of ONNX."""
 
+from math import prod
+
+import numpy as np
+
 from cnnkit.files.onnx.values import FIRST, LAST
 
 
@@ -20,6 +24,61 @@ def batch_norm(step):
         y = step.node("Mul", y, step.constant("scale", scale.reshape(sides)), label="scaled")
         y = step.node("Add", y, step.constant("beta", weights["beta"].reshape(sides)))
     return step.like(y) if len(x.shape) == 1 else step.value(y, FIRST if is_image else LAST)
+
+
+def group_norm(step):
+    """Groups are the channels of an instance normalisation, as PyTorch writes it."""
+    x, groups, C = step.x, int(step.layer.groups), step.shape[-1]
+    is_image, pixels = len(x.shape) == 3, prod(x.shape[:-1])
+    tensor = x.first() if is_image else x.last()
+    if not is_image and pixels > 1:
+        rows = step.builder.reshape(tensor, (pixels, C), f"{step.path}/rows")
+        tensor = step.node("Transpose", rows, label="turned", perm=[0, 2, 1])
+    size = pixels * C // groups
+    tensor = step.builder.reshape(tensor, (groups, size), f"{step.path}/groups")
+    if step.builder.is_double:
+        tensor = normalised(step, tensor, 2)
+    else:
+        ones = step.constant("ones", np.ones(groups)), step.constant("zeros", np.zeros(groups))
+        eps = float(step.layer.eps)
+        tensor = step.node("InstanceNormalization", tensor, *ones, label="normal", epsilon=eps)
+    if is_image:
+        H, W, _ = x.shape
+        tensor = step.builder.reshape(tensor, (C, H, W), f"{step.path}/images")
+        return step.value(scaled(step, tensor, (-1, 1, 1)))
+    if pixels > 1:
+        columns = step.builder.reshape(tensor, (C, pixels), f"{step.path}/columns")
+        tensor = step.node("Transpose", columns, label="back", perm=[0, 2, 1])
+    tensor = step.builder.reshape(tensor, step.shape, f"{step.path}/shaped")
+    return step.value(scaled(step, tensor, (-1,)), LAST)
+
+
+def layer_norm(step):
+    x = step.x
+    if len(x.shape) == 3:
+        return step.value(scaled(step, normalised(step, x.first(), 1), (-1, 1, 1)))
+    if step.builder.opset < 17 or step.builder.is_double:
+        return step.value(scaled(step, normalised(step, x.last(), len(x.shape)), (-1,)), LAST)
+    gamma, beta = (step.constant(name, step.weights[name]) for name in ("gamma", "beta"))
+    eps = float(step.layer.eps)
+    y = step.node("LayerNormalization", x.last(), gamma, beta, axis=-1, epsilon=eps)
+    return step.value(y, LAST)
+
+
+def normalised(step, x, axis):
+    """Return the tensor (x - mean) / sqrt(var + eps) along an axis."""
+    centred = step.node("Sub", x, step.builder.mean(x, axis, f"{step.path}/mean"), label="centred")
+    squares = step.node("Mul", centred, centred, label="squares")
+    var = step.builder.mean(squares, axis, f"{step.path}/var")
+    var = step.node("Add", var, step.constant("eps", float(step.layer.eps)), label="raised")
+    return step.node("Div", centred, step.node("Sqrt", var, label="deviation"), label="normal")
+
+
+def scaled(step, x, sides):
+    """Return the tensor gamma x + beta, one of them for each channel."""
+    gamma, beta = (step.weights[name].reshape(sides) for name in ("gamma", "beta"))
+    y = step.node("Mul", x, step.constant("gamma", gamma), label="scaled")
+    return step.node("Add", y, step.constant("beta", beta))
 
 
 def local_response_norm(step):

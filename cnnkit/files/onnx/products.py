@@ -28,6 +28,30 @@ def conv(step):
     return step.value(y)
 
 
+def conv_transpose(step):
+    layer, w = step.layer, step.weights["w"]
+    windows = layer.windows(step.x.shape)
+    H, W, _ = step.x.shape
+    reach = [
+        (H - 1) * windows.SH + windows.DH * (windows.KH - 1) + 1 - windows.PT - windows.PB,
+        (W - 1) * windows.SW + windows.DW * (windows.KW - 1) + 1 - windows.PL - windows.PR,
+    ]
+    inputs = [step.x.first(), step.constant("w", w.transpose(3, 2, 0, 1))]
+    if "b" in step.weights:
+        inputs.append(step.constant("b", step.weights["b"]))
+    y = step.node(
+        "ConvTranspose",
+        *inputs,
+        kernel_shape=w.shape[:2],
+        strides=[windows.SH, windows.SW],
+        dilations=[windows.DH, windows.DW],
+        pads=[windows.PT, windows.PL, windows.PB, windows.PR],
+        output_padding=[windows.H - reach[0], windows.W - reach[1]],
+        group=step.shape[-1] // w.shape[2],
+    )
+    return step.value(y)
+
+
 def dense(step):
     x, w = step.x, step.weights["w"]
     w = step.constant("w", w if x.order is None else w[x.order])

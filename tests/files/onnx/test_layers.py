@@ -6,25 +6,36 @@ from onnx_runs import check, images, network_of, onnx_package
 from seeded import generator
 
 from cnnkit import (
+    ELU,
+    GELU,
+    SELU,
     Add,
     AvgPool,
     BatchNorm,
+    ChannelShuffle,
     Concat,
     Conv,
     Conv1x1,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Dropout,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    GroupNorm,
+    HardSigmoid,
     HardSwish,
     Identity,
+    LayerNorm,
     LeakyReLU,
     LocalResponseNorm,
+    LogSoftmax,
     MaxPool,
+    Mish,
     Multiply,
     Pad,
+    PReLU,
     ReLU,
     ReLU6,
     Reshape,
@@ -32,6 +43,8 @@ from cnnkit import (
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
+    SpatialDropout,
     Tanh,
     UpSample,
 )
@@ -75,6 +88,23 @@ CASES = [  # layers, and shapes of their input
         )
         for shape in (IMAGE, ROW, (3, 4))
     ],
+    *[
+        (layer, shape)
+        for layer in (
+            *(ELU(0.3), SELU(), GELU(), GELU(approximate="tanh"), Mish(), Softplus(2.0)),
+            *(HardSigmoid(), LogSoftmax(), PReLU(), GroupNorm(2, eps=0.01), LayerNorm()),
+            *(ChannelShuffle(2),),
+        )
+        for shape in (IMAGE, ROW, (3, 4))
+    ],
+    (SpatialDropout(), IMAGE),
+    (ConvTranspose(6), IMAGE),
+    (ConvTranspose(4, (3, 2), stride=(2, 3), groups=2, bias=False), IMAGE),
+    (ConvTranspose(4, 2, stride=3), IMAGE),
+    (ConvTranspose(4, 3, stride=3, padding=SIDES, output_padding=(2, 1), dilation=2), IMAGE),
+    (ConvTranspose(4, 3, stride=2, padding="valid"), IMAGE),
+    (Sequential([Conv(4), Flatten(), PReLU(), LayerNorm(), Dense(3)]), IMAGE),
+    (Sequential([Conv(4), Flatten(), GroupNorm(5), ChannelShuffle(7), Dense(3)]), IMAGE),
     (Dense(5), ROW),
     (Dense(5, bias=False), ROW),
     (Flatten(), IMAGE),
@@ -132,6 +162,8 @@ def test_every_layer_can_be_written():
 @pytest.mark.parametrize(("layer", "shape"), [*TABLE, *CASES], ids=str)
 def test_a_layer(layer, shape, data_format, tmp_path):
     dtype = "float64" if data_format == "float64" else "float32"
+    if isinstance(layer, ConvTranspose) and dtype == "float64" and layer.groups > 1:
+        pytest.skip("the reference of onnx fails for groups of several filters")
     rng = generator(1)
     network = network_of(layer, shape, rng, dtype)
     X = images(shape, rng, dtype)

@@ -8,27 +8,37 @@ from onnx_runs import assert_labels, assert_near, check, defined, images, networ
 from seeded import generator
 
 from cnnkit import (
+    ELU,
+    GELU,
+    SELU,
     Add,
     AvgPool,
     BatchNorm,
+    ChannelShuffle,
     CNNClassifier,
     CNNFeatures,
     CNNRegressor,
     Concat,
     Conv,
     Conv1x1,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Dropout,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    GroupNorm,
+    HardSigmoid,
     HardSwish,
+    LayerNorm,
     LeakyReLU,
     LocalResponseNorm,
     MaxPool,
+    Mish,
     Multiply,
     Pad,
+    PReLU,
     ReLU,
     ReLU6,
     Reshape,
@@ -37,6 +47,8 @@ from cnnkit import (
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
+    SpatialDropout,
     Tanh,
     UpSample,
     models,
@@ -44,7 +56,10 @@ from cnnkit import (
 )
 
 SHAPES = {"alexnet": (67, 67, 3), "googlenet": (64, 64, 3), "nin": (48, 48, 3)}
-POINTWISE = (ReLU, ReLU6, LeakyReLU, Sigmoid, Tanh, SiLU, HardSwish, Softmax, BatchNorm, Dropout)
+POINTWISE = (
+    *(ReLU, ReLU6, LeakyReLU, PReLU, ELU, SELU, GELU, Mish, Softplus, Sigmoid, HardSigmoid, Tanh),
+    *(SiLU, HardSwish, Softmax, BatchNorm, LayerNorm, Dropout, SpatialDropout),
+)
 
 
 @pytest.mark.parametrize("name", sorted(models.MODELS))
@@ -62,7 +77,7 @@ def image_layer(rng, channels):
     """Return a layer that reads images of any size and so many channels."""
     padding = choice(rng, ["same", ((1, 0), (0, 1)), 1])
     filters = int(rng.integers(1, 7))
-    match rng.integers(10):
+    match rng.integers(12):
         case 0 | 1:
             kernel, stride = (int(k) for k in rng.integers(1, 4, 2)), int(rng.integers(1, 3))
             return Conv(filters, tuple(kernel), stride=stride, padding="same")
@@ -80,6 +95,10 @@ def image_layer(rng, channels):
             return UpSample((1, 2), method=choice(rng, ["nearest", "bilinear"]))
         case 8:
             return Pad(((0, 1), (1, 0)))
+        case 9:
+            return ConvTranspose(filters, 2, stride=int(rng.integers(1, 3)))
+        case 10:
+            return choice(rng, [GroupNorm, ChannelShuffle])(choice(rng, [1, channels]))
     return choice(rng, POINTWISE)()
 
 
