@@ -164,6 +164,8 @@ def test_a_layer(layer, shape, data_format, tmp_path):
     dtype = "float64" if data_format == "float64" else "float32"
     if isinstance(layer, ConvTranspose) and dtype == "float64" and layer.groups > 1:
         pytest.skip("the reference of onnx fails for groups of several filters")
+    if isinstance(layer, UpSample) and dtype == "float64" and shape[0] > 10:
+        pytest.skip("the reference of onnx takes minutes to resize large images")
     rng = generator(1)
     network = network_of(layer, shape, rng, dtype)
     X = images(shape, rng, dtype)
