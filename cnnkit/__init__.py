@@ -57,7 +57,7 @@ _HOMES = {  # imported when first used: they import more of scikit-learn
 _MODULES = ("augmentation", "blocks", "callbacks", "display", "io", "models", "onnx", "schedules")
 
 if _typing.TYPE_CHECKING:  # a type checker reads these lines instead of the tables
-    from cnnkit import augmentation, blocks, callbacks, display, io, models, schedules
+    from cnnkit import augmentation, blocks, callbacks, display, io, models, onnx, schedules
     from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
     from cnnkit.estimators.lr_find import lr_find
     from cnnkit.heads import fc_head, gap_head

@@ -1,7 +1,10 @@
 """Networks from and to ONNX files; needs the onnx package: ``pip install 'cnnkit[onnx]'``."""
 
+from __future__ import annotations
+
 import importlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -12,6 +15,11 @@ from cnnkit.graph.graph import Graph
 from cnnkit.network.network import Network
 from cnnkit.validate.values import as_choice, short
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from cnnkit.typing import Estimator, FilePath, InputShape
+
 __all__ = ["register_skl2onnx", "write"]
 
 OWNER = "onnx.write"
@@ -20,15 +28,15 @@ OUTPUTS = ("probabilities", "logits")  # of a classifier
 
 
 def write(
-    model,
-    path,
+    model: Estimator | CNNFeatures | Network | tuple[Graph, Mapping[str, Any], InputShape],
+    path: FilePath,
     *,
-    output=None,
-    data_format=None,
-    input_dtype=None,
-    dtype="float32",
-    opset=None,
-):
+    output: Literal["probabilities", "logits"] | None = None,
+    data_format: Literal["channels_last", "channels_first", "rows"] | None = None,
+    input_dtype: DTypeLike | None = None,
+    dtype: DTypeLike = "float32",
+    opset: int | None = None,
+) -> None:
     """Write a network as an ONNX file, which other programs run.
 
     What the estimator does to images is part of the model: standardisation with the statistics of
@@ -100,7 +108,7 @@ def write(
     files.write(made, path)
 
 
-def register_skl2onnx():
+def register_skl2onnx() -> None:
     """Register converters of the estimators with skl2onnx, for pipelines with a network in them.
 
     Afterwards ``skl2onnx.to_onnx`` takes what holds a `CNNClassifier`, `CNNRegressor` or
