@@ -11,6 +11,7 @@ from cnnkit.layers.composite import Composite, as_chain
 from cnnkit.layers.nodes import INPUT, Node, check_nodes, name_branches
 from cnnkit.layers.op import Op
 from cnnkit.layers.sums import pixel_sums
+from cnnkit.validate import shapes
 from cnnkit.validate.arrays import blocks
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class _Merge(Composite):
 
 
 class Add(_Merge):
-    """Sum of arrays of one shape.
+    """Sum of arrays of one shape; a (C,) or (1, 1, C) one is spread over the pixels of the first.
 
     Parameters
     ----------
@@ -85,22 +86,27 @@ class Add(_Merge):
     gradient_in_place = True
 
     def merged_shape(self, *input_shapes: Shape) -> Shape:
-        if len(set(input_shapes)) != 1:
-            raise ValueError(f"Add: inputs must have one shape, got {input_shapes}.")
-        return input_shapes[0]
+        whole, *others = input_shapes
+        if any(part not in (whole, whole[-1:], (1, 1, whole[-1])) for part in others):
+            raise ValueError(
+                f"Add: inputs must have one shape, or those after the first (C,) or (1, 1, C), "
+                f"got {input_shapes}."
+            )
+        return whole
 
     def bind(self, slots: Slots) -> Op:
         return AddOp(slots)
 
 
 class AddOp(Op):
-    """y = x0 + x1 + ..., every dx a copy of dy."""
+    """y = x0 + x1 + ..., every dx a copy of dy, or its sum over pixels where x was spread."""
 
     def __init__(self, slots):
         self.slots = slots
+        self.xs = [spread(x, slots.y) for x in slots.xs]
 
     def forward(self, n):
-        first, *others = self.slots.xs
+        first, *others = self.xs
         total = first
         for x in others:
             total = np.add(total[:n], x[:n], out=self.slots.y[:n])
@@ -108,8 +114,14 @@ class AddOp(Op):
     def backward(self, n):
         dy = self.slots.dy
         for dx in reversed(self.slots.dxs):
-            if dx is not None and not np.may_share_memory(dx, dy):
+            if dx is None or np.may_share_memory(dx, dy):
+                continue
+            if dx.shape == dy.shape:
                 dx[:n] = dy[:n]
+                continue
+            for some in blocks(n, dy):
+                sums = pixel_sums(np.ascontiguousarray(dy[some]))
+                dx[some] = sums.reshape(dx[some].shape)
 
 
 class Multiply(_Merge):
@@ -148,12 +160,8 @@ class MultiplyOp(Op):
 
     def __init__(self, slots):
         self.slots = slots
-        self.xs = [self._spread(x) for x in slots.xs]
-        self.dxs = [None if dx is None else self._spread(dx) for dx in slots.dxs]
-
-    def _spread(self, x):
-        pixels = (1,) * (self.slots.y.ndim - 2)
-        return x if x.shape == self.slots.y.shape else x.reshape(len(x), *pixels, x.shape[-1])
+        self.xs = [spread(x, slots.y) for x in slots.xs]
+        self.dxs = [None if dx is None else spread(dx, slots.y) for dx in slots.dxs]
 
     def forward(self, n):
         a, b = self.xs
@@ -169,6 +177,80 @@ class MultiplyOp(Op):
                     np.multiply(dy[some], other[some], out=dx[some])
                 else:
                     dx[some] = pixel_sums(dy[some] * other[some]).reshape(dx[some].shape)
+
+
+def spread(x, y):
+    """Return `x`, one number for each channel of `y` or as many as `y`, with the axes of `y`."""
+    pixels = (1,) * (y.ndim - 2)
+    return x if x.shape == y.shape else x.reshape(len(x), *pixels, x.shape[-1])
+
+
+class MatMul(_Merge):
+    """Product of matrices, ``a @ b``, the last two axes of both, as in attention.
+
+    Parameters
+    ----------
+    branches : list of Layer, list of layers or None, default=None
+        The two to multiply, each reading the input of this layer; None in the functional form.
+
+    Examples
+    --------
+    >>> from cnnkit import MatMul
+    >>> MatMul().output_shape((4, 5, 6), (6, 7))
+    (4, 5, 7)
+    """
+
+    inputs = (2, 2)
+    keeps_input = True
+
+    def merged_shape(self, *input_shapes):
+        a, b = input_shapes
+        if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
+            raise ValueError(
+                f"MatMul: inputs must be matrices (..., M, K) and (..., K, N), got {a}, {b}."
+            )
+        rank = max(len(a), len(b)) - 2
+        fronts = [(1,) * (rank + 2 - len(shape)) + shape[:-2] for shape in (a, b)]
+        if any(1 not in (i, j) and i != j for i, j in zip(*fronts, strict=True)):
+            raise ValueError(
+                f"MatMul: axes before the last two must be the same or 1, got {a}, {b}."
+            )
+        out = (*(max(sides) for sides in zip(*fronts, strict=True)), a[-2], b[-1])
+        shapes.check_product(out, "input shapes", (a, b), self.owner)
+        return out
+
+    def bind(self, slots):
+        return MatMulOp(slots)
+
+
+class MatMulOp(Op):
+    """y = a b, da = dy b^T, db = a^T dy, sample by sample."""
+
+    uses_blas = True
+
+    def __init__(self, slots):
+        self.slots = slots
+
+    def forward(self, n):
+        a, b = self.slots.xs
+        for i in range(n):
+            self.slots.y[i] = np.matmul(a[i], b[i])
+
+    def backward(self, n):
+        (a, b), dy = self.slots.xs, self.slots.dy
+        da, db = self.slots.dxs
+        for i in range(n):
+            if da is not None:
+                da[i] = self._sum_to(da[i].shape, np.matmul(dy[i], b[i].swapaxes(-1, -2)))
+            if db is not None:
+                db[i] = self._sum_to(db[i].shape, np.matmul(a[i].swapaxes(-1, -2), dy[i]))
+
+    @staticmethod
+    def _sum_to(shape, terms):
+        """Return the sums over the axes along which an input was spread."""
+        terms = terms.sum(axis=tuple(range(terms.ndim - len(shape))))
+        axes = tuple(k for k, side in enumerate(shape) if side == 1 and terms.shape[k] > 1)
+        return terms.sum(axis=axes, keepdims=True)
 
 
 class Concat(_Merge):

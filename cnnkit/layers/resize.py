@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from cnnkit._native import resize as native
 from cnnkit.layers.base import Layer, Slots, image_input
 from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
+from cnnkit.validate.values import as_choice, as_real
 
 if TYPE_CHECKING:
     from cnnkit.typing import IntPair, Shape, Sides
@@ -61,11 +65,15 @@ class ResampleOp(native.ResampleOp, Op):
 
 
 class Pad(Layer):
-    """Surround images with zeros.
+    """Surround images with zeros, or with what their edges give.
 
     Parameters
     ----------
     padding : int, pair or ((top, bottom), (left, right)), default=1
+    mode : {"constant", "edge", "reflect", "wrap"}, default="constant"
+        As in `numpy.pad`; reflecting leaves the pixels of the edge single.
+    value : float, default=0.0
+        What "constant" pads with.
 
     Examples
     --------
@@ -74,8 +82,10 @@ class Pad(Layer):
     (5, 5, 8)
     """
 
-    def __init__(self, padding: Sides = 1) -> None:
+    def __init__(self, padding: Sides = 1, *, mode: str = "constant", value: float = 0.0) -> None:
         self.padding = padding
+        self.mode = mode
+        self.value = value
 
     def _sides(self, shape):
         if isinstance(self.padding, str):
@@ -87,31 +97,81 @@ class Pad(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         H, W, C = image_input(self, input_shape)
+        as_choice(self.mode, "mode", self.owner, ("constant", "edge", "reflect", "wrap"))
+        as_real(self.value, "value", self.owner)
         vertical, horizontal = self._sides(input_shape)
+        if self.mode == "reflect":
+            for amounts, side in ((vertical, H), (horizontal, W)):
+                if side == 1 and any(amounts):
+                    raise ValueError(
+                        f"Pad: padding must be 0 along one pixel with mode 'reflect', got "
+                        f"{self.padding!r} for an image of {(H, W)}."
+                    )
         out = (H + sum(vertical), W + sum(horizontal), C)
         shapes.check_product(out, "padding", self.padding, self.owner)
         return out
 
     def bind(self, slots: Slots) -> Op:
-        (top, _), (left, _) = self._sides(slots.x.shape[1:])
+        sides = self._sides(slots.x.shape[1:])
+        if self.mode != "constant":
+            return PickOp(self.mode, sides, slots)
+        (top, _), (left, _) = sides
         H, W = slots.x.shape[1:3]
-        return PadOp(slots, slice(top, top + H), slice(left, left + W))
+        return PadOp(self.value, slots, slice(top, top + H), slice(left, left + W))
 
 
 class PadOp(Op):
     """x is a window of y, dx the same window of dy."""
 
-    def __init__(self, slots, rows, cols):
+    def __init__(self, value, slots, rows, cols):
+        self.value = value
         self.slots = slots
         self.window = (rows, cols)
 
     def forward(self, n):
-        self.slots.y[:n] = 0
+        self.slots.y[:n] = self.value
         self.slots.y[:n][:, *self.window] = self.slots.x[:n]
 
     def backward(self, n):
         if self.slots.dx is not None:
             self.slots.dx[:n] = self.slots.dy[:n][:, *self.window]
+
+
+class PickOp(Op):
+    """Every pixel of y is one of x; dx is the sum of dy over the pixels that it became."""
+
+    def __init__(self, mode, sides, slots):
+        self.slots = slots
+        self.mode = mode
+        self.sides = sides
+
+    @cached_property
+    def places(self):
+        """Rows and columns of x, to be used as indices; made when they are first used."""
+        rows, columns = (
+            picked(self.mode, side, amounts)
+            for side, amounts in zip(self.slots.x.shape[1:3], self.sides, strict=True)
+        )
+        return rows[:, None], columns
+
+    def forward(self, n):
+        self.slots.y[:n] = self.slots.x[:n][:, *self.places]
+
+    def backward(self, n):
+        if self.slots.dx is not None:
+            self.slots.dx[:n] = 0
+            np.add.at(self.slots.dx[:n], (slice(None), *self.places), self.slots.dy[:n])
+
+
+def picked(mode, side, amounts):
+    """Return which of `side` pixels each one of a padded line is, as `numpy.pad` has it."""
+    at = np.arange(-amounts[0], side + amounts[1])
+    if mode == "edge":
+        return np.clip(at, 0, side - 1)
+    if mode == "wrap":
+        return at % side
+    period = max(1, 2 * side - 2)
+    return side - 1 - abs(at % period - (side - 1))
 
 
 class Reshape(Layer):

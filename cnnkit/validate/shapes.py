@@ -188,18 +188,20 @@ def windows(
     return Windows(N, H, W, C, *kernel, *stride, *dilation, *pads[0], *pads[1], OH, OW)
 
 
-def pool_windows(input_shape, pool_size, stride, padding, ceil_mode, owner):
+def pool_windows(input_shape, pool_size, stride, padding, ceil_mode, owner, dilation=1):
     """Return the `Windows` of a pooling, each of which contains a pixel of the image."""
     found = windows(
         input_shape,
         pool_size,
         pool_size if stride is None else stride,
         padding,
+        dilation,
         owner=owner,
         kernel_name="pool_size",
         ceil_mode=ceil_mode,
     )
-    if max(found.PT, found.PB) >= found.KH or max(found.PL, found.PR) >= found.KW:
+    reach = [found.DH * (found.KH - 1) + 1, found.DW * (found.KW - 1) + 1]
+    if max(found.PT, found.PB) >= reach[0] or max(found.PL, found.PR) >= reach[1]:
         raise ValueError(
             f"{owner}: padding must be smaller than pool_size {(found.KH, found.KW)}, "
             f"got {padding!r}."

@@ -106,6 +106,7 @@ class TestJSON:
                 "stride": {"tuple": [2, 1]},
                 "padding": "valid",
                 "ceil_mode": False,
+                "dilation": 1,
             },
         }
 

@@ -14,6 +14,7 @@ from cnnkit import (
     Flatten,
     GlobalAvgPool,
     Input,
+    MatMul,
     MaxPool,
     Multiply,
     Network,
@@ -126,8 +127,10 @@ def test_nan_stays_where_it_is(merge, spoilt):
 @pytest.mark.parametrize(
     ("merge", "shapes", "message"),
     [
-        (Add(), [(3, 2, 5), (3, 2, 4)], r"Add: inputs must have one shape, got \(\(3, 2, 5\), \(3"),
-        (Add(), [(3, 2, 5), (5,)], "Add: inputs must have one shape, got"),
+        (Add(), [(3, 2, 5), (3, 2, 4)], r"Add: inputs .* \(1, 1, C\), got \(\(3, 2, 5\), \(3"),
+        (Add(), [(5,), (3, 2, 5)], "Add: inputs must have one shape, or those after the first"),
+        (MatMul(), [(2, 3), (2, 3)], r"MatMul: inputs must be matrices .* got \(2, 3\), \(2, 3\)"),
+        (MatMul(), [(4, 2, 3), (5, 3, 2)], "MatMul: axes before the last two must be the same"),
         (Multiply(), [(3, 2, 5), (4,)], r"Multiply: inputs .* \(C,\) or \(1, 1, C\), got \(3, 2,"),
         (Multiply(), [(3, 2, 5), (3, 1, 5)], "Multiply: inputs must have one shape, or one of"),
         (Multiply(), [(3, 2, 5), (3, 2, 1)], "Multiply: inputs must have one shape, or one of"),
@@ -154,3 +157,14 @@ def test_one_input_is_refused(merge):
 def test_only_symbols_can_be_merged():
     with pytest.raises(TypeError, match=r"^Add: inputs must be symbols such as Input\(\), got 3"):
         Add()(Input(), 3)
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 1, 5)])
+def test_add_spreads_what_comes_after(shape):
+    check(Add(), (3, 2, 5), shape, (3, 2, 5))
+    check(Add(), (3, 2, 5), shape, shape)
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (3, 4)), ((5, 2, 3), (5, 3, 1)), ((2, 3), (4, 3, 2))])
+def test_matrices(shapes):
+    check(MatMul(), *shapes)

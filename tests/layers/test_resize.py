@@ -164,3 +164,26 @@ def test_refusals(layer, message):
 def test_images_are_asked_for(layer):
     with pytest.raises(ValueError, match=rf"^{type(layer).__name__}: input must be images"):
         layer.output_shape((5,))
+
+
+@pytest.mark.parametrize("mode", ["edge", "reflect", "wrap"])
+@pytest.mark.parametrize("padding", [1, (2, 0), ((0, 3), (1, 2)), ((9, 7), (8, 10))])
+def test_pad_from_the_image(padding, mode):
+    check(Pad(padding, mode=mode), (3, 4, 2))
+
+
+def test_pad_with_a_value():
+    check(Pad(((1, 2), (0, 3)), value=-2.5), (3, 4, 2))
+
+
+@pytest.mark.parametrize(
+    ("layer", "says"),
+    [
+        (Pad(1, mode="same"), "Pad: mode must be one of 'constant'"),
+        (Pad(1, value="a"), "Pad: value must be a finite number, got 'a'"),
+        (Pad(1, mode="reflect"), "Pad: padding must be 0 along one pixel with mode 'reflect'"),
+    ],
+)
+def test_pad_arguments(layer, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        layer.output_shape((1, 4, 2))

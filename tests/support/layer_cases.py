@@ -6,10 +6,12 @@ arguments and files, and PyTorch's formula are all tried from here.
 
 import inspect
 import math
-from typing import NamedTuple
 
 import numpy as np
+from layer_case import IMAGES, LARGE_IMAGES, SIDES, LayerCase
+from layer_cases_forms import FORMS
 from layer_twins import (
+    add,
     batch_norm,
     conv,
     conv_transpose,
@@ -50,6 +52,7 @@ from cnnkit.layers import (
     LocalResponseNorm,
     MaxPool,
     Pad,
+    Permute,
     PReLU,
     ReLU,
     ReLU6,
@@ -60,36 +63,9 @@ from cnnkit.layers import (
     UpSample,
 )
 
-IMAGES, LARGE_IMAGES = (3, 4, 2), (20, 20, 16)
-SIDES = ((0, 1), (1, 0))
-
-
-class LayerCase(NamedTuple):
-    """What the tests try one kind of layer with.
-
-    `twin(layer, w, context, *xs)` is the definition of the layer in float64, w being its weights
-    and the context whether it trains, its generator and the number of samples. Layers of `small`
-    read samples of `shapes`, those of `large` (as a rule the same) samples of `large_shapes`.
-    Without any, it is the layer by its defaults. In `unusual`, and `small` and `large`, every
-    hyper-parameter has another value than its default. `arguments` are right ones for public calls,
-    `words` more values of hyper-parameters. `torch(t, layer, *xs)`, where there is one, is the
-    layer by the functions of PyTorch: see test_torch_agreement.
-    """
-
-    twin: object
-    small: tuple = ()
-    shapes: tuple = (IMAGES,)
-    large: tuple = ()
-    large_shapes: tuple = (LARGE_IMAGES,)
-    unusual: tuple = ()
-    arguments: dict = {}  # noqa: RUF012
-    words: dict = {}  # noqa: RUF012
-    torch: object = None
-
-
-CASES = {
+CASES = FORMS | {
     "Add": LayerCase(
-        lambda layer, w, context, *xs: sum(xs),
+        add,
         shapes=(IMAGES,) * 3,
         large_shapes=(LARGE_IMAGES,) * 2,
         unusual=(layers.Add([Conv(3), [ReLU(), Conv(3)]]),),
@@ -100,7 +76,9 @@ CASES = {
         pooled(avg_pool2d),
         (AvgPool(2),),
         large=(AvgPool(2, padding="same"),),
-        unusual=(AvgPool(3, stride=2, padding=1, ceil_mode=True, count_include_pad=True),),
+        unusual=(
+            AvgPool(3, stride=2, padding=1, ceil_mode=True, count_include_pad=True, dilation=2),
+        ),
     ),
     "BatchNorm": LayerCase(batch_norm, unusual=(BatchNorm(momentum=0.01, eps=1e-3),)),
     "ChannelShuffle": LayerCase(
@@ -263,12 +241,19 @@ CASES = {
     "MaxPool": LayerCase(
         pooled(max_pool2d),
         (MaxPool(2),),
-        large=(MaxPool(3, stride=2, ceil_mode=True),),
-        unusual=(MaxPool((3, 2), stride=(2, 1), padding=SIDES, ceil_mode=True),),
+        large=(MaxPool(3, stride=2, ceil_mode=True, dilation=2),),
+        unusual=(MaxPool((3, 2), stride=(2, 1), padding=SIDES, ceil_mode=True, dilation=2),),
     ),
     "Mish": LayerCase(
         number_by_number(lambda x: x * np.tanh(softplus(x))),
         torch=lambda t, layer, x: t.F.mish(x),
+    ),
+    "MatMul": LayerCase(
+        lambda layer, w, context, a, b: np.stack([i @ j for i, j in zip(a, b, strict=True)]),
+        shapes=((2, 3, 4), (4, 5)),
+        large_shapes=((20, 16), (16, 24)),
+        unusual=(layers.MatMul([Conv1x1(20), Permute((0, 2, 1))]),),
+        arguments={"branches": [Conv(5), Conv1x1(2)]},
     ),
     "Multiply": LayerCase(
         multiply,
@@ -282,7 +267,12 @@ CASES = {
         (PReLU(), PReLU(0.1)),
         torch=lambda t, layer, x: t.F.prelu(x, t.weights["prelu1/slope"]),
     ),
-    "Pad": LayerCase(pad, large=(Pad((1, 2)),), unusual=(Pad(SIDES),)),
+    "Pad": LayerCase(
+        pad,
+        (Pad(), Pad(SIDES, value=-2.5), Pad(SIDES, mode="reflect"), Pad(5, mode="wrap")),
+        large=(Pad((1, 2)), Pad(1, mode="edge")),
+        unusual=(Pad(SIDES, value=0.5), Pad(SIDES, mode="edge", value=1.0)),
+    ),
     "ReLU": LayerCase(number_by_number(lambda x: np.maximum(x, 0))),
     "ReLU6": LayerCase(number_by_number(lambda x: np.minimum(np.maximum(x, 0), 6))),
     "Reshape": LayerCase(

@@ -45,7 +45,33 @@ def upsample(layer, w, context, x):
 def pad(layer, w, context, x):
     amounts = layer.padding
     amounts = amounts if isinstance(amounts, tuple) else (amounts, amounts)
-    return np.pad(x, ((0, 0), *(a if isinstance(a, tuple) else (a, a) for a in amounts), (0, 0)))
+    amounts = ((0, 0), *(a if isinstance(a, tuple) else (a, a) for a in amounts), (0, 0))
+    value = {"constant_values": layer.value} if layer.mode == "constant" else {}
+    return np.pad(x, amounts, layer.mode, **value)
+
+
+def add(layer, w, context, first, *others):
+    """The sum, a (N, C) or (N, 1, 1, C) spread over the pixels of the first."""
+    ones = (1,) * (first.ndim - 2)
+    return first + sum(
+        x if x.shape == first.shape else x.reshape(len(x), *ones, x.shape[-1]) for x in others
+    )
+
+
+def part(layer, w, context, x):
+    """Every sample's numbers of one axis, by Python's own slice of a list of places."""
+    axis = layer.axis % (x.ndim - 1) + 1
+    places = list(range(x.shape[axis]))[layer.start : layer.stop : layer.step]
+    return np.take(x, places, axis)
+
+
+def resized(layer, w, context, x):
+    """Shares of the rows, then of the columns; the onnx package's cases check the shares."""
+    size = layer.output_shape(x.shape[1:])
+    (rows, above), (cols, beside) = (layer.axis(k, x.shape[k + 1], size[k]) for k in (0, 1))
+    y = np.einsum("ih,jw,nhwc->nijc", rows.toarray(), cols.toarray(), x)
+    y[:, np.logical_or.outer(above, beside)] = layer.outside
+    return y
 
 
 def multiply(layer, w, context, a, b):
@@ -134,4 +160,24 @@ def number_by_number(f):
 
 
 def pooled(f):
-    return lambda layer, w, context, x: f(x, **layer.get_params())
+    def twin(layer, w, context, x):
+        params = layer.get_params()
+        dilation = params.pop("dilation")
+        return f(x, **params) if dilation == 1 else dilated(layer, x)
+
+    return twin
+
+
+def dilated(layer, x):
+    """Pooling of windows whose pixels lie apart, each pixel of y from those in the image."""
+    (KH, KW), (DH, DW), (SH, SW), pad = layer.pool_size, layer.dilation, layer.stride, layer.padding
+    y = np.zeros((len(x), *layer.output_shape(x.shape[1:])))
+    for i, j in np.ndindex(*y.shape[1:3]):
+        places = [(i * SH - pad + r * DH, j * SW - pad + q * DW) for r, q in np.ndindex(KH, KW)]
+        inside = [(r, q) for r, q in places if 0 <= r < x.shape[1] and 0 <= q < x.shape[2]]
+        window = np.stack([x[:, r, q] for r, q in inside])
+        if type(layer).__name__ == "MaxPool":
+            y[:, i, j] = window.max(0)
+        else:
+            y[:, i, j] = window.sum(0) / len(places if layer.count_include_pad else inside)
+    return y

@@ -1,0 +1,132 @@
+"""Layers that pick numbers or bring them into another order."""
+
+import numpy as np
+
+from cnnkit.layers.base import Layer
+from cnnkit.layers.op import Op
+from cnnkit.validate import shapes
+
+
+class Permute(Layer):
+    """The axes of a sample in another order, as `numpy.transpose` does it.
+
+    Parameters
+    ----------
+    order : tuple of ints
+        Axes of one sample from 0: axis i of the output is axis ``order[i]`` of the input.
+
+    Notes
+    -----
+    With `Reshape` before and after it, it is a channel shuffle, or moves blocks of pixels to
+    channels and back (SpaceToDepth, DepthToSpace, PixelShuffle).
+
+    Examples
+    --------
+    >>> from cnnkit import Permute
+    >>> Permute((2, 0, 1)).output_shape((4, 5, 3))
+    (3, 4, 5)
+    """
+
+    keeps_bounds = True
+
+    def __init__(self, order):
+        self.order = order
+
+    def output_shape(self, input_shape):
+        order, rank = self.order, len(input_shape)
+        if not isinstance(order, (tuple, list)) or not all(type(axis) is int for axis in order):
+            raise TypeError(f"Permute: order must be a tuple of axes, got {order!r}.")
+        if sorted(order) != list(range(rank)):
+            raise ValueError(
+                f"Permute: order must hold every axis of a sample of shape {input_shape} once, "
+                f"0 to {rank - 1}, got {order!r}."
+            )
+        return tuple(input_shape[axis] for axis in order)
+
+    def bind(self, slots):
+        return PermuteOp([axis + 1 for axis in self.order], slots)
+
+
+class PermuteOp(Op):
+    """y is x with its axes in another order, dx is dy with them back."""
+
+    def __init__(self, order, slots):
+        self.slots = slots
+        self.order = (0, *order)
+        self.back = tuple(np.argsort(self.order))
+
+    def forward(self, n):
+        self.slots.y[:n] = self.slots.x[:n].transpose(self.order)
+
+    def backward(self, n):
+        if self.slots.dx is not None:
+            self.slots.dx[:n] = self.slots.dy[:n].transpose(self.back)
+
+
+class Slice(Layer):
+    """A range of one axis, as ``x[start:stop:step]`` takes it: channels, rows or columns.
+
+    Parameters
+    ----------
+    start, stop : int, default=None
+        As in Python: negative ones count from the end, None is the end.
+    step : int, default=1
+        Negative goes backwards.
+    axis : int, default=-1
+        Of one sample; -1 are the channels.
+
+    Examples
+    --------
+    >>> from cnnkit import Slice
+    >>> Slice(0, 8).output_shape((4, 4, 32))
+    (4, 4, 8)
+    """
+
+    keeps_bounds = True
+
+    def __init__(self, start=None, stop=None, step=1, *, axis=-1):
+        self.start = start
+        self.stop = stop
+        self.step = step
+        self.axis = axis
+
+    def _range(self, shape):
+        """Return the axis, from 0, and the range of it, of a sample of `shape`."""
+        rank = len(shape)
+        axis = shapes.as_int(self.axis, "axis", self.owner, -rank, rank - 1) % rank
+        for name in ("start", "stop", "step"):
+            value = getattr(self, name)
+            if value is not None or name == "step":
+                shapes.as_int(value, name, self.owner, -shapes.MAX_EXTENT)
+        if self.step == 0:
+            raise ValueError("Slice: step must not be 0, got 0.")
+        return axis, range(shape[axis])[self.start : self.stop : self.step]
+
+    def output_shape(self, input_shape):
+        axis, kept = self._range(input_shape)
+        if not kept:
+            raise ValueError(
+                f"Slice: start, stop and step must leave a part of the {input_shape[axis]} along "
+                f"axis {axis}, got {self.start}, {self.stop} and {self.step}."
+            )
+        return (*input_shape[:axis], len(kept), *input_shape[axis + 1 :])
+
+    def bind(self, slots):
+        axis, _ = self._range(slots.x.shape[1:])
+        return SliceOp(axis, slice(self.start, self.stop, self.step), slots)
+
+
+class SliceOp(Op):
+    """y is a part of x; dx is dy in that part, and zero elsewhere."""
+
+    def __init__(self, axis, part, slots):
+        self.slots = slots
+        self.part = (*(slice(None),) * axis, part)
+
+    def forward(self, n):
+        self.slots.y[:n] = self.slots.x[:n][:, *self.part]
+
+    def backward(self, n):
+        if self.slots.dx is not None:
+            self.slots.dx[:n] = 0
+            self.slots.dx[:n][:, *self.part] = self.slots.dy[:n]
