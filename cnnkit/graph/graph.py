@@ -9,13 +9,20 @@ from cnnkit.graph.conversions import CONVERSIONS
 from cnnkit.graph.summary import Summary, table
 from cnnkit.graph.symbols import Symbol, collect
 from cnnkit.layers.composite import Composite, chain_nodes
+from cnnkit.layers.conv import Conv
+from cnnkit.layers.dense import Dense, Flatten, Identity
+from cnnkit.layers.dropout import Dropout
 from cnnkit.layers.merge import Add
 from cnnkit.layers.nodes import INPUT, Node, as_names, check_input_names, check_nodes
+from cnnkit.layers.pool import GlobalAvgPool, GlobalMaxPool
+from cnnkit.layers.resize import Reshape
 from cnnkit.validate import nesting
 
 if TYPE_CHECKING:
     from cnnkit.layers.base import Layer
     from cnnkit.typing import InputShape, Layers, Nodes, Shape
+
+BEFORE_HEADS = (GlobalAvgPool, GlobalMaxPool, Flatten, Reshape, Dropout, Identity)
 
 
 class Graph(Composite):
@@ -141,6 +148,61 @@ class Graph(Composite):
         from cnnkit.graph.hyperparameters import set_params
 
         return set_params(self, params)
+
+    def with_head(self, head: Layer | Layers, after: str | None = None) -> Graph:
+        """Return a graph that starts as this one does and ends in another head.
+
+        Parameters
+        ----------
+        head : Layer or list of layers
+            Such as `cnnkit.gap_head()`. It becomes a node called ``"head"``.
+        after : str, default=None
+            The node that the head reads. None is what the last convolution or dense layer reads,
+            without a `GlobalAvgPool`, `GlobalMaxPool`, `Flatten`, `Reshape`, `Dropout` or
+            `Identity` on the way: in most networks the last feature maps.
+
+        Returns
+        -------
+        graph : Graph
+            Names of nodes stay as they are, so weights by path fit them.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, Dense, GlobalAvgPool, ReLU, Sequential, gap_head
+        >>> net = Sequential([Conv(8), ReLU(), GlobalAvgPool(), Dense(10)])
+        >>> [node[0] for node in net.with_head(gap_head()).nodes]
+        ['conv1', 'relu1', 'head']
+        """
+        nodes = self.wiring()
+        names = [node.name for node in nodes]
+        if after is None:
+            after = self._before_head(nodes)
+        elif after not in names:
+            raise ValueError(f"Graph: after must be one of {names}, got {after!r}.")
+        wanted, kept = {after}, []
+        for node in reversed(nodes):
+            if node.name in wanted:
+                kept.append(tuple(node))
+                wanted.update(node.inputs)
+        if "head" in wanted:
+            raise ValueError("Graph: no node before the head must be called 'head', got one.")
+        return Graph([*kept[::-1], ("head", as_layer(head), after)], input_names=self.input_names)
+
+    def _before_head(self, nodes):
+        """Return the node that the last convolution or dense layer reads, past what reshapes."""
+        found = {node.name: node for node in nodes}
+        name = self._output_names(nodes)[0]
+        while not isinstance(found[name].layer, (Conv, Dense)):
+            name = found[name].inputs[0]
+            if name not in found:
+                raise ValueError(
+                    f"Graph: with_head must be given `after`, one of {list(found)}, as no "
+                    f"convolution or dense layer leads straight to the output, got None."
+                )
+        name = found[name].inputs[0]
+        while name in found and isinstance(found[name].layer, BEFORE_HEADS):
+            name = found[name].inputs[0]
+        return name
 
     def to_json(self, indent: int | None = None) -> str:
         """Return the graph as JSON text: see `cnnkit.files.json_text.to_json`."""
