@@ -1,4 +1,7 @@
-"""Networks from and to ONNX files; needs the onnx package: ``pip install 'cnnkit[onnx]'``."""
+"""Networks from and to ONNX files.
+
+Writing needs the onnx package: ``pip install 'cnnkit[onnx]'``. Reading needs no other.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import numpy as np
 from cnnkit.data import scaling
 from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
 from cnnkit.estimators.exported import exported, input_scales, target_scales
+from cnnkit.exceptions import ModelFormatError
+from cnnkit.files.onnx.reading import FileWeights, find
 from cnnkit.graph.graph import Graph
 from cnnkit.network.network import Network
 from cnnkit.validate.values import as_choice, short
@@ -20,11 +25,122 @@ if TYPE_CHECKING:
 
     from cnnkit.typing import Estimator, FilePath, InputShape
 
-__all__ = ["register_skl2onnx", "write"]
+__all__ = ["load", "read", "register_skl2onnx", "write"]
 
 OWNER = "onnx.write"
 ESTIMATORS = (CNNClassifier, CNNRegressor, CNNFeatures)
+BEYOND = 64 << 20  # bytes that weights may take more than twice the file: some are one number there
 OUTPUTS = ("probabilities", "logits")  # of a classifier
+
+
+def read(
+    path: FilePath, *, input_shape: InputShape | None = None, batched: bool = True
+) -> tuple[Graph, dict[str, Any]]:
+    """Return the network of an ONNX file as a graph and its weights.
+
+    The graph has the channels last, whatever the file has, and no transposes but those that move
+    numbers. The file may come from anywhere: nothing in it is run, no other file is opened, and
+    numbers stay in the file's bytes, read once.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+    input_shape : tuple or dict of tuple, default=None
+        ``(H, W, C)`` of one sample, needed where the file leaves it open; of several inputs a dict
+        of them by name.
+    batched : bool, default=True
+        Whether the first axis of arrays in the file are samples. If not, an array is one sample.
+
+    Returns
+    -------
+    graph : Graph
+        Images are ``(H, W, C)``, also as outputs. Names of nodes are those of the file, with ``.``
+        in the place of ``/``.
+    weights : dict of arrays by path
+        As `Network` has them, read-only. With ``input/mean`` and ``input/scale``, so that a network
+        that starts from them takes images in the scale that the file wants. An estimator's
+        `initial_weights` takes from it what its layers have, and leaves the rest.
+
+    Raises
+    ------
+    ModelFormatError
+        If anything about the file is wrong, or there are nodes that no layers express: then all
+        of them are named, with operator, attribute and value.
+    OSError
+        If the file cannot be read.
+
+    See Also
+    --------
+    load : A network that is ready to run.
+    cnnkit.Graph.with_head : Another end for a graph.
+
+    Notes
+    -----
+    Operators of opsets 7 to 28. Integers are computed as real numbers, exact up to 2**24, and do
+    not wrap around. Constants that are no weights of a layer become a `Affine` that is not trained.
+
+    Examples
+    --------
+    >>> from cnnkit import CNNClassifier, gap_head, onnx
+    >>> graph, weights = onnx.read("mobilenetv2.onnx")  # doctest: +SKIP
+    >>> clf = CNNClassifier(  # doctest: +SKIP
+    ...     graph.with_head(gap_head()), initial_weights=weights, frozen=["conv1"]
+    ... )
+    """
+    found = find(path, "onnx.read", input_shape, batched)
+    return found.graph, FileWeights(found.weights | _scales(found))
+
+
+def load(path: FilePath, *, input_shape: InputShape | None = None, batched: bool = True) -> Network:
+    """Return the network of an ONNX file, ready for prediction.
+
+    `CNNFeatures` takes it in the place of an estimator: a transformer that needs no training.
+
+    Parameters
+    ----------
+    path, input_shape, batched :
+        As for `read`.
+
+    Returns
+    -------
+    network : Network
+        For one sample at a time; ``network.resized(n)`` is for more. What it computes with is
+        float32, float64 where the file's inputs are. Images are taken as they are, uint8 too.
+
+    Raises
+    ------
+    ModelFormatError
+        As for `read`; also if the weights are far larger than the file.
+    MemoryError
+        If they are larger than the memory there is.
+
+    Examples
+    --------
+    >>> from cnnkit import CNNFeatures, onnx
+    >>> network = onnx.load("mobilenetv2.onnx")  # doctest: +SKIP
+    >>> features = CNNFeatures(network, node="relu6_35")  # doctest: +SKIP
+    """
+    found = find(path, "onnx.load", input_shape, batched)
+    itemsize = found.dtype.itemsize
+    size = sum(array.size for array in found.weights.values()) * itemsize
+    if size > 2 * found.size + BEYOND:
+        raise ModelFormatError(
+            f"onnx.load: weights must be in the file, got {size} bytes of them in a file of "
+            f"{found.size}: onnx.read takes such a file."
+        )
+    shapes = found.input_shapes
+    scales = _scales(found)
+    network = Network(
+        found.graph,
+        shapes if len(shapes) > 1 else shapes["input"],
+        None,
+        dtype=found.dtype,
+        scales=(scaling.INPUT,) if scales else (),
+    )
+    for path_, array in (found.weights | scales).items():
+        network.weights[path_] = array
+    network.weights.check_numbers("onnx.load")
+    return network
 
 
 def write(
@@ -216,3 +332,15 @@ def _answer(files, model, estimator, network, output, data_format):
     if isinstance(model, CNNFeatures):
         return ends.Features()
     return ends.Arrays(network.resolved.outputs, data_format)
+
+
+def _scales(found):
+    """Return the statistics of a network that takes its one input as it is; none of several."""
+    if len(found.input_shapes) > 1:
+        return {}
+    channels = found.input_shapes["input"][-1:]
+    numbers = {"input/mean": 0.0, "input/scale": 1.0}
+    return {
+        path: np.broadcast_to(found.dtype.type(number), channels)
+        for path, number in numbers.items()
+    }

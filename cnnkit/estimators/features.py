@@ -15,6 +15,7 @@ from cnnkit.estimators.base import BaseCNN
 from cnnkit.estimators.classifier import CNNClassifier
 from cnnkit.estimators.inputs import check_images
 from cnnkit.estimators.snapshot import OfOneMoment, of_one_moment, set_learned, snapshot
+from cnnkit.network.network import Network
 from cnnkit.network.prediction import check_outputs, inference_network, predict
 from cnnkit.validate.guesses import answering
 from cnnkit.validate.pickles import Checked
@@ -32,9 +33,10 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
 
     Parameters
     ----------
-    estimator : CNNClassifier, CNNRegressor or FrozenEstimator of one, default=None
+    estimator : CNNClassifier, CNNRegressor, FrozenEstimator of one or Network, default=None
         `fit` trains a clone of it, and warns if it is fitted. A fitted estimator in a
-        `sklearn.frozen.FrozenEstimator` is used as it is. None means ``CNNClassifier()``.
+        `sklearn.frozen.FrozenEstimator` is used as it is, and so is a `cnnkit.Network` of one
+        input, such as `cnnkit.onnx.load` returns. None means ``CNNClassifier()``.
     node : str, default=None
         Name of a layer, as `summary` shows it. None means the layer that is the input of the last
         layer with weights: the features for the head of the network.
@@ -44,7 +46,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
     Attributes
     ----------
     estimator_ : CNNClassifier or CNNRegressor
-        The fitted estimator.
+        The fitted estimator; of a network an object that has it as ``network_``.
     node_ : str
     feature_shape_ : tuple
         Shape of the layer's output for one image: (H, W, C), or (units,).
@@ -108,10 +110,12 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         moment._validate_params()
         estimator = CNNClassifier() if moment.estimator is None else moment.estimator
         inner = getattr(estimator, "estimator", estimator)
-        if not isinstance(inner, BaseCNN):
+        if isinstance(estimator, Network):
+            inner = GivenNetwork(estimator)
+        elif not isinstance(inner, BaseCNN):
             raise ValueError(
-                f"CNNFeatures: estimator must be a CNNClassifier, a CNNRegressor, or a "
-                f"FrozenEstimator of one, got {moment.estimator!r}."
+                f"CNNFeatures: estimator must be a CNNClassifier, a CNNRegressor, a "
+                f"FrozenEstimator of one, or a Network, got {moment.estimator!r}."
             )
         if inner is estimator:
             weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -128,7 +132,8 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
             inner.fit(X, y, **weighted)
             found = snapshot(inner)
         else:
-            check_is_fitted(inner)
+            if not isinstance(inner, GivenNetwork):
+                check_is_fitted(inner)
             found = snapshot(inner)
             check_images(found, X, found.network_.dtype)
         return self._adopt(inner, moment._find_node(found.network_), found)
@@ -205,7 +210,12 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
             if self.node not in names:
                 raise ValueError(f"CNNFeatures: node must be one of {names}, got {self.node!r}.")
             return self.node
-        heavy = [n for n in nodes if any(path.startswith(n.name + "/") for path in network.weights)]
+        heavy = [
+            n
+            for n in nodes
+            if any(path.startswith(n.name + "/") for path in network.weights)
+            and getattr(n.layer, "trained", True)  # an Affine may hold constants
+        ]
         layers = {node.name: node for node in nodes}
         source = heavy[-1].inputs[0] if heavy else "input"
         while source in layers and layers[source].layer.training_only:
@@ -215,7 +225,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
     def _check_pickled(self, parts):
         if FITTED.isdisjoint(parts):
             return
-        if not isinstance(self.estimator_, BaseCNN):
+        if not isinstance(self.estimator_, (BaseCNN, GivenNetwork)):
             raise TypeError(f"estimator_ must be a CNN, got {self.estimator_!r}")
         found = self.node_, self.feature_shape_, self.n_features_in_
         self._adopt(self.estimator_, self.node_)
@@ -228,6 +238,24 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+class GivenNetwork(TransformerMixin, Checked):
+    """A network that is used as it is, in the place of a fitted estimator."""
+
+    def __init__(self, network_):
+        if isinstance(network_.input_shape, dict):
+            raise ValueError(
+                f"CNNFeatures: estimator must read one input, got a network that reads "
+                f"{list(network_.input_shape)}."
+            )
+        self.network_ = network_
+        self.input_shape_ = network_.input_shape
+        self.n_features_in_ = prod(network_.input_shape)
+
+    def summary(self):
+        """Return a table of the network's layers."""
+        return self.network_.summary()
 
 
 # Wraps scikit-learn's wrapper, which names the columns of the output.

@@ -241,7 +241,10 @@ def set_initial(network, source, owner):
             for path, array in other.weights.items()
             if path.rpartition("/")[0] not in heads
         }
+    partial = getattr(source, "partial", False)  # as of a file whose head was cut off
     source = {path: array for path, array in source.items() if goes_on(path, network)}
+    if partial:
+        source = {path: array for path, array in source.items() if path in network.weights}
     unknown = [path for path in source if path not in network.weights]
     if unknown:
         raise ValueError(

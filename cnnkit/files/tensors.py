@@ -104,7 +104,7 @@ def reading(path, form, keys, owner):
     raises it.
     """
     name = file_name(path, owner)
-    with open(name, "rb", opener=_at_once) as file:
+    with open(name, "rb", opener=open_at_once) as file:
         try:
             header, content = _header(file, owner)
             metadata = header.pop("__metadata__", None)
@@ -204,7 +204,7 @@ class Tensors:
             array.byteswap(inplace=True)
 
 
-def _at_once(name, flags):
+def open_at_once(name, flags):
     """Open a file without waiting: a pipe may have no writer."""
     return os.open(name, flags | os.O_NONBLOCK)
 

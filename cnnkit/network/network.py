@@ -520,6 +520,10 @@ class Network:
                 algorithms[path] = names
         return table(self.resolved, algorithms)
 
+    def __sklearn_clone__(self):
+        """Return the network itself, which scikit-learn's clone leaves as it is."""
+        return self
+
     def __getstate__(self):
         state = {
             "graph": self.graph,
