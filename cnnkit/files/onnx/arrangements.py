@@ -34,7 +34,8 @@ def pad(step):
     sides = shapes.pad_amounts(layer.padding, (H, W), (1, 1), (1, 1), (1, 1), layer.owner)
     (top, bottom), (left, right) = sides
     pads = step.ints("pads", 0, 0, top, left, 0, 0, bottom, right)
-    return step.value(step.node("Pad", step.x.first(), pads))
+    value = [step.constant("value", np.asarray(layer.value))] if layer.value else []
+    return step.value(step.node("Pad", step.x.first(), pads, *value, mode=layer.mode))
 
 
 def channel_shuffle(step):

@@ -11,6 +11,10 @@ def windows_of(layer, shape):
     The last window begins inside the image or its leading pad: the pad at the end is as much of it
     as lies outside.
     """
+    if layer.dilation not in (1, (1, 1)):
+        raise ValueError(
+            f"onnx.write: dilation of a {layer.owner} must be 1, got {layer.dilation!r}."
+        )
     found = shapes.pool_windows(
         (1, *shape), layer.pool_size, layer.stride, layer.padding, layer.ceil_mode, layer.owner
     )
