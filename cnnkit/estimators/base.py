@@ -338,9 +338,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         run = begin(moment, data, settings, rngs, start)
         if again:
             run.loss_curve += moment.loss_curve_
-        begun = ""
-        if getattr(moment, "_skl_callbacks", []):  # only these need it
-            begun = describe_start(run.network.weights, run.loss_curve)
+        listened = getattr(moment, "_skl_callbacks", [])  # only callbacks need the start described
+        begun = describe_start(run.network.weights, run.loss_curve) if listened else ""
         fit = cache(partial(describe, moment, seed, begun, data, validation))
         watch = make_watch(
             moment,

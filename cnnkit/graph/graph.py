@@ -179,11 +179,12 @@ class Graph(Composite):
             after = self._before_head(nodes)
         elif after not in names:
             raise ValueError(f"Graph: after must be one of {names}, got {after!r}.")
-        wanted, kept = {after}, []
-        for node in reversed(nodes):
-            if node.name in wanted:
-                kept.append(tuple(node))
-                wanted.update(node.inputs)
+        wanted: set[str] = {after}
+        kept: list[tuple[str, Any, Any]] = []
+        for name, layer, inputs in reversed(nodes):
+            if name in wanted:
+                kept.append((name, layer, inputs))
+                wanted.update(inputs)
         if "head" in wanted:
             raise ValueError("Graph: no node before the head must be called 'head', got one.")
         return Graph([*kept[::-1], ("head", as_layer(head), after)], input_names=self.input_names)

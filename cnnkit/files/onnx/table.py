@@ -1,6 +1,6 @@
 """The table of operators: a function for each, that adds the layers it stands for."""
 
-TABLE = {}  # operator -> function of a `Builder` and an `Operator` that gives its outputs
+TABLE: dict = {}  # operator -> function of a `Builder` and an `Operator` that gives its outputs
 
 
 def operator(*kinds):

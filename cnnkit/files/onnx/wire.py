@@ -26,7 +26,7 @@ VARINT, EIGHT, SPAN, FOUR = 0, 1, 2, 5
 # field number -> (name, kind, whether there may be many); a kind is one of the above or a table
 STRING_PAIR = {1: ("key", TEXT, False), 2: ("value", TEXT, False)}
 OPSET = {1: ("domain", TEXT, False), 2: ("version", INT, False)}
-EXTERNAL = {}
+EXTERNAL: dict = {}
 TENSOR = {
     1: ("dims", INTS, True),
     2: ("data_type", INT, False),
