@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnkit.graph.graph import Graph, Residual, Sequential
 from cnnkit.layers import (
@@ -23,6 +23,7 @@ from cnnkit.layers import (
     MaxPool,
     Multiply,
     ReLU,
+    ReLU6,
     Sigmoid,
     UpSample,
 )
@@ -226,12 +227,12 @@ def bottleneck(
     channels: int | None = None,
     bias: bool = False,
     norm: Layer | None = None,
+    strided: str = "1x1",
 ) -> Sequential:
     """Return ResNet's bottleneck: 1x1 down to `filters`, 3x3, 1x1 up to four times as many.
 
     Every convolution has a batch normalisation instead of a bias; a ReLU follows the sum. He et al.
-    (2016), "Deep residual learning for image recognition", figure 5 (right). As in the paper, the
-    first 1x1 convolution has the stride.
+    (2016), "Deep residual learning for image recognition", figure 5 (right).
 
     Parameters
     ----------
@@ -250,6 +251,9 @@ def bottleneck(
     norm : Layer, default=None
         Layer after every convolution; ``BatchNorm()`` when None. The one of Keras is
         ``BatchNorm(momentum=0.01, eps=1e-3)``.
+    strided : {"1x1", "3x3"}, default="1x1"
+        The convolution that has the stride: the first 1x1 convolution, as in the paper and in
+        Keras, or the 3x3 convolution, as in torchvision and timm.
 
     Returns
     -------
@@ -264,8 +268,11 @@ def bottleneck(
     (28, 28, 512)
     """
     filters = shapes.as_int(filters, "filters", "bottleneck")
+    if strided not in ("1x1", "3x3"):
+        raise ValueError(f"bottleneck: strided must be '1x1' or '3x3', got {strided!r}.")
+    first, second = (stride, 1) if strided == "1x1" else (1, stride)
     normed = partial(_normed, bias=bias, norm=norm)
-    narrow = [*normed(filters, 1, stride), ReLU(), *normed(filters, 3), ReLU()]
+    narrow = [*normed(filters, 1, first), ReLU(), *normed(filters, 3, second), ReLU()]
     projects = _projects("bottleneck", projection, stride, channels, 4 * filters)
     shortcut = normed(4 * filters, 1, stride) if projects else None
     return _residual([*narrow, *normed(4 * filters, 1)], shortcut)
@@ -348,6 +355,74 @@ def depthwise_separable(
             ReLU(),
         ]
     )
+
+
+def inverted_residual(
+    filters: int,
+    stride: int = 1,
+    *,
+    channels: int,
+    expansion: int = 6,
+    kernel_size: int = 3,
+    padding: int | str | None = None,
+    residual: bool | None = None,
+    norm: Layer | None = None,
+) -> Sequential:
+    """Return MobileNetV2's block: 1x1 up, depthwise, 1x1 down, and a shortcut where shapes agree.
+
+    Every convolution has a batch normalisation instead of a bias; ReLU6 follows the first two, and
+    nothing the last. Sandler et al. (2018), "MobileNetV2: inverted residuals and linear
+    bottlenecks", figure 4(d).
+
+    Parameters
+    ----------
+    filters : int
+        Channels of the output.
+    stride : int, default=1
+        Stride of the depthwise convolution.
+    channels : int
+        Channels of the input.
+    expansion : int, default=6
+        The depthwise convolution has ``expansion * channels`` channels; with 1 there is no
+        convolution before it.
+    kernel_size : int, default=3
+        Of the depthwise convolution.
+    padding : int or "same", default=None
+        Of the depthwise convolution. None means ``kernel_size // 2``, as in PyTorch; TensorFlow has
+        "same", which differs for a stride of 2.
+    residual : bool, default=None
+        Whether the input is added to the output. None means that it is if `stride` is 1 and
+        `channels` is `filters`.
+    norm : Layer, default=None
+        Layer after every convolution; ``BatchNorm()`` when None.
+
+    Returns
+    -------
+    block : Sequential
+
+    Examples
+    --------
+    >>> from cnnkit.blocks import inverted_residual
+    >>> inverted_residual(24, channels=24).output_shape((56, 56, 24))
+    (56, 56, 24)
+    >>> inverted_residual(32, 2, channels=24).output_shape((56, 56, 24))
+    (28, 28, 32)
+    """
+    owner = "inverted_residual"
+    channels = shapes.as_int(channels, "channels", owner)
+    expansion = shapes.as_int(expansion, "expansion", owner)
+    kernel_size = shapes.as_int(kernel_size, "kernel_size", owner)
+    padding = kernel_size // 2 if padding is None else padding
+    norm = BatchNorm() if norm is None else norm
+    depthwise = DepthwiseConv(kernel_size, stride=stride, padding=padding, bias=False)
+    layers: list[Any] = [("depthwise", depthwise), ("depthwise_norm", norm), ReLU6()]
+    if expansion > 1:
+        expand = Conv1x1(expansion * channels, bias=False)
+        layers = [("expand", expand), ("expand_norm", norm), ReLU6(), *layers]
+    layers += [("project", Conv1x1(filters, bias=False)), ("project_norm", norm)]
+    if residual is None:
+        residual = stride == 1 and channels == filters
+    return Sequential([("residual", Residual(layers))] if residual else layers)
 
 
 def channel_attention(channels: int, ratio: int = 16) -> Graph:

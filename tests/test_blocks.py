@@ -17,6 +17,7 @@ from cnnkit.blocks import (
     feature_pyramid,
     fire,
     inception,
+    inverted_residual,
     mlpconv,
 )
 from cnnkit.functional import conv2d
@@ -41,6 +42,7 @@ BLOCKS = {
     "basic_block from 8 channels": (basic_block(3, channels=8, bias=True), (6, 5, 3)),
     "strided basic_block": (basic_block(5, stride=2), (3, 3, 5)),
     "depthwise_separable": (depthwise_separable(5), (6, 5, 5)),
+    "inverted_residual": (inverted_residual(5, 2, channels=8, kernel_size=5), (3, 3, 5)),
     "strided depthwise_separable": (depthwise_separable(5, stride=2), (3, 3, 5)),
     "depthwise_separable with biases": (depthwise_separable(5, bias=True), (6, 5, 5)),
     "channel_attention": (channel_attention(8, 3), (6, 5, 8)),

@@ -43,6 +43,8 @@ COUNTS = [
     ("resnet18", 1000, 11_689_512, TORCHVISION),
     ("resnet50", 1000, 25_557_032, TORCHVISION),
     ("mobilenet_v1", 1000, 4_231_976, "Keras Applications, MobileNet, trainable"),
+    ("mobilenet_v2", 1000, 3_504_872, TORCHVISION),
+    ("efficientnet_lite0", 1000, 4_652_008, "timm's results, efficientnet_lite0"),
 ]
 MULTIPLY_ADDS = [  # in 10^9, at 224 x 224
     ("vgg16", 15.47, TORCHVISION),
@@ -52,6 +54,7 @@ MULTIPLY_ADDS = [  # in 10^9, at 224 x 224
     ("squeezenet_1_0", 0.82, TORCHVISION),
     ("squeezenet_1_1", 0.35, TORCHVISION),
     ("mobilenet_v1", 0.57, "Howard et al. (2017), table 4"),
+    ("mobilenet_v2", 0.30, TORCHVISION),
 ]
 NATIVE = {
     name: inspect.signature(model).parameters["image_shape"].default
@@ -183,6 +186,36 @@ def test_width_is_the_multiplier_of_mobilenet(width, trained, others, millions):
     assert round(network.multiply_adds(models.IMAGENET) / 1e6) == millions
 
 
+@pytest.mark.parametrize(("width", "millions"), [(0.5, 1.97), (1.4, 6.11)])
+def test_widths_of_mobilenet_v2(width, millions):
+    # timm's results, mobilenetv2_050 and mobilenetv2_140
+    specs = models.mobilenet_v2(1000, width=width).weight_specs(models.IMAGENET)
+    assert round(count_weights(specs, trained=True) / 1e6, 2) == millions
+
+
+def test_paddings_of_mobilenet_v2():
+    def padding(network):
+        found = {node.name: node.layer.padding for node in network.flattened(10)[:1]}
+        return found | {
+            node.name: node.layer.padding
+            for node in network.flattened(10)
+            if node.name == "block2/depthwise"
+        }
+
+    assert padding(models.mobilenet_v2()) == {"conv1": 1, "block2/depthwise": 1}
+    assert padding(models.mobilenet_v2(padding="same")) == {
+        "conv1": "same",
+        "block2/depthwise": "same",
+    }
+
+
+def test_the_stride_of_a_bottleneck():
+    for strided, conv in (("1x1", "conv1"), ("3x3", "conv2")):
+        nodes = {node.name: node.layer for node in models.resnet50(strided=strided).flattened()}
+        strides = [nodes[f"conv3_1/residual/body/conv{i}"].stride for i in (1, 2, 3)]
+        assert strides == [1 + (conv == f"conv{i}") for i in (1, 2, 3)]
+
+
 @pytest.mark.parametrize("name", NATIVE)
 def test_copies_are_equal(name):
     network = models.MODELS[name]()
@@ -212,6 +245,11 @@ def test_small_forms_learn_the_digits(name, accuracy):
     ("make", "message"),
     [
         (lambda: models.resnet18(width=0), "resnet18: width must be a positive number, got 0."),
+        (
+            lambda: models.mobilenet_v2(padding=1),
+            "mobilenet_v2: padding must be 'symmetric' or 'same', got 1.",
+        ),
+        (lambda: models.resnet50(strided=3), "bottleneck: strided must be '1x1' or '3x3', got 3."),
         (lambda: models.vgg16(10, (8,)), r"vgg16: image_shape must be \(H, W\) or \(H, W, C\)"),
         (lambda: models.small("resnet"), "small: name must be one of .*'resnet50'.*got 'resnet'"),
     ],

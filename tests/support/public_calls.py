@@ -231,7 +231,7 @@ def functions(module):
         name: function
         for name, function in vars(module).items()
         if inspect.isfunction(function)
-        and function.__module__ == module.__name__
+        and f"{function.__module__}.".startswith(f"{module.__name__}.")
         and not name.startswith("_")
     }
 
@@ -289,6 +289,7 @@ BLOCKS = {
     "fire": {"squeeze": 2, "expand_1x1": 3},
     "gap_head": {"filters": (3,)},
     "inception": {"filters_1x1": 3},
+    "inverted_residual": {"filters": 4, "channels": 4},
     "mlpconv": {"filters": [3, 4]},
     **{name: {"n_outputs": 3, "image_shape": (5, 5, 4), "width": 0.1} for name in models.MODELS},
     "small": {"name": "convnet", "image_shape": (5, 5, 4), "n_outputs": 3},
