@@ -23,6 +23,7 @@ from cnnkit.estimators.setup import check_params
 from cnnkit.estimators.snapshot import snapshot
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.files import json_text, tensors
+from cnnkit.files.weights import read_weights as read_weights
 from cnnkit.graph.graph import Graph
 from cnnkit.losses import Loss
 from cnnkit.network.network import Network, are_paths

@@ -17,7 +17,6 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import stat
 import sys
 from contextlib import contextmanager
 from math import prod
@@ -26,8 +25,8 @@ import numpy as np
 
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.files import json_text
-from cnnkit.files.atomic import file_name, replace
-from cnnkit.validate.pickles import FAULTS
+from cnnkit.files.atomic import replace
+from cnnkit.files.parts import BFLOAT16, opened, read_into, widened
 from cnnkit.validate.values import short
 
 KEY = "cnnkit"  # key in the metadata
@@ -44,6 +43,7 @@ KINDS = {
 }
 DTYPES = {kind: np.dtype(code) for kind, code in KINDS.items()}
 NAMES = {dtype: kind for kind, dtype in DTYPES.items()}
+FOREIGN = DTYPES | {"BF16": BFLOAT16}  # in files of other tools
 
 
 def write(path, tensors, data, form, owner):
@@ -103,19 +103,26 @@ def reading(path, form, keys, owner):
     Anything wrong is a ModelFormatError that names the file, also if the body of the ``with``
     raises it.
     """
-    name = file_name(path, owner)
-    with open(name, "rb", opener=open_at_once) as file:
-        try:
-            header, content = _header(file, owner)
-            metadata = header.pop("__metadata__", None)
-            data = _data(metadata, form, keys, owner)
-            found = Tensors(file, header, 8 + len(content), owner)
-            if CHECKSUM in metadata:
-                _check_sum(file, content, metadata[CHECKSUM], owner)
-            yield data, found
-        except FAULTS as error:
-            text = str(error).removeprefix(f"{owner}: ")
-            raise ModelFormatError(f"{owner}: {name!r}: {text}") from error
+    with opened(path, owner) as (file, size):
+        header, content = _header(file, size, owner)
+        metadata = header.pop("__metadata__", None)
+        data = _data(metadata, form, keys, owner)
+        found = Tensors(file, header, 8 + len(content), owner)
+        if CHECKSUM in metadata:
+            _check_sum(file, content, metadata[CHECKSUM], owner)
+        yield data, found
+
+
+def read_any(path, owner):
+    """Return the arrays by name of a file of any tool; its metadata are left out.
+
+    Anything wrong is a ModelFormatError that names the file. Numbers of bfloat16 become float32.
+    """
+    with opened(path, owner) as (file, size):
+        header, content = _header(file, size, owner, foreign=True)
+        header.pop("__metadata__", None)
+        found = Tensors(file, header, 8 + len(content), owner, FOREIGN)
+        return {name: widened(found.read(name)) for name in header}
 
 
 class Tensors:
@@ -130,6 +137,8 @@ class Tensors:
         Position of the first tensor.
     owner : str
         Start of errors.
+    kinds : dict of dtype, default=DTYPES
+        The types that numbers may have, by their names in the file.
 
     Attributes
     ----------
@@ -138,9 +147,10 @@ class Tensors:
     dtypes : dict of dtype
     """
 
-    def __init__(self, file, header, start, owner):
+    def __init__(self, file, header, start, owner, kinds=DTYPES):
         self.file = file
         self.owner = owner
+        self.kinds = kinds
         self.shapes, self.dtypes, self._places = {}, {}, {}
         for name, entry in header.items():
             self._place(name, entry)
@@ -163,11 +173,12 @@ class Tensors:
                 f"{self.owner}: a tensor must have dtype, shape and data_offsets, got "
                 f"{short(entry)}."
             )
-        dtype = DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
+        dtype = self.kinds.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
         shape, place = entry["shape"], entry["data_offsets"]
         if dtype is None:
             raise ModelFormatError(
-                f"{self.owner}: dtype must be one of {list(DTYPES)}, got {short(entry['dtype'])}."
+                f"{self.owner}: dtype must be one of {list(self.kinds)}, got "
+                f"{short(entry['dtype'])}."
             )
         if not _are_counts(shape) or len(shape) > MAX_DIMENSIONS:
             raise ModelFormatError(
@@ -195,18 +206,11 @@ class Tensors:
         """Copy a tensor to a contiguous array of its shape and dtype."""
         self.file.seek(self._places[name])
         numbers = array.reshape(-1).view(np.uint8)
-        found = self.file.readinto(numbers)
-        if found != numbers.nbytes:
-            raise ModelFormatError(f"{self.owner}: a file must not shrink while it is read.")
+        read_into(self.file, numbers, self.owner)
         if array.dtype == bool and numbers.any() and numbers.max() > 1:
             raise ModelFormatError(f"{self.owner}: {name} must be of zeros and ones.")
         if sys.byteorder == "big":
             array.byteswap(inplace=True)
-
-
-def open_at_once(name, flags):
-    """Open a file without waiting: a pipe may have no writer."""
-    return os.open(name, flags | os.O_NONBLOCK)
 
 
 def _are_counts(value):
@@ -221,19 +225,17 @@ def version():
         return "unknown"
 
 
-def _header(file, owner):
+def _header(file, size, owner, foreign=False):
     """Return the content of the header, and its bytes."""
-    found = os.fstat(file.fileno())
-    if not stat.S_ISREG(found.st_mode):
-        raise ModelFormatError(f"{owner}: it must be a regular file, got a device or a pipe.")
-    size, length = found.st_size, int.from_bytes(file.read(8), "little")
+    length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, MAX_HEADER):
         raise ModelFormatError(
             f"{owner}: it must be a safetensors file whose header is in it and has at most "
             f"{MAX_HEADER} bytes, got {size} bytes that name a header of {length}."
         )
     content = file.read(length)
-    if not content.isascii():  # `write` escapes other letters, which would take four bytes each
+    # `write` escapes other letters, which would take four bytes each
+    if not foreign and not content.isascii():
         raise ModelFormatError(f"{owner}: the header must be ASCII, got other bytes.")
     header = json_text.parse(content.decode(), owner, MAX_HEADER)
     if not isinstance(header, dict):

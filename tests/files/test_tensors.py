@@ -74,6 +74,27 @@ def test_the_package_agrees(tmp_path):
         np.testing.assert_array_equal(ours[name], array, strict=name != "swapped")
 
 
+@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}, {"ä": [1, {}]}, 3, "missing"])
+def test_files_of_any_writer(tmp_path, metadata):
+    header = {"w": entry("F16", (2,), (0, 4)), "ä": entry("BF16", (3,), (4, 10))}
+    if metadata != "missing":
+        header = {"__metadata__": metadata} | header
+    bits = np.array([1, -2.5, 3e38], "f4").view("u4") >> 16
+    data = np.array([1.5, 2], "f2").tobytes() + bits.astype("u2").tobytes()
+    text = json.dumps(header, ensure_ascii=False).encode()
+    (tmp_path / "x.safetensors").write_bytes(file_of(text, data))
+    found = io.read_weights(tmp_path / "x.safetensors")
+    np.testing.assert_array_equal(found["w"], np.array([1.5, 2], "f2"), strict=True)
+    np.testing.assert_array_equal(found["ä"], (bits << 16).view("f4"), strict=True)
+
+
+def test_numbers_that_cannot_be_read_are_refused(tmp_path):
+    content = file_of(json.dumps({"w": entry("F8_E4M3", (4,))}).encode(), bytes(4))
+    (tmp_path / "x.safetensors").write_bytes(content)
+    with pytest.raises(ModelFormatError, match=r"dtype must be one of .*'BF16'.*got 'F8_E4M3'"):
+        io.read_weights(tmp_path / "x.safetensors")
+
+
 def test_arrays_lie_where_their_type_wants_them(tmp_path):
     write(tmp_path / "x")
     content = (tmp_path / "x").read_bytes()

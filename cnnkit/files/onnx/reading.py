@@ -21,7 +21,7 @@ from cnnkit.files.onnx.building import (
 )
 from cnnkit.files.onnx.layout import Value, axes_of
 from cnnkit.files.onnx.table import TABLE
-from cnnkit.files.tensors import open_at_once
+from cnnkit.files.parts import open_at_once
 from cnnkit.graph.graph import Graph
 from cnnkit.layers import Identity
 from cnnkit.validate.pickles import FAULTS
