@@ -26,6 +26,7 @@ from cnnkit.files import json_text, tensors
 from cnnkit.files.weights import read_weights as read_weights
 from cnnkit.graph.graph import Graph
 from cnnkit.losses import Loss
+from cnnkit.network.foreign import convert_weights as convert_weights
 from cnnkit.network.network import Network, are_paths
 from cnnkit.validate.values import short
 

@@ -9,12 +9,14 @@ checkpoint or the start of another fit holds them too::
 """
 
 import warnings
+from contextlib import suppress
 from math import prod
 
 import numpy as np
 
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.layers.base import WeightSpec
+from cnnkit.validate.values import short
 
 INPUT, TARGETS = "input", "targets"
 # sets of arrays that a network may scale
@@ -30,6 +32,39 @@ LOOKED_AT = 256  # samples whose range is compared with the range in training
 # factor is for fewer than SEVERAL images, the second for more
 BEYOND, SHARE = 1.0, 0.01
 WITHIN, SEVERAL = (50, 12), 8
+
+AS_IN_FIT = "predictions mean nothing unless X is scaled as in fit"
+PREPROCESSING = {  # mean and scale of images with numbers from 0 to 255
+    "imagenet": (
+        (255 * 0.485, 255 * 0.456, 255 * 0.406),
+        (255 * 0.229, 255 * 0.224, 255 * 0.225),
+    ),
+    "inception": (127.5, 127.5),  # -1 to 1
+    "lite": (127, 128),  # EfficientNet-Lite
+    "unit": (0, 255),  # 0 to 1
+}
+
+
+def fixed(preprocessing, channels, owner):
+    """Return arrays by path for a fixed mean and scale of images with numbers from 0 to 255.
+
+    `preprocessing` is a word of `PREPROCESSING`, or a mean and a scale: numbers, or one per
+    channel.
+    """
+    known = isinstance(preprocessing, str) and preprocessing in PREPROCESSING
+    pair = PREPROCESSING[preprocessing] if known else preprocessing
+    found = None
+    if not isinstance(pair, str):
+        with suppress(TypeError, ValueError):
+            mean, scale = (np.broadcast_to(np.asarray(x, np.float64), channels) for x in pair)
+            found = mean, scale
+    if found is None or not np.isfinite(found).all() or not (found[1] >= LEAST).all():
+        raise ValueError(
+            f"{owner}: preprocessing must be one of {list(PREPROCESSING)}, or (mean, scale) with "
+            f"numbers or one for each of {channels} channels, got {short(preprocessing)}."
+        )
+    arrays = {f"{INPUT}/mean": found[0].copy(), f"{INPUT}/scale": found[1].copy()}
+    return arrays | {RANGE: np.array([0.0, 255.0])}
 
 
 def specs(scales, channels, n_outputs):
@@ -208,8 +243,8 @@ def from_standard(outputs, weights):
     return outputs
 
 
-def warn_of_another_scale(X, weights, owner, stacklevel):
-    """Warn if images for prediction have another scale than those of training."""
+def warn_of_another_scale(X, weights, owner, stacklevel, advice=AS_IN_FIT):
+    """Warn if images have another scale than those with which weights were trained."""
     if INPUT not in kept(weights) or not len(X):
         return
     first = X[:LOOKED_AT]
@@ -224,7 +259,7 @@ def warn_of_another_scale(X, weights, owner, stacklevel):
     if span > 0 and (beyond or within):
         warnings.warn(
             f"{owner}: X has numbers from {low:.4g} to {high:.4g}, training had {least:.4g} to "
-            f"{most:.4g}: predictions mean nothing unless X is scaled as in fit.",
+            f"{most:.4g}: {advice}.",
             UserWarning,
             stacklevel=stacklevel,
         )

@@ -124,6 +124,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     initial_weights : mapping of path to array, or fitted estimator, default=None
         Initial weights for some paths, such as ``"conv1/w"``; the others are drawn. If an estimator
         has another number of outputs, its layers with one filter or unit per output are not used.
+        ``input/mean`` and ``input/scale`` among them are used in the place of the statistics of the
+        training set: `cnnkit.io.convert_weights` returns those that weights from elsewhere need.
     frozen : list of str, default=None
         Names of layers, or of graphs of layers, that training does not change. No gradients are
         computed below the first trained layer. A frozen batch norm uses its running statistics.

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from cnnkit import models
 from cnnkit.data import images, scaling
 from cnnkit.estimators.defaults import settle
-from cnnkit.estimators.warnings import warn_of_data, warn_of_small_batches
+from cnnkit.estimators.warnings import warn_of_data, warn_of_initial_scale, warn_of_small_batches
 from cnnkit.graph.graph import Graph, Sequential
 from cnnkit.layers import Dropout
 from cnnkit.network.network import Network
@@ -59,6 +59,7 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
         found = data.put_statistics(network.weights, estimator.standardize)
         warn_of_data(found, data.X.dtype, estimator.standardize, owner)
         set_initial(network, estimator.initial_weights, owner)
+        warn_of_initial_scale(estimator.initial_weights, data.X, owner)
     data.standardise_targets(network.weights, owner)
     warn_of_small_batches(network, owner)
     return make_training(estimator, data, settings, network, rngs)

@@ -4,11 +4,13 @@ Every warning says what to do, and is given once in a call of `fit`.
 """
 
 import warnings
+from collections.abc import Mapping
 from math import isqrt, prod
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from cnnkit.data import scaling
 from cnnkit.layers import BatchNorm, Sigmoid, Softmax
 
 SMALLEST_SIDE = 8  # flat rows may be images with sides of at least so many pixels
@@ -152,3 +154,12 @@ def refuse_probabilities(graph, owner):
 
 def _warn(text, category=UserWarning, *, stacklevel):
     warnings.warn(text, category, stacklevel=stacklevel)
+
+
+def warn_of_initial_scale(source, X, owner):
+    """Warn if X has another scale than the images of initial weights, where those say it."""
+    if isinstance(source, Mapping) and {f"{scaling.INPUT}/scale", scaling.RANGE} <= source.keys():
+        advice = (
+            "scale X as the images of initial_weights, whose input/mean and input/scale it gets"
+        )
+        scaling.warn_of_another_scale(X, source, owner, 6, advice)
