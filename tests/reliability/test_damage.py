@@ -1,4 +1,4 @@
-"""Damaged model files, checkpoints and pickled states are refused, or are sound."""
+"""Damaged files, of models and of weights, and pickled states are refused, or are sound."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -10,21 +10,23 @@ BOUND = 64 << 20  # bytes by which reading may grow memory beyond the size of a 
 
 
 @pytest.mark.parametrize(
-    ("kind", "quick", "full", "step"),
+    ("home", "kind", "quick", "full", "step"),
     [
-        ("Files", 400, 730_000, 1),
-        ("Graphs", 100, 500_000, 1),
-        ("Checkpoints", 60, 20_000, 7),
-        ("Pickles", 300, 250_000, 1),
+        ("damage", "Files", 400, 730_000, 1),
+        ("damage", "Graphs", 100, 500_000, 1),
+        ("damage", "Checkpoints", 60, 20_000, 7),
+        ("damage", "Pickles", 300, 250_000, 1),
+        ("damaged_weights", "TorchFiles", 600, 150_000, 1),
+        ("damaged_weights", "PlainFiles", 300, 50_000, 1),
     ],
 )
-def test_damage(trials, kind, quick, full, step):
+def test_damage(trials, home, kind, quick, full, step):
     """In a process of its own: a crash is a failure here, and nothing else grows its memory."""
     count = full if trials.full else quick
     step = step if trials.full else 997  # few trials, too, are to see more than files cut off
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         refused, growth, longest = pool.submit(
-            damage.run, kind, range(0, count * step, step)
+            damage.run, home, kind, range(0, count * step, step)
         ).result()
     assert growth < BOUND
     assert 0.3 * count < refused

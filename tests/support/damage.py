@@ -1,6 +1,7 @@
 """Damage done to files and pickled states, in a process of its own whose memory can be watched."""
 
 import copy
+import importlib
 import json
 import os
 import resource
@@ -332,14 +333,14 @@ def walk(value, path):
             yield from walk(value[key], (*path, key))
 
 
-def run(kind, numbers):
-    """Do trials of a class here, given by name.
+def run(home, kind, numbers):
+    """Do trials of a class of a module, both given by name.
 
     Return how many were refused, by how many bytes the process grew, and the longest that one
     took, in seconds of work.
     """
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        found = globals()[kind](Path(folder))
+        found = getattr(importlib.import_module(home), kind)(Path(folder))
         assert not any(map(found.refuses, found.good))
         for number in range(50):
             found.refuses(found.damaged(generator(number), number))
