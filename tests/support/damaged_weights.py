@@ -40,7 +40,7 @@ class TorchFiles:
             return True
         for array in found.values():
             assert array.nbytes <= 2 * len(data)
-            np.asarray(array).sum()
+            array.tobytes()
         return False
 
     def damaged(self, rng, number):
