@@ -364,7 +364,7 @@ def inverted_residual(
     channels: int,
     expansion: int = 6,
     kernel_size: int = 3,
-    padding: int | str | None = None,
+    padding: Padding | None = None,
     residual: bool | None = None,
     norm: Layer | None = None,
 ) -> Sequential:

@@ -32,6 +32,8 @@ ACROSS = {
     "layers/test_layer_cases.py": "the table of layers that feeds other tests",
     "test_build.py": "setup.py",
     "test_import.py": "import of the package",
+    "test_models.py": "all networks of cnnkit/models",
+    "test_models_im2col.py": "all networks of cnnkit/models",
     "test_tree.py": "this file",
     "typing/test_annotations.py": "annotations of all that is public",
 }

@@ -1,6 +1,11 @@
 """Weights of networks that were trained elsewhere, by the names they have there."""
 
+from __future__ import annotations
+
+import os
 from pathlib import PurePath
+
+import numpy as np
 
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.files import tensors
@@ -14,7 +19,7 @@ READERS = {
 }
 
 
-def read_weights(path):
+def read_weights(path: str | bytes | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Return the arrays in a file of weights that another library wrote.
 
     The file may come from anywhere: nothing in it is run, and no memory is taken for more than it
@@ -46,13 +51,15 @@ def read_weights(path):
 
     Examples
     --------
-    >>> import tempfile, numpy as np
-    >>> from cnnkit import CNNClassifier, io, save
-    >>> clf = CNNClassifier(max_iter=1).fit(np.eye(8).reshape(8, 8, 1), np.arange(8) % 2)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(clf, f"{folder}/model.safetensors")
-    ...     weights = io.read_weights(f"{folder}/model.safetensors")
-    >>> weights["weight:dense1/b"].shape
+    >>> import json, tempfile
+    >>> from cnnkit import io
+    >>> header = {"fc.bias": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}
+    >>> text = json.dumps(header).encode()
+    >>> with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+    ...     _ = file.write(len(text).to_bytes(8, "little") + text + bytes(4))
+    ...     file.flush()
+    ...     weights = io.read_weights(file.name)
+    >>> weights["fc.bias"].shape
     (2,)
     """
     suffix = PurePath(file_name(path, "read_weights")).suffix.lower()

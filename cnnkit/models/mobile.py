@@ -118,7 +118,7 @@ def _inverted(form, table, ends, n_outputs, padding, norm):
     first, *strides = form.strides
     channels, number = ends[0], 0
     conv = first_conv(channels, 3, first, 1 if padding == "symmetric" else padding, bias=False)
-    layers: list[Any] = [("conv1", conv), ("norm1", norm), ReLU6()]
+    layers = [("conv1", conv), ("norm1", norm), ReLU6()]
     for expansion, filters, depth, strided, kernel_size in table:
         filters, stride = _multiple(filters * form.width), strides.pop(0) if strided else 1
         for i in range(depth):

@@ -1,10 +1,13 @@
 """Weights of networks that were trained elsewhere, under our paths and with our axes."""
 
+from __future__ import annotations
+
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +39,14 @@ NAMES = {"w": "weight", "b": "bias", "gamma": "weight", "beta": "bias"}
 MOST = 8  # names in an error
 
 
-def convert_weights(mapping, layers, image_shape=None, *, head=True, preprocessing=None):
+def convert_weights(
+    mapping: Mapping[str, Any],
+    layers: Any,
+    image_shape: Sequence[int] | None = None,
+    *,
+    head: bool = True,
+    preprocessing: str | Sequence[Any] | None = None,
+) -> dict[str, np.ndarray]:
     """Return weights of another library by the paths of one of our networks, with our axes.
 
     Names of torchvision, timm and Keras are known for the networks of `cnnkit.models`. For another
