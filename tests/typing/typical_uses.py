@@ -46,6 +46,7 @@ from cnnkit import (
     lr_find,
     models,
     num_threads,
+    onnx,
     save,
     schedules,
     set_num_threads,
@@ -189,6 +190,8 @@ def functions() -> None:
 def files(clf: CNNClassifier) -> None:
     save(clf, "digits.cnnkit")
     save(3, "three.cnnkit")  # type: ignore[arg-type]
+    onnx.write(clf, "digits.onnx", data_format="channels_first", input_dtype=np.uint8)
+    onnx.write(clf.network_, "digits.onnx", output="proba")  # type: ignore[arg-type]
     try:
         loaded = load("digits.cnnkit")
     except (ModelFormatError, DivergenceError):
