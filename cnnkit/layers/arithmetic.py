@@ -1,12 +1,20 @@
 """Arithmetic with constants, number by number: scale and shift, powers, bounds."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cnnkit.layers.activation_smooth import _Formula
-from cnnkit.layers.base import Layer, WeightSpec
+from cnnkit.layers.base import Layer, Slots, WeightSpec
 from cnnkit.layers.op import Op
 from cnnkit.validate.arrays import blocks
 from cnnkit.validate.values import as_real
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Shape
 
 
 class Affine(Layer):
@@ -36,13 +44,20 @@ class Affine(Layer):
 
     keeps_input = True
 
-    def __init__(self, axes=(-1,), *, scale=True, shift=True, trained=True):
+    def __init__(
+        self,
+        axes: Sequence[int] = (-1,),
+        *,
+        scale: bool = True,
+        shift: bool = True,
+        trained: bool = True,
+    ) -> None:
         self.axes = axes
         self.scale = scale
         self.shift = shift
         self.trained = trained
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         for name in ("scale", "shift", "trained"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"Affine: {name} must be a bool, got {getattr(self, name)!r}.")
@@ -62,7 +77,7 @@ class Affine(Layer):
             )
         return {axis % rank for axis in axes}
 
-    def weight_specs(self, input_shape):
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         self.output_shape(input_shape)
         axes = self._differing(input_shape)
         shape = tuple(side if axis in axes else 1 for axis, side in enumerate(input_shape))
@@ -73,7 +88,7 @@ class Affine(Layer):
             specs["shift"] = WeightSpec(shape, trained=self.trained)
         return specs
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return AffineOp(slots, self.trained)
 
 
@@ -135,18 +150,18 @@ class Power(_Formula):
     keeps_output = False
     bounds_output = False
 
-    def __init__(self, exponent):
+    def __init__(self, exponent: float) -> None:
         self.exponent = exponent
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         as_real(self.exponent, "exponent", self.owner)
         return input_shape
 
-    def forward(self, x, y):
+    def forward(self, x: np.ndarray, y: np.ndarray) -> None:
         with np.errstate(divide="ignore", invalid="ignore"):
             np.power(x, y.dtype.type(self.exponent), out=y)
 
-    def backward(self, dy, x, dx):
+    def backward(self, dy: np.ndarray, x: np.ndarray, dx: np.ndarray) -> None:
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = self.exponent * np.power(x, dx.dtype.type(self.exponent - 1))
         np.multiply(dy, slope, out=dx)
@@ -174,21 +189,21 @@ class Clip(_Formula):
     keeps_input = True
     keeps_output = False
 
-    def __init__(self, minimum=None, maximum=None):
+    def __init__(self, minimum: float | None = None, maximum: float | None = None) -> None:
         self.minimum = minimum
         self.maximum = maximum
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         for name in ("minimum", "maximum"):
             if getattr(self, name) is not None:
                 as_real(getattr(self, name), name, self.owner)
         return input_shape
 
-    def forward(self, x, y):
+    def forward(self, x: np.ndarray, y: np.ndarray) -> None:
         low, high = self._bounds()
         np.minimum(np.maximum(x, low), high, out=y)
 
-    def backward(self, dy, x, dx):
+    def backward(self, dy: np.ndarray, x: np.ndarray, dx: np.ndarray) -> None:
         low, high = self._bounds()
         np.multiply(dy, (x >= low) & (x <= high), out=dx)
 

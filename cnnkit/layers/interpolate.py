@@ -1,13 +1,19 @@
 """Images of any other size, by interpolation."""
 
+from __future__ import annotations
+
 from math import ceil, floor
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cnnkit.layers.base import Layer, image_input
+from cnnkit.layers.base import Layer, Slots, image_input
 from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
 from cnnkit.validate.values import as_choice, as_real
+
+if TYPE_CHECKING:
+    from cnnkit.typing import IntPair, Shape
 
 METHODS = ("nearest", "bilinear", "bicubic")
 COORDINATES = (
@@ -55,18 +61,18 @@ class Resize(Layer):
 
     def __init__(
         self,
-        size,
+        size: IntPair,
         *,
-        method="nearest",
-        scale=None,
-        coordinates="half_pixel",
-        rounding="round_prefer_floor",
-        cubic=-0.75,
-        antialias=False,
-        exclude_outside=False,
-        crop=None,
-        outside=0.0,
-    ):
+        method: Literal["nearest", "bilinear", "bicubic"] = "nearest",
+        scale: tuple[float, float] | None = None,
+        coordinates: str = "half_pixel",
+        rounding: str = "round_prefer_floor",
+        cubic: float = -0.75,
+        antialias: bool = False,
+        exclude_outside: bool = False,
+        crop: tuple[float, ...] | None = None,
+        outside: float = 0.0,
+    ) -> None:
         self.size = size
         self.method = method
         self.scale = scale
@@ -78,7 +84,7 @@ class Resize(Layer):
         self.crop = crop
         self.outside = outside
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         H, W, C = image_input(self, input_shape)
         as_choice(self.method, "method", self.owner, METHODS)
         as_choice(self.coordinates, "coordinates", self.owner, COORDINATES)
@@ -109,10 +115,10 @@ class Resize(Layer):
         for number in value:
             as_real(number, name, self.owner, **bounds)
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return ResizeOp(self, slots)
 
-    def axis(self, which, before, after):
+    def axis(self, which: int, before: int, after: int) -> Any:
         """Return the shares of pixels of one axis: a sparse matrix of shape (after, before).
 
         The second of the pair says which pixels of the output lie outside of the input.

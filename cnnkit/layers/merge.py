@@ -203,7 +203,7 @@ class MatMul(_Merge):
     inputs = (2, 2)
     keeps_input = True
 
-    def merged_shape(self, *input_shapes):
+    def merged_shape(self, *input_shapes: Shape) -> Shape:
         a, b = input_shapes
         if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
             raise ValueError(
@@ -219,7 +219,7 @@ class MatMul(_Merge):
         shapes.check_product(out, "input shapes", (a, b), self.owner)
         return out
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return MatMulOp(slots)
 
 

@@ -1,10 +1,18 @@
 """Layers that pick numbers or bring them into another order."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from cnnkit.layers.base import Layer
+from cnnkit.layers.base import Layer, Slots
 from cnnkit.layers.op import Op
 from cnnkit.validate import shapes
+
+if TYPE_CHECKING:
+    from cnnkit.typing import Shape
 
 
 class Permute(Layer):
@@ -29,10 +37,10 @@ class Permute(Layer):
 
     keeps_bounds = True
 
-    def __init__(self, order):
+    def __init__(self, order: Sequence[int]) -> None:
         self.order = order
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         order, rank = self.order, len(input_shape)
         if not isinstance(order, (tuple, list)) or not all(type(axis) is int for axis in order):
             raise TypeError(f"Permute: order must be a tuple of axes, got {order!r}.")
@@ -43,7 +51,7 @@ class Permute(Layer):
             )
         return tuple(input_shape[axis] for axis in order)
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         return PermuteOp([axis + 1 for axis in self.order], slots)
 
 
@@ -84,7 +92,9 @@ class Slice(Layer):
 
     keeps_bounds = True
 
-    def __init__(self, start=None, stop=None, step=1, *, axis=-1):
+    def __init__(
+        self, start: int | None = None, stop: int | None = None, step: int = 1, *, axis: int = -1
+    ) -> None:
         self.start = start
         self.stop = stop
         self.step = step
@@ -102,7 +112,7 @@ class Slice(Layer):
             raise ValueError("Slice: step must not be 0, got 0.")
         return axis, range(shape[axis])[self.start : self.stop : self.step]
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         axis, kept = self._range(input_shape)
         if not kept:
             raise ValueError(
@@ -111,7 +121,7 @@ class Slice(Layer):
             )
         return (*input_shape[:axis], len(kept), *input_shape[axis + 1 :])
 
-    def bind(self, slots):
+    def bind(self, slots: Slots) -> Op:
         axis, _ = self._range(slots.x.shape[1:])
         return SliceOp(axis, slice(self.start, self.stop, self.step), slots)
 
