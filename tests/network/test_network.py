@@ -111,6 +111,7 @@ def apply(layer, x, w, rng):
         return functional.dense(x, w["w"], w.get("b")), back
     if isinstance(layer, MaxPool):
         options = layer.get_params()
+        assert options.pop("dilation") == 1  # the functions have none
         back = lambda dy: (functional.max_pool2d_backward(dy, x, **options), {})  # noqa: E731
         return functional.max_pool2d(x, **options), back
     if isinstance(layer, GlobalAvgPool):
