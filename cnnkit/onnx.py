@@ -6,7 +6,7 @@ Writing needs the onnx package: ``pip install 'cnnkit[onnx]'``. Reading needs no
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -34,7 +34,11 @@ OUTPUTS = ("probabilities", "logits")  # of a classifier
 
 
 def read(
-    path: FilePath, *, input_shape: InputShape | None = None, batched: bool = True
+    path: FilePath,
+    *,
+    input_shape: InputShape | None = None,
+    batched: bool = True,
+    outputs: str | Sequence[str] | None = None,
 ) -> tuple[Graph, dict[str, Any]]:
     """Return the network of an ONNX file as a graph and its weights.
 
@@ -50,6 +54,9 @@ def read(
         of them by name.
     batched : bool, default=True
         Whether the first axis of arrays in the file are samples. If not, an array is one sample.
+    outputs : str or list of str, default=None
+        Names of the outputs in the file that are wanted; all when None. What only others need is
+        not looked at: of a classifier's file, ``"probabilities"`` leaves out its labels.
 
     Returns
     -------
@@ -87,18 +94,24 @@ def read(
     ...     graph.with_head(gap_head()), initial_weights=weights, frozen=["conv1"]
     ... )
     """
-    found = find(path, "onnx.read", input_shape, batched)
+    found = find(path, "onnx.read", input_shape, batched, outputs)
     return found.graph, FileWeights(found.weights | _scales(found))
 
 
-def load(path: FilePath, *, input_shape: InputShape | None = None, batched: bool = True) -> Network:
+def load(
+    path: FilePath,
+    *,
+    input_shape: InputShape | None = None,
+    batched: bool = True,
+    outputs: str | Sequence[str] | None = None,
+) -> Network:
     """Return the network of an ONNX file, ready for prediction.
 
     `CNNFeatures` takes it in the place of an estimator: a transformer that needs no training.
 
     Parameters
     ----------
-    path, input_shape, batched :
+    path, input_shape, batched, outputs :
         As for `read`.
 
     Returns
@@ -120,7 +133,7 @@ def load(path: FilePath, *, input_shape: InputShape | None = None, batched: bool
     >>> network = onnx.load("mobilenetv2.onnx")  # doctest: +SKIP
     >>> features = CNNFeatures(network, node="relu6_35")  # doctest: +SKIP
     """
-    found = find(path, "onnx.load", input_shape, batched)
+    found = find(path, "onnx.load", input_shape, batched, outputs)
     itemsize = found.dtype.itemsize
     size = sum(array.size for array in found.weights.values()) * itemsize
     if size > 2 * found.size + BEYOND:

@@ -109,21 +109,22 @@ def read_file(path, owner):
     return data, name
 
 
-def find(path, owner, input_shape=None, batched=True):
+def find(path, owner, input_shape=None, batched=True, outputs=None):
     """Return the `Found` of a file; anything wrong is a ModelFormatError that names the file."""
     data, name = read_file(path, owner)
     try:
-        return convert(data, input_shape, batched)
+        return convert(data, input_shape, batched, outputs)
     except FAULTS as error:
         text = str(error).removeprefix("onnx: ") or repr(error)
         raise ModelFormatError(f"{owner}: {name!r}: {text}") from error
 
 
-def convert(data, input_shape=None, batched=True):
+def convert(data, input_shape=None, batched=True, outputs=None):
     """Return the `Found` of the bytes of a file."""
     model = wire.parse(data)
     version = _check_model(model)
     graph = model.graph
+    graph["output"] = _wanted(graph.output, outputs)
     constants = {tensor.name: tensor for tensor in graph.initializer}
     inputs = [_input(value) for value in graph.input if value.name not in constants]
     if not 1 <= len(inputs) <= MOST_INPUTS:
@@ -193,6 +194,20 @@ def _input(value):
             f"{kind.elem_type} of {len(sizes)} axes."
         )
     return Input(value.name, kind.elem_type, sizes)
+
+
+def _wanted(found, names):
+    """Return the outputs of a file that have one of `names`, in their order; all for None."""
+    if names is None:
+        return found
+    names = [names] if isinstance(names, str) else list(names)
+    known = {value.name: value for value in found}
+    texts = all(isinstance(name, str) for name in names)
+    if not names or not texts or len(set(names)) < len(names) or not set(names) <= set(known):
+        raise ModelFormatError(
+            f"onnx: outputs must be some of {short(list(known))}, each once, got {short(names)}."
+        )
+    return [known[name] for name in names]
 
 
 def _needed(nodes, outputs):

@@ -12,7 +12,7 @@ pytest.importorskip("onnx", reason="needs onnx: pip install 'cnnkit[onnx]'")
 from onnx import TensorProto, helper, numpy_helper
 from onnx_cases import run
 
-from cnnkit import CNNClassifier, CNNFeatures, gap_head, onnx
+from cnnkit import CNNClassifier, CNNFeatures, Conv, Dense, GlobalAvgPool, gap_head, onnx
 from cnnkit.exceptions import ModelFormatError
 
 node = helper.make_node
@@ -264,3 +264,24 @@ def test_an_attribute_that_nobody_knows_is_refused():
 def test_doubles():
     made = model([node("Relu", ["x"], ["y"])], kind=TensorProto.DOUBLE)
     assert read(made)[1]["input/mean"].dtype == np.float64
+
+
+def test_outputs_that_are_wanted(tmp_path):
+    """Labels of text cannot be read; the probabilities beside them can."""
+    X = weights(12, 6, 6, 1)
+    clf = CNNClassifier([Conv(3), GlobalAvgPool(), Dense()], max_iter=1, random_state=0)
+    clf.fit(X, np.tile(["no", "yes"], 6))
+    onnx.write(clf, tmp_path / "net.onnx")
+    with pytest.raises(ModelFormatError, match="got string"):
+        onnx.load(tmp_path / "net.onnx")
+    network = onnx.load(tmp_path / "net.onnx", outputs="probabilities")
+    network.x[:] = X[:1]
+    assert abs(network.forward(1) - clf.predict_proba(X[:1])).max() < 1e-6
+
+
+@pytest.mark.parametrize("outputs", [[], ["label", "label"], "z", [["label"]], [1]])
+def test_outputs_that_are_not_there(tmp_path, outputs):
+    made = model([CONV], {"w": weights(4, 3, 3, 3)}, y=["c"])
+    (tmp_path / "net.onnx").write_bytes(made.SerializeToString())
+    with pytest.raises(ModelFormatError, match=r"outputs must be some of \['c'\], each once, got"):
+        onnx.load(tmp_path / "net.onnx", outputs=outputs)
