@@ -66,7 +66,7 @@ def test_pickles_and_files(tmp_path, layers):
     assert_same_bits(again.fit(X, Y).predict_proba(X), clf.predict_proba(X))
     cnnkit.save(CNNFeatures(FrozenEstimator(clf)).fit(X), tmp_path / "features")
     assert cnnkit.load(tmp_path / "features").estimator.estimator.layers == "lenet5"
-    assert "cnnkit.models.lenet5" in TRUSTED_TYPES
+    assert f"{models.lenet5.__module__}.lenet5" in TRUSTED_TYPES
 
 
 @pytest.mark.parametrize(
