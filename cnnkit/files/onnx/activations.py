@@ -17,6 +17,41 @@ def relu6(step):
     return step.like(step.node("Clip", step.x.tensor, *bounds))
 
 
+def clip(step):
+    """One bound alone is a `Max` or `Min`: not every reader knows inputs without a name."""
+    low, high = step.layer.minimum, step.layer.maximum
+    if low is None and high is None:
+        return step.x
+    bounds = [
+        step.constant(label, value)
+        for label, value in (("low", low), ("high", high))
+        if value is not None
+    ]
+    operator = "Clip" if len(bounds) == 2 else "Max" if high is None else "Min"
+    return step.like(step.node(operator, step.x.tensor, *bounds))
+
+
+def power(step):
+    exponent = step.constant("exponent", float(step.layer.exponent))
+    return step.like(step.node("Pow", step.x.tensor, exponent))
+
+
+def affine(step):
+    x, is_first = step.x, step.x.form == FIRST
+    is_vector = len(x.shape) == 1
+    y = x.tensor if is_first or is_vector else x.last()
+    last = list(step.weights)[-1]
+    for name, weight in step.weights.items():
+        if is_first:
+            weight = weight.transpose(2, 0, 1)
+        elif is_vector and x.order is not None and len(weight) > 1:
+            weight = weight[x.order]
+        operator = {"scale": "Mul", "shift": "Add"}[name]
+        label = None if name == last else "scaled"
+        y = step.node(operator, y, step.constant(name, weight), label=label)
+    return step.like(y) if is_first or is_vector else step.value(y, LAST)
+
+
 def leaky_relu(step):
     x, slope = step.x.tensor, float(step.layer.negative_slope)
     if step.builder.is_double:

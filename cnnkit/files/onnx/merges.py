@@ -15,7 +15,23 @@ def alike(xs):
     return [each.last() for each in xs], LAST, None
 
 
+def spread(step):
+    """Return tensors that ONNX spreads as we do, (C,) over pixels, and the form of the result."""
+    is_image, C = len(step.shape) == 3, step.shape[-1]
+    sides = (C, 1, 1) if is_image else (*[1] * (len(step.shape) - 1), C)
+    tensors = []
+    for x in step.xs:
+        tensor = x.first() if is_image and len(x.shape) == 3 else x.last()
+        if len(x.shape) != len(step.shape):
+            tensor = step.builder.reshape(tensor, sides, f"{step.path}/spread")
+        tensors.append(tensor)
+    return tensors, FIRST if is_image else LAST
+
+
 def add(step):
+    if any(x.shape != step.shape for x in step.xs):
+        tensors, form = spread(step)
+        return step.value(step.node("Add" if len(tensors) == 2 else "Sum", *tensors), form)
     tensors, form, order = alike(step.xs)
     y = step.node("Add" if len(tensors) == 2 else "Sum", *tensors)
     return Value(step.builder, step.shape, form, y, order)
@@ -25,15 +41,19 @@ def multiply(step):
     if step.xs[0].shape == step.xs[1].shape:
         tensors, form, order = alike(step.xs)
         return Value(step.builder, step.shape, form, step.node("Mul", *tensors), order)
-    spread = [x.shape != step.shape for x in step.xs]
-    is_image = len(step.shape) == 3
-    tensors = [x.first() if is_image and len(x.shape) == 3 else x.last() for x in step.xs]
-    for i, x in enumerate(step.xs):
-        if spread[i] and len(x.shape) != len(step.shape):
-            C = step.shape[-1]
-            sides = (C, 1, 1) if is_image else (*[1] * (len(step.shape) - 1), C)
-            tensors[i] = step.builder.reshape(tensors[i], sides, f"{step.path}/spread")
-    return step.value(step.node("Mul", *tensors), FIRST if is_image else LAST)
+    tensors, form = spread(step)
+    return step.value(step.node("Mul", *tensors), form)
+
+
+def mat_mul(step):
+    rank, tensors = len(step.shape), []
+    for x in step.xs:
+        tensor = x.last()
+        if len(x.shape) < rank:
+            sides = (*[1] * (rank - len(x.shape)), *x.shape)
+            tensor = step.builder.reshape(tensor, sides, f"{step.path}/spread")
+        tensors.append(tensor)
+    return step.value(step.node("MatMul", *tensors), LAST)
 
 
 def concat(step):

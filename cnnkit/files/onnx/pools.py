@@ -11,16 +11,25 @@ def windows_of(layer, shape):
     The last window begins inside the image or its leading pad: the pad at the end is as much of it
     as lies outside.
     """
-    if layer.dilation not in (1, (1, 1)):
-        raise ValueError(
-            f"onnx.write: dilation of a {layer.owner} must be 1, got {layer.dilation!r}."
-        )
     found = shapes.pool_windows(
-        (1, *shape), layer.pool_size, layer.stride, layer.padding, layer.ceil_mode, layer.owner
+        (1, *shape),
+        layer.pool_size,
+        layer.stride,
+        layer.padding,
+        layer.ceil_mode,
+        layer.owner,
+        layer.dilation,
     )
-    bottom = max(0, (found.OH - 1) * found.SH + found.KH - found.H - found.PT)
-    right = max(0, (found.OW - 1) * found.SW + found.KW - found.W - found.PL)
+    height, width = found.DH * (found.KH - 1) + 1, found.DW * (found.KW - 1) + 1
+    bottom = max(0, (found.OH - 1) * found.SH + height - found.H - found.PT)
+    right = max(0, (found.OW - 1) * found.SW + width - found.W - found.PL)
     return found, [found.PT, found.PL, bottom, right]
+
+
+def dilations(windows):
+    """Return the attribute of windows with gaps: none where there are no gaps."""
+    pair = [windows.DH, windows.DW]
+    return {} if pair == [1, 1] else {"dilations": pair}
 
 
 def max_pool(step):
@@ -31,12 +40,15 @@ def max_pool(step):
         kernel_shape=[windows.KH, windows.KW],
         strides=[windows.SH, windows.SW],
         pads=pads,
+        **dilations(windows),
     )
     return step.value(y)
 
 
 def avg_pool(step):
     windows, pads = windows_of(step.layer, step.x.shape)
+    if dilations(windows):
+        step.needs_opset(19, f"dilation {step.layer.dilation!r}")
     counted = step.layer.count_include_pad
     factor = beyond_padding(windows) if counted else None
     y = step.node(
@@ -47,6 +59,7 @@ def avg_pool(step):
         strides=[windows.SH, windows.SW],
         pads=pads,
         count_include_pad=int(counted),
+        **dilations(windows),
     )
     if factor is not None:
         y = step.node("Mul", y, step.constant("factor", factor))
@@ -59,12 +72,13 @@ def beyond_padding(windows):
     What is past the padding is not counted.
     """
 
-    def shares(kernel, end, stride, count):
-        return [kernel / min(kernel, end - i * stride) for i in range(count)]
+    def shares(kernel, end, stride, dilation, count):
+        counted = [-(-(end - i * stride) // dilation) for i in range(count)]
+        return [kernel / min(kernel, number) for number in counted]
 
     g = windows
-    rows = shares(g.KH, g.H + g.PT + g.PB, g.SH, g.OH)
-    columns = shares(g.KW, g.W + g.PL + g.PR, g.SW, g.OW)
+    rows = shares(g.KH, g.H + g.PT + g.PB, g.SH, g.DH, g.OH)
+    columns = shares(g.KW, g.W + g.PL + g.PR, g.SW, g.DW, g.OW)
     factor = np.outer(rows, columns)
     return None if (factor == 1).all() else factor
 

@@ -32,6 +32,14 @@ class Step:
         """The first input: the only one of most layers."""
         return self.xs[0]
 
+    def needs_opset(self, opset, what):
+        """Raise if the operators of the file are too old for a setting of the layer."""
+        if self.builder.opset < opset:
+            raise ValueError(
+                f"onnx.write: opset must be at least {opset} for {self.layer.owner} with {what} "
+                f"({self.path}), got {self.builder.opset}."
+            )
+
     def node(self, operator, *inputs, label=None, **attributes):
         """Add a node and return the name of its output: the layer's path, ``/label`` behind it."""
         name = self.path if label is None else f"{self.path}/{label}"

@@ -39,6 +39,7 @@ from cnnkit import (
     ReLU,
     ReLU6,
     Reshape,
+    Resize,
     Sequential,
     Sigmoid,
     SiLU,
@@ -158,13 +159,21 @@ def test_every_layer_can_be_written():
     assert set(WRITTEN) == set(KINDS.values())
 
 
+def is_bicubic(layer):
+    return isinstance(layer, Resize) and layer.method == "bicubic"
+
+
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first", "float64"])
 @pytest.mark.parametrize(("layer", "shape"), [*TABLE, *CASES], ids=str)
 def test_a_layer(layer, shape, data_format, tmp_path):
     dtype = "float64" if data_format == "float64" else "float32"
     if isinstance(layer, ConvTranspose) and dtype == "float64" and layer.groups > 1:
         pytest.skip("the reference of onnx fails for groups of several filters")
-    if isinstance(layer, UpSample) and dtype == "float64" and shape[0] > 10:
+    if is_bicubic(layer) and dtype == "float64":
+        pytest.skip("the reference of onnx computes bicubic shares in float32")
+    if is_bicubic(layer) and data_format == "channels_last":
+        pytest.skip("ONNX Runtime moves a transpose past it, and then cannot run it")
+    if isinstance(layer, (Resize, UpSample)) and dtype == "float64" and shape[0] > 10:
         pytest.skip("the reference of onnx takes minutes to resize large images")
     rng = generator(1)
     network = network_of(layer, shape, rng, dtype)
@@ -179,5 +188,7 @@ def test_every_opset(opset, tmp_path):
         pytest.skip(f"the onnx package that is installed knows no opset {opset}")
     rng, path = generator(2), tmp_path / "model.onnx"
     for layer, shape in each(layer_cases.small()):
+        if is_bicubic(layer):  # see above
+            continue
         model = check(network_of(layer, shape, rng), images(shape, rng), path, opset=opset)
         assert model.opset_import[0].version == opset
