@@ -6,6 +6,7 @@ from cnnkit.cli.options import add_command, model_names, positive, sizes
 
 EPILOG = """examples:
   python -m cnnkit summary digits.safetensors
+  python -m cnnkit summary mobilenetv2.onnx
   python -m cnnkit summary resnet18 --image-shape 224x224x3 --classes 1000"""
 
 
@@ -16,7 +17,7 @@ def add_to(commands):
         "summary",
         run,
         help="the layers of a model, their shapes and weights",
-        description="Print the layers of a model file, or of a network of cnnkit.models.",
+        description="Print the layers of a model or ONNX file, or of a network of cnnkit.models.",
         epilog=EPILOG,
     )
     add = parser.add_argument
@@ -25,7 +26,7 @@ def add_to(commands):
         "--image-shape",
         type=sizes,
         metavar="HxWxC",
-        help="of a named network, default: 224x224x3",
+        help="of a named network, default: 224x224x3, or of an ONNX file that leaves it open",
     )
     classes = "of a named network, default: 1000"
     add("--classes", type=positive(int), metavar="N", help=classes)
@@ -34,17 +35,28 @@ def add_to(commands):
 
 def run(options):
     """Print the table."""
-    from cnnkit import io, models
+    from cnnkit import io, models, onnx
 
     if options.model in model_names() and not Path(options.model).exists():
         shape = (*(options.image_shape or (224, 224, 3)), 1)[:3]
         build = getattr(models, options.model)
         print(build(options.classes or 1000, shape, width=options.width or 1).summary(shape))
         return
-    for name in ("image_shape", "classes", "width"):
+    of_onnx = Path(options.model).suffix.lower() == ".onnx"
+    for name in ("classes", "width") if of_onnx else ("image_shape", "classes", "width"):
         if getattr(options, name) is not None:
             option = name.replace("_", "-")
-            options.refuse(f"argument --{option}: needs a named network, not a file")
+            needed = (
+                "a named network or ONNX file"
+                if name == "image_shape"
+                else "a named network, not a file"
+            )
+            options.refuse(f"argument --{option}: needs {needed}")
+    if of_onnx:
+        shape = options.image_shape and (*options.image_shape, 1)[:3]
+        network = onnx.load(options.model, input_shape=shape)
+        print(network.graph.summary(network.input_shape))
+        return
     model = io.load(options.model)
     print(f"{type(model).__name__} for images of {'x'.join(map(str, model.input_shape_))}")
     if hasattr(model, "node_"):

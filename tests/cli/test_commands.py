@@ -23,6 +23,21 @@ class TestSummary:
         code, out, _ = run("summary", "lenet5", "--image-shape", "28x28", "--classes", 10)
         assert "61,706" in out
 
+    def test_of_an_onnx_file(self, run, tmp_path):
+        pytest.importorskip("onnx")
+        from cnnkit import Network, models, onnx
+
+        path, shape = tmp_path / "lenet5.onnx", (28, 28, 1)
+        graph = models.lenet5(10, shape)
+        onnx.write(Network(graph, shape, None), path)
+        code, out, err = run("summary", path, "--image-shape", "28x28")
+        assert (code, err) == (0, "")
+        assert "61,706" in out
+        assert run("summary", path)[1] == out
+        code, out, err = run("summary", path, "--classes", 3)
+        assert (code, out) == (2, "")
+        assert "--classes: needs a named network" in err
+
 
 class TestBenchAndVersions:
     def test_bench(self, run):
