@@ -55,8 +55,9 @@ def read(
     batched : bool, default=True
         Whether the first axis of arrays in the file are samples. If not, an array is one sample.
     outputs : str or list of str, default=None
-        Names of the outputs in the file that are wanted; all when None. What only others need is
-        not looked at: of a classifier's file, ``"probabilities"`` leaves out its labels.
+        Names of the outputs in the file that are wanted. None are those of real numbers, or all
+        where there are none: of a classifier's file the probabilities without the labels. What
+        only other outputs need is not looked at.
 
     Returns
     -------

@@ -73,9 +73,9 @@ def with_constants(model, arrays):
     return found
 
 
-def run(data, arrays, batched=True, input_shape=None):
+def run(data, arrays, batched=True, input_shape=None, outputs=None):
     """Return the outputs of a model, given as bytes, as the file has them, for arrays by name."""
-    found = reading.convert(data, input_shape, batched)
+    found = reading.convert(data, input_shape, batched, outputs)
     inputs = list(found.input_shapes)
     given = {}
     for name in inputs:
@@ -114,7 +114,8 @@ def outcome(case):
                 continue
             model = with_constants(case.model, arrays) if constant else case.model
             try:
-                got = run(model.SerializeToString(), dict(zip(names, arrays, strict=True)), batched)
+                given = dict(zip(names, arrays, strict=True))
+                got = run(model.SerializeToString(), given, batched, outputs=results)
             except ValueError as error:
                 reasons.append(str(error))
                 continue

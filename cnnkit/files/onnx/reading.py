@@ -33,6 +33,7 @@ OPSETS = range(7, 29)
 VERSIONS = range(3, 16)  # of the format
 MOST_INPUTS = 64
 MOST_NODES = 10_000
+REALS = {1, 10, 11, 16}  # data types: float, float16, double, bfloat16
 KEPT = ("", "ai.onnx")  # names of the one domain
 FIELDS = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
 EMPTY = {"f": 0.0, "i": 0, "s": b""}
@@ -197,9 +198,12 @@ def _input(value):
 
 
 def _wanted(found, names):
-    """Return the outputs of a file that have one of `names`, in their order; all for None."""
+    """Return the outputs of a file that have one of `names`, in their order.
+
+    None are all of real numbers, or where there are none of these, all.
+    """
     if names is None:
-        return found
+        return [value for value in found if _is_real(value)] or found
     names = [names] if isinstance(names, str) else list(names)
     known = {value.name: value for value in found}
     texts = all(isinstance(name, str) for name in names)
@@ -208,6 +212,12 @@ def _wanted(found, names):
             f"onnx: outputs must be some of {short(list(known))}, each once, got {short(names)}."
         )
     return [known[name] for name in names]
+
+
+def _is_real(value):
+    """Say whether a ValueInfoProto is a tensor of real numbers, or does not say of what."""
+    kind = value.type.tensor_type if value.type is not None else None
+    return kind is not None and (not kind.elem_type or kind.elem_type in REALS)
 
 
 def _needed(nodes, outputs):

@@ -267,16 +267,17 @@ def test_doubles():
 
 
 def test_outputs_that_are_wanted(tmp_path):
-    """Labels of text cannot be read; the probabilities beside them can."""
+    """Labels of text cannot be read; the probabilities beside them are."""
     X = weights(12, 6, 6, 1)
     clf = CNNClassifier([Conv(3), GlobalAvgPool(), Dense()], max_iter=1, random_state=0)
     clf.fit(X, np.tile(["no", "yes"], 6))
     onnx.write(clf, tmp_path / "net.onnx")
     with pytest.raises(ModelFormatError, match="got string"):
-        onnx.load(tmp_path / "net.onnx")
-    network = onnx.load(tmp_path / "net.onnx", outputs="probabilities")
-    network.x[:] = X[:1]
-    assert abs(network.forward(1) - clf.predict_proba(X[:1])).max() < 1e-6
+        onnx.load(tmp_path / "net.onnx", outputs="label")
+    for outputs in (None, "probabilities", ["probabilities"]):
+        network = onnx.load(tmp_path / "net.onnx", outputs=outputs)
+        network.x[:] = X[:1]
+        assert abs(network.forward(1) - clf.predict_proba(X[:1])).max() < 1e-6
 
 
 @pytest.mark.parametrize("outputs", [[], ["label", "label"], "z", [["label"]], [1]])
