@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from cnnkit._native.activation import ActivationOp
-from cnnkit._native.conv import ConvOp
-from cnnkit._native.depthwise import DepthwiseOp
 from oracles import laid_out
 
 from cnnkit._native import loss
+from cnnkit._native.activation import ActivationOp
+from cnnkit._native.conv import ConvOp
+from cnnkit._native.depthwise import DepthwiseOp
 from cnnkit.validate import shapes
 
 A = np.ones((3, 4, 5), "float32")

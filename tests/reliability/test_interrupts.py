@@ -8,7 +8,6 @@ import time
 
 import numpy as np
 import pytest
-from cnnkit._native.conv import ConvOp
 from estimator_data import SMALL, X, Y, regressor, small
 from oracles import assert_same_bits
 from seeded import generator
@@ -16,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from cnnkit import CNNFeatures, Network, Sequential, models, set_num_threads
+from cnnkit._native.conv import ConvOp
 from cnnkit._native.threads import one_blas_thread
 from cnnkit.augmentation import Flip, Mixup, Shift
 from cnnkit.blocks import basic_block, fire
