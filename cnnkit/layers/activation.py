@@ -10,8 +10,6 @@ import numpy as np
 from cnnkit._native import activation as native
 from cnnkit.layers.base import Layer, Slots, WeightSpec
 from cnnkit.layers.op import Op
-from cnnkit.layers.sums import channel_sums
-from cnnkit.validate.arrays import blocks
 
 if TYPE_CHECKING:
     from cnnkit.typing import Shape
@@ -178,30 +176,9 @@ class PReLU(Layer):
         return {"slope": WeightSpec(input_shape[-1:], start=float(self.init))}
 
     def bind(self, slots: Slots) -> Op:
-        return PReLUOp(slots)
+        slope, dslope = slots.weights["slope"], slots.grads.get("slope")
+        return PReLUOp(slots.x, slope, slots.y, slots.dy, slots.dx, dslope)
 
 
-class PReLUOp(Op):
-    """dslope = sum of dy min(x, 0); dx = dy or slope dy"""
-
-    def __init__(self, slots):
-        self.slots = slots
-
-    def forward(self, n):
-        slots = self.slots
-        for some in blocks(n, slots.y):
-            x, y = slots.x[some], slots.y[some]
-            np.multiply(x, slots.weights["slope"], out=y)
-            np.copyto(y, x, where=x > 0)
-
-    def backward(self, n):
-        slots, one = self.slots, self.slots.y.dtype.type(1)
-        total = np.zeros(slots.y.shape[-1])
-        for some in blocks(n, slots.y):
-            x, dy = slots.x[some], slots.dy[some]
-            if slots.grads:
-                total += channel_sums(dy * np.minimum(x, 0))
-            if slots.dx is not None:
-                np.multiply(dy, np.where(x > 0, one, slots.weights["slope"]), out=slots.dx[some])
-        if slots.grads:
-            slots.grads["slope"][:] = total
+class PReLUOp(native.PReLUOp, Op):
+    """The op of `PReLU`."""

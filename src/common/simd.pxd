@@ -73,6 +73,11 @@ cdef extern from "kernels.h":
                                    const void* c, const void* dy, const void* x,
                                    void* dx) noexcept nogil
 
+        void (*prelu)(Py_ssize_t rows, Py_ssize_t n, const void* slope, const void* x,
+                      void* y) noexcept nogil
+        void (*prelu_backward)(Py_ssize_t rows, Py_ssize_t n, const void* slope, const void* x,
+                               const void* dy, void* dx, void* total) noexcept nogil
+
         double (*softmax)(Py_ssize_t n, const void* x, void* y, double* top) noexcept nogil
 
         void (*adam)(Py_ssize_t n, double rate, double beta1, double beta2, double epsilon,

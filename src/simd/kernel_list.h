@@ -69,6 +69,15 @@ KERNEL(void, normalise, ptrdiff_t n, const void *mean, const void *a, const void
 KERNEL(void, normalise_backward, ptrdiff_t n, const void *mean, const void *a, const void *b,
        const void *c, const void *dy, const void *x, void *dx)
 
+/* ---- activation.c: rows of n channels, a slope for each channel ---------------------------- */
+
+/* y = x where x > 0, else slope * x */
+KERNEL(void, prelu, ptrdiff_t rows, ptrdiff_t n, const void *slope, const void *x, void *y)
+/* dx = dy where x > 0, else slope * dy; total, as in sums.c, += dy * min(x, 0). dx may be dy; dx or
+ * total may be NULL. */
+KERNEL(void, prelu_backward, ptrdiff_t rows, ptrdiff_t n, const void *slope, const void *x,
+       const void *dy, void *dx, void *total)
+
 /* ---- softmax.c ---------------------------------------------------------------------------- */
 
 /* y = exp(x - top), top = max x, for a row of n >= 1 numbers; returns the sum of y. y may be x, or
