@@ -112,6 +112,9 @@ def resize(step):
     if layer.coordinates == "half_pixel_symmetric":
         step.needs_opset(19, f"coordinates={layer.coordinates!r}")
     x = step.x.first()
+    if layer.method == "bicubic":
+        # ONNX Runtime moves a Transpose behind its Resize, which then makes no image smaller
+        x = step.builder.reshape(x, (step.shape[-1], *step.x.shape[:2]), f"{step.path}/images")
     top, left, bottom, right = layer.crop or (0, 0, 1, 1)
     region = step.constant("region", [0, 0, top, left, 1, 1, bottom, right])
     how = {

@@ -34,9 +34,16 @@ def dilations(windows):
 
 def max_pool(step):
     windows, pads = windows_of(step.layer, step.x.shape)
+    x = step.x.first()
+    if max(pads[::2]) >= windows.KH or max(pads[1::2]) >= windows.KW:
+        # ONNX Runtime takes no such pads, though windows with gaps are larger than that
+        top, left, bottom, right = pads
+        sides = step.ints("pads", 0, 0, top, left, 0, 0, bottom, right)
+        lowest = step.constant("lowest", np.finfo(step.builder.dtype).min)
+        x, pads = step.node("Pad", x, sides, lowest, label="padded"), [0] * 4
     y = step.node(
         "MaxPool",
-        step.x.first(),
+        x,
         kernel_shape=[windows.KH, windows.KW],
         strides=[windows.SH, windows.SW],
         pads=pads,

@@ -10,9 +10,11 @@ from cnnkit import (
     GELU,
     SELU,
     Add,
+    Affine,
     AvgPool,
     BatchNorm,
     ChannelShuffle,
+    Clip,
     Concat,
     Conv,
     Conv1x1,
@@ -31,10 +33,12 @@ from cnnkit import (
     LeakyReLU,
     LocalResponseNorm,
     LogSoftmax,
+    MatMul,
     MaxPool,
     Mish,
     Multiply,
     Pad,
+    Permute,
     PReLU,
     ReLU,
     ReLU6,
@@ -43,6 +47,7 @@ from cnnkit import (
     Sequential,
     Sigmoid,
     SiLU,
+    Slice,
     Softmax,
     Softplus,
     SpatialDropout,
@@ -69,6 +74,7 @@ CASES = [  # layers, and shapes of their input
     (MaxPool((3, 2), stride=(2, 1), padding=((1, 0), (1, 1)), ceil_mode=True), IMAGE),
     (MaxPool(2, stride=3, padding=((0, 1), (1, 0)), ceil_mode=True), IMAGE),
     (MaxPool(3, stride=2, padding="same"), IMAGE),
+    (MaxPool((3, 2), stride=(2, 1), padding=SIDES, ceil_mode=True, dilation=2), IMAGE),
     (AvgPool(2), IMAGE),
     (AvgPool(3, stride=2, padding="same"), IMAGE),
     (AvgPool(3, stride=2, padding=1, ceil_mode=True), (8, 6, 4)),
@@ -127,6 +133,19 @@ CASES = [  # layers, and shapes of their input
     (Concat([Conv(3), None, Conv1x1(2)]), IMAGE),
     (Concat([None, ReLU()]), (3, 4)),
     (Concat([None, Dense(3)]), ROW),
+    (Add([None, [GlobalAvgPool(), Dense(4)], [GlobalMaxPool()]]), IMAGE),
+    (Sequential([Conv(3), Flatten(), Affine(), Clip(minimum=-0.5), Slice(3, 50, 2)]), IMAGE),
+    (Sequential([Conv(3), Affine((0, 2)), Slice(-2, None, -2, axis=0)]), IMAGE),
+    (Affine((0,)), (3, 4)),
+    (Slice(None, None, -1, axis=0), (3, 4)),
+    *[
+        (Sequential([Conv(3), Permute(order), Conv(2)]), IMAGE)
+        for order in ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+    ],
+    (Permute((1, 0)), (3, 4)),
+    (MatMul([Conv(4), [Conv(4), Permute((0, 2, 1)), Conv(5)]]), (5, 4, 5)),
+    (Resize((14, 15), scale=(2.0, 3.0), coordinates="asymmetric", rounding="floor"), IMAGE),
+    (Resize((9, 4), method="bilinear", coordinates="align_corners"), IMAGE),
     (Pad(SIDES), IMAGE),
     (Pad(2), IMAGE),
     (UpSample(2), IMAGE),
@@ -159,22 +178,16 @@ def test_every_layer_can_be_written():
     assert set(WRITTEN) == set(KINDS.values())
 
 
-def is_bicubic(layer):
-    return isinstance(layer, Resize) and layer.method == "bicubic"
-
-
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first", "float64"])
 @pytest.mark.parametrize(("layer", "shape"), [*TABLE, *CASES], ids=str)
 def test_a_layer(layer, shape, data_format, tmp_path):
     dtype = "float64" if data_format == "float64" else "float32"
     if isinstance(layer, ConvTranspose) and dtype == "float64" and layer.groups > 1:
         pytest.skip("the reference of onnx fails for groups of several filters")
-    if is_bicubic(layer) and dtype == "float64":
-        pytest.skip("the reference of onnx computes bicubic shares in float32")
-    if is_bicubic(layer) and data_format == "channels_last":
-        pytest.skip("ONNX Runtime moves a transpose past it, and then cannot run it")
     if isinstance(layer, (Resize, UpSample)) and dtype == "float64" and shape[0] > 10:
         pytest.skip("the reference of onnx takes minutes to resize large images")
+    if isinstance(layer, Resize) and dtype == "float64" and layer.method == "bicubic":
+        pytest.skip("the reference of onnx takes cubic kernels in float32")
     rng = generator(1)
     network = network_of(layer, shape, rng, dtype)
     X = images(shape, rng, dtype)
@@ -188,7 +201,36 @@ def test_every_opset(opset, tmp_path):
         pytest.skip(f"the onnx package that is installed knows no opset {opset}")
     rng, path = generator(2), tmp_path / "model.onnx"
     for layer, shape in each(layer_cases.small()):
-        if is_bicubic(layer):  # see above
-            continue
         model = check(network_of(layer, shape, rng), images(shape, rng), path, opset=opset)
         assert model.opset_import[0].version == opset
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_dilated_means_need_opset_19(counted, tmp_path):
+    layer = AvgPool(3, stride=2, padding=1, ceil_mode=True, count_include_pad=counted, dilation=2)
+    rng, path = generator(3), tmp_path / "model.onnx"
+    network, X = network_of(layer, (10, 8, 4), rng), images((10, 8, 4), rng)
+    check(network, X, path, opset=19)
+    with pytest.raises(ValueError, match="opset must be at least 19 for AvgPool with dilation 2"):
+        check(network, X, path, opset=18)
+
+
+@pytest.mark.parametrize(
+    ("layer", "opset"),
+    [
+        (Resize(3, method="bilinear", antialias=True), 18),
+        (Resize(9, coordinates="half_pixel_symmetric"), 19),
+    ],
+)
+def test_newer_settings_of_resize_need_newer_opsets(layer, opset, tmp_path):
+    rng, path = generator(4), tmp_path / "model.onnx"
+    network, X = network_of(layer, IMAGE, rng), images(IMAGE, rng)
+    check(network, X, path, opset=opset)
+    with pytest.raises(ValueError, match=f"opset must be at least {opset} for Resize"):
+        check(network, X, path, opset=opset - 1)
+
+
+def test_a_scale_that_gives_another_size_is_refused(tmp_path):
+    network = network_of(Resize((30, 12), scale=(1.5, 0.6)), IMAGE, generator(5))
+    with pytest.raises(ValueError, match="scale of Resize"):
+        check(network, images(IMAGE, generator(5)), tmp_path / "model.onnx")
