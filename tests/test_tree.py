@@ -14,6 +14,7 @@ MOST_LINES = 400
 SOURCES = {
     "docs": (ROOT / "docs", ".md"),
     "examples": (ROOT / "examples", ".py"),
+    "examples/deploy_browser": (ROOT / "examples" / "deploy_browser", ".py"),
     "native": (ROOT / "src", ".pyx", ".pxd", ".c"),
 }
 # Tests of no one source
