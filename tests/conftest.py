@@ -49,6 +49,7 @@ def pyplot():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.close("all")  # what tests in the same process left
     yield pyplot
     pyplot.close("all")
 
