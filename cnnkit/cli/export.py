@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cnnkit.cli.messages import shown
+from cnnkit.cli.messages import check_output, shown
 from cnnkit.cli.options import add_command, positive
 
 EPILOG = """The file holds what the model does to images, too: standardisation before the network,
@@ -42,15 +42,9 @@ def add_to(commands):
 def run(options):
     """Read the model, write the file, and say what it takes and gives."""
     from cnnkit import io, onnx
-    from cnnkit.files import atomic
 
     path = Path(options.output)
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"FILE: the folder {shown(folder)} does not exist.")
-    atomic.check(options.output, "FILE")
-    if path.exists() and not options.force:
-        raise FileExistsError(f"FILE: {shown(path)} exists; --force replaces it.")
+    check_output(options.output, "FILE", options.force)
     model = io.load(options.model)
     if options.logits and not hasattr(model, "predict_proba"):
         options.refuse("argument --logits: needs a classifier")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnkit.cli.data import check_source, labelled
-from cnnkit.cli.messages import shown
+from cnnkit.cli.messages import check_output
 from cnnkit.cli.options import (
     DATA,
     add_command,
@@ -17,7 +17,6 @@ from cnnkit.cli.options import (
     sizes,
 )
 from cnnkit.cli.progress import EpochProgress, duration
-from cnnkit.files import atomic
 
 EPILOG = f"""{DATA}
 
@@ -112,7 +111,8 @@ def run(options):
 
     check_source(options.data)
     _refuse_what_would_be_ignored(options)
-    _check_output(options)
+    keep = "--force replaces it, --output NAME keeps it"
+    check_output(options.output, "--output", options.force, keep)
     X, y = labelled(options.data, options.size)
     shape = images.input_shape(X, options.image_shape, "train")
     X, y, X_val, y_val = _split(X, y, options)
@@ -151,19 +151,6 @@ def _refuse_what_would_be_ignored(options):
         options.refuse("argument --early-stopping: needs a --validation-fraction above 0")
     if options.image_shape is not None and (is_folder or options.data == "digits"):
         options.refuse("argument --image-shape: needs an .npz file")
-
-
-def _check_output(options):
-    """Raise if the model could not be written, or would replace an existing file."""
-    path = Path(options.output)
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"--output: the folder {shown(folder)} does not exist.")
-    atomic.check(options.output, "--output")
-    if path.exists() and not options.force:
-        raise FileExistsError(
-            f"--output: {shown(path)} exists; --force replaces it, --output NAME keeps it."
-        )
 
 
 def _layers(options, shape):
