@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnkit.validate import shapes
+from cnnkit.layers.pool import pool_windows
 
 
 def windows_of(layer, shape):
@@ -11,15 +11,7 @@ def windows_of(layer, shape):
     The last window begins inside the image or its leading pad: the pad at the end is as much of it
     as lies outside.
     """
-    found = shapes.pool_windows(
-        (1, *shape),
-        layer.pool_size,
-        layer.stride,
-        layer.padding,
-        layer.ceil_mode,
-        layer.owner,
-        layer.dilation,
-    )
+    found = pool_windows(layer, shape)
     height, width = found.DH * (found.KH - 1) + 1, found.DW * (found.KW - 1) + 1
     bottom = max(0, (found.OH - 1) * found.SH + height - found.H - found.PT)
     right = max(0, (found.OW - 1) * found.SW + width - found.W - found.PL)

@@ -3,6 +3,16 @@
 from cnnkit.validate import shapes
 
 
+def geometry(windows):
+    """Return the attributes that say where the windows of a convolution lie."""
+    return {
+        "kernel_shape": [windows.KH, windows.KW],
+        "strides": [windows.SH, windows.SW],
+        "dilations": [windows.DH, windows.DW],
+        "pads": [windows.PT, windows.PL, windows.PB, windows.PR],
+    }
+
+
 def conv(step):
     layer, w = step.layer, step.weights["w"]
     windows = shapes.windows(
@@ -19,10 +29,7 @@ def conv(step):
     y = step.node(
         "Conv",
         *inputs,
-        kernel_shape=w.shape[:2],
-        strides=[windows.SH, windows.SW],
-        dilations=[windows.DH, windows.DW],
-        pads=[windows.PT, windows.PL, windows.PB, windows.PR],
+        **geometry(windows),
         group=windows.C // w.shape[2],
     )
     return step.value(y)
@@ -42,10 +49,7 @@ def conv_transpose(step):
     y = step.node(
         "ConvTranspose",
         *inputs,
-        kernel_shape=w.shape[:2],
-        strides=[windows.SH, windows.SW],
-        dilations=[windows.DH, windows.DW],
-        pads=[windows.PT, windows.PL, windows.PB, windows.PR],
+        **geometry(windows),
         output_padding=[windows.H - reach[0], windows.W - reach[1]],
         group=step.shape[-1] // w.shape[2],
     )
