@@ -160,9 +160,6 @@ class Network:
         if weights is not None and not isinstance(weights, Weights):
             raise TypeError(f"Network: weights must be those of a network, got {weights!r}.")
         self.resolved = self._part = resolved
-        self.graph = resolved.graph
-        self.input_shape = resolved.input_shape
-        self.n_outputs = resolved.n_outputs
         self.batch_size = shapes.as_int(batch_size, "batch_size", "Network")
         self.dtype = np.dtype(dtype)
         self.training = training
@@ -398,6 +395,21 @@ class Network:
             raise ValueError(
                 f"Network: X must be a dict of an array for each of {inputs}, got {got}."
             )
+
+    @property
+    def graph(self) -> Any:
+        """The graph."""
+        return self.resolved.graph
+
+    @property
+    def input_shape(self) -> Any:
+        """Shape of one sample; with several inputs a dict of shapes by name."""
+        return self.resolved.input_shape
+
+    @property
+    def n_outputs(self) -> Any:
+        """Number that ``filters=None`` and ``units=None`` stand for."""
+        return self.resolved.n_outputs
 
     @property
     def output(self) -> Floats:
