@@ -103,7 +103,8 @@ def efficientnet_lite0(
     n_outputs, image_shape, width :
         See `cnnkit.models`.
     padding : {"symmetric", "same"}, default="same"
-        Padding of convolutions with a stride: "same" as in TensorFlow, or as in timm's own.
+        Padding of convolutions with a stride: "same" as in TensorFlow, or "symmetric" as in the
+        weights that timm has trained itself.
         Weights from there need the same padding here.
     """
     form = Form("efficientnet_lite0", image_shape, width, 5)
