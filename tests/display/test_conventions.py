@@ -59,7 +59,8 @@ class TestConvention:
 
     def test_without_matplotlib(self, monkeypatch, build):
         display = build()
-        for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        imported = [name for name in sys.modules if name.split(".")[0] == "matplotlib"]
+        for name in {"matplotlib", *imported}:
             monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(ImportError, match=r"needs matplotlib: pip install cnnkit\[plot\]"):
             display.plot()
