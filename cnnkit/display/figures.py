@@ -103,6 +103,7 @@ def add_colorbar(ax, drawn, label):
 @cache
 def text_width(text, size):
     """Return the width in inches of a text at a size in points."""
+    import_matplotlib("cnnkit.display")  # titles are measured before there are axes
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
