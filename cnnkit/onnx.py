@@ -15,7 +15,7 @@ from cnnkit.data import scaling
 from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
 from cnnkit.estimators.exported import exported, input_scales, target_scales
 from cnnkit.exceptions import ModelFormatError
-from cnnkit.files.onnx.reading import FileWeights, find
+from cnnkit.files.onnx.reading.conversion import FileWeights, find
 from cnnkit.graph.graph import Graph
 from cnnkit.network.network import Network
 from cnnkit.validate.values import as_choice, short
@@ -233,7 +233,7 @@ def write(
     >>> label.shape, probabilities.shape  # doctest: +SKIP
     ((20,), (20, 2))
     """
-    files = _needing_onnx("cnnkit.files.onnx.model", OWNER)
+    files = _needing_onnx("cnnkit.files.onnx.writing.model", OWNER)
     made = _model(files, model, output, data_format, input_dtype, dtype, opset)
     files.write(made, path)
 

@@ -9,7 +9,7 @@ from cnnkit.estimators.classifier import CNNClassifier
 from cnnkit.estimators.exported import exported, input_scales, target_scales
 from cnnkit.estimators.features import CNNFeatures
 from cnnkit.estimators.regressor import CNNRegressor
-from cnnkit.files.onnx import ends, model
+from cnnkit.files.onnx.writing import ends, model
 
 OWNER = "register_skl2onnx"
 FORMATS = {2: ends.ROWS, 4: ends.CHANNELS_LAST}  # by the number of axes of the input

@@ -151,11 +151,11 @@ class Layer(Checked):
 
         Parameters
         ----------
-        step : cnnkit.files.onnx.step.Step
+        step : cnnkit.files.onnx.writing.step.Step
 
         Returns
         -------
-        output : cnnkit.files.onnx.values.Value
+        output : cnnkit.files.onnx.writing.values.Value
         """
         raise NotImplementedError(f"{type(self).__name__} has no method to_onnx")
 

@@ -23,7 +23,7 @@ PUBLIC = [
 
 NEEDED = {  # packages of extras, by the modules that import them
     "cnnkit.display.": "matplotlib",
-    "cnnkit.files.onnx.": "onnx",
+    "cnnkit.files.onnx.writing.": "onnx",
     "cnnkit.estimators.onnx_converters": "skl2onnx",
 }
 

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from cnnkit import Network
-from cnnkit.files.onnx import reading
+from cnnkit.files.onnx.reading import conversion
 
 OPERATORS = [
     "Add",
@@ -75,7 +75,7 @@ def with_constants(model, arrays):
 
 def run(data, arrays, batched=True, input_shape=None, outputs=None):
     """Return the outputs of a model, given as bytes, as the file has them, for arrays by name."""
-    found = reading.convert(data, input_shape, batched, outputs)
+    found = conversion.convert(data, input_shape, batched, outputs)
     inputs = list(found.input_shapes)
     given = {}
     for name in inputs:

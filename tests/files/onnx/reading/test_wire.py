@@ -6,7 +6,7 @@ from seeded import generator
 
 from cnnkit import onnx
 from cnnkit.exceptions import ModelFormatError
-from cnnkit.files.onnx import tensors, wire
+from cnnkit.files.onnx.reading import tensors, wire
 
 pytest.importorskip("onnx", reason="needs onnx: pip install 'cnnkit[onnx]'")
 from hostile_onnx import chain

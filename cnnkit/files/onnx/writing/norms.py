@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from cnnkit.files.onnx.values import FIRST, LAST
+from cnnkit.files.onnx.writing.values import FIRST, LAST
 
 
 def batch_norm(step):

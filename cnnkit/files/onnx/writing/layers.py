@@ -1,7 +1,7 @@
 """Layers as nodes of ONNX: the table of the functions that write them."""
 
 from cnnkit import layers
-from cnnkit.files.onnx import activations, arrangements, merges, norms, pools, products
+from cnnkit.files.onnx.writing import activations, arrangements, merges, norms, pools, products
 
 TABLE = {
     layers.Add: merges.add,

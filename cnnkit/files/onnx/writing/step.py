@@ -1,6 +1,6 @@
 """One layer of a network that is being written."""
 
-from cnnkit.files.onnx.values import FIRST, Value
+from cnnkit.files.onnx.writing.values import FIRST, Value
 
 
 class Step:

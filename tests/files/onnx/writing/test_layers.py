@@ -54,8 +54,8 @@ from cnnkit import (
     Tanh,
     UpSample,
 )
-from cnnkit.files.onnx.layers import TABLE as WRITTEN
-from cnnkit.files.onnx.model import NEWEST, OLDEST
+from cnnkit.files.onnx.writing.layers import TABLE as WRITTEN
+from cnnkit.files.onnx.writing.model import NEWEST, OLDEST
 from cnnkit.layers import KINDS
 
 SIDES = ((0, 1), (2, 0))

@@ -5,11 +5,11 @@ from math import prod
 
 import numpy as np
 
-from cnnkit.files.onnx import tensors
-from cnnkit.files.onnx.building import FLOATS, MOST, SMALL_INTS, UnsupportedError
-from cnnkit.files.onnx.layout import Axis, Value
-from cnnkit.files.onnx.table import operator
-from cnnkit.files.onnx.windows import sliced
+from cnnkit.files.onnx.reading import tensors
+from cnnkit.files.onnx.reading.building import FLOATS, MOST, SMALL_INTS, UnsupportedError
+from cnnkit.files.onnx.reading.layout import Axis, Value
+from cnnkit.files.onnx.reading.table import operator
+from cnnkit.files.onnx.reading.windows import sliced
 from cnnkit.layers import Concat
 from cnnkit.validate.values import short
 

@@ -2,7 +2,7 @@
 
 import math
 
-from cnnkit.files.onnx.values import FIRST, LAST
+from cnnkit.files.onnx.writing.values import FIRST, LAST
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 

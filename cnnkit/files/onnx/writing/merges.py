@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnkit.files.onnx.values import FIRST, LAST, ORDERED, Value
+from cnnkit.files.onnx.writing.values import FIRST, LAST, ORDERED, Value
 
 
 def alike(xs):

@@ -9,8 +9,8 @@ import numpy as np
 
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.files.atomic import file_name
-from cnnkit.files.onnx import forms, numbers, tensors, windows, wire
-from cnnkit.files.onnx.building import (
+from cnnkit.files.onnx.reading import forms, numbers, tensors, windows, wire
+from cnnkit.files.onnx.reading.building import (
     ANY_BATCH,
     MOST_MADE,
     WIDE,
@@ -19,8 +19,8 @@ from cnnkit.files.onnx.building import (
     Operator,
     UnsupportedError,
 )
-from cnnkit.files.onnx.layout import Value, axes_of
-from cnnkit.files.onnx.table import TABLE
+from cnnkit.files.onnx.reading.layout import Value, axes_of
+from cnnkit.files.onnx.reading.table import TABLE
 from cnnkit.files.parts import open_at_once
 from cnnkit.graph.graph import Graph
 from cnnkit.layers import Identity

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from cnnkit.files.onnx.values import FIRST, LAST
+from cnnkit.files.onnx.writing.values import FIRST, LAST
 from cnnkit.validate import shapes
 
 AXES = (2, 3, 1)  # where the axes of a sample, (H, W, C), are in images with channels first

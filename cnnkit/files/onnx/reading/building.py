@@ -5,8 +5,8 @@ from math import prod
 
 import numpy as np
 
-from cnnkit.files.onnx.layout import Axis, Value, axes_of, matched, regrouped
-from cnnkit.files.onnx.tensors import NAMES
+from cnnkit.files.onnx.reading.layout import Axis, Value, axes_of, matched, regrouped
+from cnnkit.files.onnx.reading.tensors import NAMES
 from cnnkit.layers import Affine, Conv, Dense, Flatten, Permute, Reshape
 from cnnkit.validate.values import short
 

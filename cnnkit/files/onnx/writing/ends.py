@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnnkit.files.onnx.values import FIRST, FLAT, LAST, Value
+from cnnkit.files.onnx.writing.values import FIRST, FLAT, LAST, Value
 
 CHANNELS_LAST, CHANNELS_FIRST, ROWS = "channels_last", "channels_first", "rows"
 FORMS = {CHANNELS_LAST: LAST, CHANNELS_FIRST: FIRST, ROWS: FLAT}

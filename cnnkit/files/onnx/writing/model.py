@@ -5,9 +5,9 @@ import onnx
 from onnx import helper
 
 from cnnkit.files import atomic, tensors
-from cnnkit.files.onnx import ends, layers
-from cnnkit.files.onnx.builder import Builder
-from cnnkit.files.onnx.step import Step
+from cnnkit.files.onnx.writing import ends, layers
+from cnnkit.files.onnx.writing.builder import Builder
+from cnnkit.files.onnx.writing.step import Step
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import check_range
 from cnnkit.validate.values import as_choice

@@ -4,9 +4,9 @@ from math import prod
 
 import numpy as np
 
-from cnnkit.files.onnx.building import FLOATS, SMALL_INTS, UnsupportedError
-from cnnkit.files.onnx.layout import Axis, Value
-from cnnkit.files.onnx.table import operator
+from cnnkit.files.onnx.reading.building import FLOATS, SMALL_INTS, UnsupportedError
+from cnnkit.files.onnx.reading.layout import Axis, Value
+from cnnkit.files.onnx.reading.table import operator
 from cnnkit.layers import (
     ELU,
     GELU,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cnnkit.files.onnx.building import FLOATS, SMALL_INTS, UnsupportedError
-from cnnkit.files.onnx.table import operator
+from cnnkit.files.onnx.reading.building import FLOATS, SMALL_INTS, UnsupportedError
+from cnnkit.files.onnx.reading.table import operator
 from cnnkit.layers import (
     AvgPool,
     Conv,
@@ -204,7 +204,7 @@ def reduced(build, op, x, sides, layer, keep):
     if len(x.shape) != 3 or x.shape[-1] != np.prod([a.size for a in others], initial=1):
         x = build.grouped(op, x, [inside, [], others])
     node, shape = build.emit(op.name, layer, [x])
-    from cnnkit.files.onnx.layout import Value
+    from cnnkit.files.onnx.reading.layout import Value
 
     return Value(node, shape, tuple(dims), tuple(others), x.kind)
 
@@ -277,7 +277,7 @@ def sliced(build, op, x, side, start, stop, step):
         order, layer = x.order, Slice(start, stop, step)
     from dataclasses import replace
 
-    from cnnkit.files.onnx.layout import Axis
+    from cnnkit.files.onnx.reading.layout import Axis
 
     rest = [axis for axis in order if axis not in x.dims[side]]
     last = layer.axis == -1

@@ -1,0 +1,1 @@
+"""Networks as ONNX files; needs the onnx package."""
