@@ -167,7 +167,7 @@ def draw(X, maps, best, shares, scores):
         ax.imshow(evidence, alpha=0.5, **colors, **place)
         ax.set_title(f"{word(classes[0])}: {share[0]:.0%}")
         ax.set_axis_off()
-    above.suptitle("The likeliest class, and the evidence for it (purple) and against it (orange)")
+    above.suptitle("The likeliest class, evidence for it (purple)\nand against it (orange)")
     ax = below.subplots()
     for name, values in scores.items():
         ax.plot(PER_CLASS, values, "o-", color=COLORS[name], label=name)
