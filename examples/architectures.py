@@ -5,7 +5,7 @@ The networks of the literature, small, on the digits
 Every network of `cnnkit.models` has a small form: fewer filters, and only as many strides and
 poolings as 8x8 images allow. Here each network is trained on half of scikit-learn's digits and
 tested on the other half, with the defaults of the estimator, which choose a learning rate for each.
-(VGG-19 and EfficientNet-Lite0 are left out: they are built as VGG-16 and MobileNet v2 are, with more
+(VGG-19 and EfficientNet-Lite0 are left out: they are built as VGG-16 and MobileNet v2, with more
 layers, and take the longest.)
 
 Deep networks, and those of many 1x1 convolutions, learn slowly at first, so a comparison after a
