@@ -24,7 +24,6 @@ INT, FLOAT, TEXT, BYTES, INTS, FLOATS, FIXED = "int", "float", "text", "bytes", 
 VARINT, EIGHT, SPAN, FOUR = 0, 1, 2, 5
 
 # field number -> (name, kind, whether there may be many); a kind is one of the above or a table
-STRING_PAIR = {1: ("key", TEXT, False), 2: ("value", TEXT, False)}
 OPSET = {1: ("domain", TEXT, False), 2: ("version", INT, False)}
 EXTERNAL: dict = {}
 TENSOR = {
