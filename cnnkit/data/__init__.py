@@ -1,1 +1,5 @@
-"""Images of users: shapes, batches and scaling."""
+"""Images as people keep them: arrays in memory and in files."""
+
+from cnnkit.data.lazy import LazyArray
+
+__all__ = ["LazyArray"]

@@ -14,6 +14,7 @@ from math import prod
 
 import numpy as np
 
+from cnnkit.data.reading import read_ahead
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.layers.base import WeightSpec
 from cnnkit.validate.values import short
@@ -27,6 +28,7 @@ MOST_NUMBERS = 1 << 26  # numbers for statistics; of more, samples at equal dist
 BLOCK = 1 << 18  # numbers that are processed at once
 ALIKE = 10  # largest ratio of the deviations of channels that share a unit
 LOOKED_AT = 256  # samples whose range is compared with the range in training
+FEW = 32  # the same if they are read from files
 # X has another scale if more than SHARE of its numbers lie outside of the range of training by more
 # than BEYOND times its width, or if its own range is smaller by a factor of WITHIN: the first
 # factor is for fewer than SEVERAL images, the second for more
@@ -156,15 +158,16 @@ class Statistics:
         self._shift = None
         self._mass = 0.0
         self._sums, self._squares = np.zeros((2, channels))
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            images = X[part].reshape(len(part), -1)
-            least, most = images.min(axis=1), images.max(axis=1)
-            self.low = min(self.low, float(least.min()))
-            self.high = max(self.high, float(most.max()))
-            blank += int((least == most).sum())
-            with overflow_allowed():
-                self._add(images.astype(np.float64), None if weights is None else weights[part])
+        with read_ahead(X, rows) as ahead:
+            for start in range(0, len(rows), step):
+                part = rows[start : start + step]
+                images = ahead[part].reshape(len(part), -1)
+                least, most = images.min(axis=1), images.max(axis=1)
+                self.low = min(self.low, float(least.min()))
+                self.high = max(self.high, float(most.max()))
+                blank += int((least == most).sum())
+                with overflow_allowed():
+                    self._add(images.astype(np.float64), None if weights is None else weights[part])
         self.blank = blank / len(rows)
         with overflow_allowed():
             self._settle()
@@ -247,7 +250,7 @@ def warn_of_another_scale(X, weights, owner, stacklevel, advice=AS_IN_FIT):
     """Warn if images have another scale than those with which weights were trained."""
     if INPUT not in kept(weights) or not len(X):
         return
-    first = X[:LOOKED_AT]
+    first = X[: LOOKED_AT if isinstance(X, np.ndarray) else FEW]
     low, high = float(first.min()), float(first.max())
     least, most = (float(number) for number in weights[RANGE])
     span = most - least

@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
 )
 
 from cnnkit.data import images
+from cnnkit.data.reading import Batches, opened
 from cnnkit.data.scaling import TARGETS, Statistics, kept, put_targets, to_standard
 from cnnkit.estimators.input_kinds import explaining
 from cnnkit.estimators.snapshot import snapshot
@@ -48,15 +49,19 @@ def check_training_data(estimator, X, y, fitted_shape=None):
     check_unmasked(X, "X", owner)
     estimator._check_given(y)
     options = estimator._target_options
+    X = opened(X, owner)
     with explaining(X, owner):
         if fitted_shape is not None:
             images.check_axis(shape_of(X), fitted_shape, owner)
-        if len(shape_of(X)) > 2:
+        if isinstance(X, Batches):
+            _, y = check_X_y(_as_many_rows(X), y, estimator=estimator, **options)
+            vars(estimator).pop("feature_names_in_", None)
+        elif len(shape_of(X)) > 2:
             X, y = check_X_y(X, y, allow_nd=True, estimator=estimator, **options)
             vars(estimator).pop("feature_names_in_", None)
         else:
             X, y = validate_data(estimator, X, y, reset=fitted_shape is None, **options)
-    X, y = X[...], y.copy()
+    X, y = _view(X), y.copy()
     real_dtype(X.dtype, "X", owner)
     y = estimator._check_y(y)
     if fitted_shape is None:
@@ -73,18 +78,39 @@ def check_images(estimator: Any, X: Any, dtype: DTypeLike) -> Array:
     """Return X, which must have the shape of training and be finite in the network's type."""
     owner = type(estimator).__name__
     check_unmasked(X, "X", owner)
+    X = opened(X, owner)
     with explaining(X, owner):
         shape = shape_of(X)
-        if len(shape) > 2:
+        if isinstance(X, Batches):
+            check_array(_as_many_rows(X), estimator=estimator, input_name="X")
+        elif len(shape) > 2:
             X = check_array(X, allow_nd=True, estimator=estimator, input_name="X")
         else:
             images.check_axis(shape, estimator.input_shape_, owner)
             X = validate_data(estimator, X, reset=False)
-    X = X[...]
+    X = _view(X)
     real_dtype(X.dtype, "X", owner)
     images.check_input_shape(X, estimator.input_shape_, owner)
-    check_range(X, dtype, "X", owner)
+    check_images_range(X, dtype, "X", owner)
     return X
+
+
+def check_images_range(X, dtype, name, owner):
+    """Raise unless images are finite in a type; `Batches` are checked as they are read."""
+    if isinstance(X, Batches):
+        X.limit = dtype
+    else:
+        check_range(X, dtype, name, owner)
+
+
+def _as_many_rows(X):
+    """Return numbers for the checks of scikit-learn, in the place of images that are not read."""
+    return np.zeros((len(X), 1))
+
+
+def _view(X):
+    """Return a view, whose shape nobody changes, of an array."""
+    return X if isinstance(X, Batches) else X[...]
 
 
 class TrainingData:
@@ -201,9 +227,13 @@ class TrainingData:
         owner = type(estimator).__name__
         check_unmasked(X_val, "X_val", owner)
         estimator._check_given(y_val, "y_val")
+        X_val = opened(X_val, owner, "X_val")
         with explaining(X_val, owner, "X_val"):
-            X_val = check_array(X_val, allow_nd=True, estimator=estimator, input_name="X_val")
-        X_val = X_val[...]
+            if isinstance(X_val, Batches):
+                check_array(_as_many_rows(X_val), estimator=estimator, input_name="X_val")
+            else:
+                X_val = check_array(X_val, allow_nd=True, estimator=estimator, input_name="X_val")
+        X_val = _view(X_val)
         real_dtype(X_val.dtype, "X_val", owner)
         images.check_input_shape(X_val, self.shape, owner, "X_val", "as X does")
         y_val = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val").copy()
@@ -217,10 +247,10 @@ class TrainingData:
 
     def check_range(self, dtype, owner):
         """Raise unless images, and targets that are floats, are finite in a network's type."""
-        check_range(self.X, dtype, "X", owner)
+        check_images_range(self.X, dtype, "X", owner)
         given = {"y": self.targets}
         if self._held is not None and self._held["targets"] is not self.targets:
-            check_range(self._held["X"], dtype, "X_val", owner)
+            check_images_range(self._held["X"], dtype, "X_val", owner)
             given["y_val"] = self._held["targets"]
         for name, targets in given.items():
             check_range(targets, dtype, name, owner)

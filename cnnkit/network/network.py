@@ -12,6 +12,7 @@ import numpy as np
 
 from cnnkit._native.threads import one_blas_thread
 from cnnkit.data import images, scaling
+from cnnkit.data.reading import read_ahead
 from cnnkit.exceptions import overflow_allowed
 from cnnkit.graph.graph import Graph
 from cnnkit.graph.summary import Summary, table
@@ -503,12 +504,13 @@ class Network:
         momenta = [op.momentum for op in norms]
         batches = min(max(1, len(rows) // self.batch_size), RUN_ANEW) if norms else 0
         try:
-            for i in range(batches):
-                for op in norms:
-                    op.momentum = 1 / (i + 1)
-                batch = rows[i * self.batch_size : (i + 1) * self.batch_size]
-                with overflow_allowed():
-                    self.forward(self.load(X, batch))
+            with read_ahead(X, rows[: batches * self.batch_size]) as read:
+                for i in range(batches):
+                    for op in norms:
+                        op.momentum = 1 / (i + 1)
+                    batch = rows[i * self.batch_size : (i + 1) * self.batch_size]
+                    with overflow_allowed():
+                        self.forward(self.load(read, batch))
         finally:
             for op, momentum in zip(norms, momenta, strict=True):
                 op.momentum = momentum

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cnnkit.data.reading import read_ahead
 from cnnkit.data.scaling import from_standard
 from cnnkit.exceptions import DivergenceError, overflow_allowed
 
@@ -41,11 +42,12 @@ def predict(network, X, rows=None, augment=None):
     """
     count = len(X) if rows is None else len(rows)
     outputs = np.empty((count, *network.output.shape[1:]), network.dtype)
-    for start in range(0, count, network.batch_size):
-        batch = slice(start, start + network.batch_size)
-        n = network.load(X, batch if rows is None else rows[batch], augment)
-        with overflow_allowed():
-            outputs[batch] = network.forward(n)
+    with read_ahead(X, rows) as images:
+        for start in range(0, count, network.batch_size):
+            batch = slice(start, start + network.batch_size)
+            n = network.load(images, batch if rows is None else rows[batch], augment)
+            with overflow_allowed():
+                outputs[batch] = network.forward(n)
     return outputs
 
 

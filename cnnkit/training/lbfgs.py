@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from cnnkit._native.threads import one_blas_thread
+from cnnkit.data.reading import read_ahead
 from cnnkit.exceptions import DivergenceError, overflow_allowed
 from cnnkit.network.prediction import gives_finite
 from cnnkit.training.stopping import Watch
@@ -132,15 +133,16 @@ class Objective:
         flat[:] = w
         gradient = np.zeros(len(flat))
         value = 0.0
-        for start in range(0, len(self.rows), network.batch_size):
-            batch = self.rows[start : start + network.batch_size]
-            n = network.load(self.X, batch)
-            share = None if self.weights is None else self.weights[batch]
-            doutput, targets = network.doutput[:n], self.targets[batch]
-            with overflow_allowed():
-                value += self.loss(network.forward(n), targets, doutput, share, self.total)
-            network.backward(n)
-            gradient += network.grads.flat[: len(flat)]
+        with read_ahead(self.X, self.rows) as images:
+            for start in range(0, len(self.rows), network.batch_size):
+                batch = self.rows[start : start + network.batch_size]
+                n = network.load(images, batch)
+                share = None if self.weights is None else self.weights[batch]
+                doutput, targets = network.doutput[:n], self.targets[batch]
+                with overflow_allowed():
+                    value += self.loss(network.forward(n), targets, doutput, share, self.total)
+                network.backward(n)
+                gradient += network.grads.flat[: len(flat)]
         if not np.isfinite(value):
             alpha = " or lower alpha" if self.l2 > 1 else ""
             raise DivergenceError(f"Training diverged: the loss is {value}. Scale X{alpha}.")

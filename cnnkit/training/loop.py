@@ -7,6 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
+from cnnkit.data.reading import read_ahead
 from cnnkit.exceptions import DivergenceError, overflow_allowed
 from cnnkit.network.prediction import gives_finite
 from cnnkit.training.stopping import Watch
@@ -147,13 +148,14 @@ class Training:
         order = np.arange(count) if self.rng is None else self.rng.permutation(count)
         order = order if rows is None else rows[order]
         total = seen = 0.0
-        for start in range(0, count, self.network.batch_size):
-            batch = order[start : start + self.network.batch_size]
-            mass = len(batch) * unit
-            total += mass * self.step(X, targets, batch, weights, mass)
-            seen += mass
-            if deadline is not None and perf_counter() >= deadline:
-                break
+        with read_ahead(X, order) as images:
+            for start in range(0, count, self.network.batch_size):
+                batch = order[start : start + self.network.batch_size]
+                mass = len(batch) * unit
+                total += mass * self.step(images, targets, batch, weights, mass)
+                seen += mass
+                if deadline is not None and perf_counter() >= deadline:
+                    break
         self._check_finite("a weight", mass, *self.network.weights.extremes())
         return total / seen, start + len(batch) == count
 
