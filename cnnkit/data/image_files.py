@@ -1,0 +1,158 @@
+"""Image files as a container: the images of a list of files, decoded when they are asked for."""
+
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from cnnkit.data.cache import fingerprint_of
+from cnnkit.data.decoding import GREY, MODES, Form, check_form, decode, read_header
+from cnnkit.validate import shapes
+
+NAMED = 5  # files that a warning names
+ANY = Form(None, None, "stretch", 0)  # the form in which an image is
+
+
+class ImageFiles:
+    """Images of one form in files, or frames of them.
+
+    Parameters
+    ----------
+    paths : list of str
+    form : Form
+        Its size must be known.
+    frames : array of int, default=None
+        Frame of each image in its file; None means the first.
+
+    Attributes
+    ----------
+    shape : tuple
+        (n, H, W, C).
+    dtype : numpy.dtype
+    """
+
+    def __init__(self, paths, form, frames=None):
+        channels, dtype = MODES[form.mode]
+        self.paths, self.form, self.frames = paths, form, frames
+        self.shape = (len(paths), *form.size, channels)
+        self.dtype = np.dtype(dtype)
+
+    def __getitem__(self, key):
+        rows = np.arange(self.shape[0])[key]
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for image, row in zip(found, rows, strict=True):
+            pixels = decode(
+                self.paths[row], self.form, None if self.frames is None else int(self.frames[row])
+            )
+            if pixels.shape != image.shape:
+                raise ValueError(
+                    f"{self.paths[row]}: must have the size {_size(self.shape[1:])} of the others, "
+                    f"got {_size(pixels.shape)}: give a size to which all are brought."
+                )
+            image[...] = pixels
+        return found
+
+    def fingerprint(self):
+        """Return a text that is another one if a file, or the form, has changed."""
+        stats = [os.stat(path) for path in self.paths]
+        times = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+        frames = None if self.frames is None else self.frames.tolist()
+        return fingerprint_of(self.paths, times, self.form, frames)
+
+    def __repr__(self):
+        return f"{self.shape[0]} image files"
+
+
+def settled(files, size, mode, fit, fill, readers, owner):
+    """Return the `Form` of all images: files are looked at where size or mode is None."""
+    check_form(size, "L" if mode is None else mode, fit, 0 if mode is None else fill, owner)
+    if size is None or mode is None:
+        headers = dict(zip(files, beside(read_header, files, readers), strict=True))
+        if not headers:
+            raise ValueError(f"{owner}: size and mode must be given where there are no images.")
+        try:
+            mode = _common_mode(headers) if mode is None else mode
+            size = _common_size(headers) if size is None else size
+        except ValueError as error:
+            raise ValueError(f"{owner}: {error}") from None
+    return check_form(size, mode, fit, fill, owner)
+
+
+def unreadable(files, readers):
+    """Return the reasons, by name, for the files that cannot be decoded; all are, once."""
+
+    def fault(file):
+        try:
+            decode(file, ANY)
+        except (OSError, ValueError) as error:
+            return str(error)
+        return None
+
+    found = beside(fault, files, readers)
+    return {file: text for file, text in zip(files, found, strict=True) if text is not None}
+
+
+def warn_of_skipped(faults, count, owner):
+    """Warn of the files that are left out, with the reasons."""
+    if not faults:
+        return
+    named = "; ".join(list(faults.values())[:NAMED])
+    more = f"; and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+    warnings.warn(
+        f"{owner}: {len(faults)} of {count} image files are left out: {named}{more}.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def check_jobs(n_jobs, owner):
+    """Return a number of threads; None means one for each core that this process may use."""
+    if n_jobs is None:
+        usable = getattr(os, "sched_getaffinity", None)
+        return len(usable(0)) if usable else os.cpu_count() or 1
+    return shapes.as_int(n_jobs, "n_jobs", owner, 1)
+
+
+def beside(work, files, readers):
+    """Return the results of ``work(file)`` for all files, by several threads."""
+    with ThreadPoolExecutor(readers) as threads:
+        return list(threads.map(work, files))
+
+
+def _common_mode(headers):
+    """Return the mode in which images of all the headers can be read, or raise an error.
+
+    `headers` is a dict by path.
+    """
+    kinds = {}
+    for path, header in headers.items():
+        deep = "F" if header.mode == "F" else "I;16" if header.mode.startswith("I") else "RGB"
+        kinds.setdefault("L" if header.mode in GREY else deep, path)
+    if kinds.keys() == {"L", "RGB"}:
+        return "RGB"
+    if len(kinds) > 1:
+        (a, one), (b, other) = list(kinds.items())[-2:]
+        raise ValueError(
+            f"mode must be given for images of several kinds, got {one} in {a!r} and {other} in "
+            f"{b!r}."
+        )
+    return next(iter(kinds))
+
+
+def _common_size(headers):
+    """Return the height and width that all images have, or raise an error."""
+    sizes = {}
+    for path, header in headers.items():
+        sizes.setdefault(header.size, path)
+    if len(sizes) > 1:
+        (a, one), (b, other) = list(sizes.items())[:2]
+        raise ValueError(
+            f"size must be given for images of several sizes, got {one} of {_size(a)} and {other} "
+            f"of {_size(b)}."
+        )
+    return next(iter(sizes))
+
+
+def _size(shape):
+    return " x ".join(map(str, shape[:2]))
