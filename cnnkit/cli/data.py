@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnkit.cli import photos
 from cnnkit.cli.messages import shown, warn
+from cnnkit.data.folders import SUFFIXES, image_files, is_hidden
 
 
 class Samples(NamedTuple):
@@ -79,7 +80,7 @@ def unlabelled(sources, input_shape):
         return Samples(_numbers(X), X, y)
     files = []
     for path in paths:
-        files += photos.image_files(path) if path.is_dir() else [path]
+        files += image_files(path) if path.is_dir() else [path]
     if not files:
         raise ValueError(f"{', '.join(map(shown, sources))} must hold images, got none.")
     X, kept = photos.read(files, input_shape[:2], input_shape[2])
@@ -122,9 +123,9 @@ def _npz(path):
 
 def _folder(path, size):
     """Return the images of a folder with a folder for each class."""
-    inside = sorted(p for p in path.iterdir() if not photos.is_hidden(p.name))
+    inside = sorted(p for p in path.iterdir() if not is_hidden(p.name))
     classes = [p for p in inside if p.is_dir()]
-    files = {folder.name: photos.image_files(folder) for folder in classes}
+    files = {folder.name: image_files(folder) for folder in classes}
     _check_classes(path, files, [p for p in inside if not p.is_dir()])
     every = [file for found in files.values() for file in found]
     X, kept = photos.read(every, size)
@@ -142,7 +143,7 @@ def _check_classes(path, files, others):
 
     `files` has the images of every class, `others` has the other entries of `path`.
     """
-    loose = [p for p in others if p.suffix.lower() in photos.SUFFIXES]
+    loose = [p for p in others if p.suffix.lower() in SUFFIXES]
     lost = [p for p in others if p not in loose and not p.exists()]
     empty = [shown(name) for name, found in files.items() if not found]
     if lost:

@@ -1,127 +1,82 @@
-"""Image files: finding and reading them."""
+"""Image files of the command line, as a lazy array of those that can be read."""
 
-import os
 import warnings
-from pathlib import Path
-
-import numpy as np
+from math import prod
 
 from cnnkit.cli.messages import shown, warn
+from cnnkit.data.decoding import GREY, Form, pillow
+from cnnkit.data.image_files import ImageFiles, check_jobs, headers_of, readable
+from cnnkit.data.lazy import LazyArray
+from cnnkit.validate.available_memory import available_memory
 
-SUFFIXES = {
-    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png"),
-    *(".ppm", ".tif", ".tiff", ".webp"),
-}
-STILLS = ("MPO",)  # a format of photos from phones: the other frames are previews
-
-
-def is_hidden(name):
-    """Say whether a file or folder belongs to the system, not to the user."""
-    return name.startswith(".") or name == "__MACOSX"
+KEPT = 4  # images are kept in memory where they take this part of what is free
+FRAMES = ".* frames, of which the first is taken"
 
 
-def image_files(folder):
-    """Return the image files of a folder and its subfolders, sorted, without hidden ones.
+def read(files, size=None, channels=None, fit="stretch"):
+    """Return image files as a lazy array, and the indices of those that it holds.
 
-    A broken link is included, so that reading it names it. A folder without permission to read is
-    an OSError.
-    """
-
-    def refuse(error):
-        raise error
-
-    found = []
-    for root, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not is_hidden(name)]
-        paths = [Path(root, name) for name in files if not is_hidden(name)]
-        found += [path for path in paths if path.suffix.lower() in SUFFIXES]
-    return sorted(path for path in found if path.is_file() or not path.exists())
-
-
-def read(files, size=None, channels=None):
-    """Return image files as an array, and the indices of those that it holds.
-
-    A file that cannot be read is left out, with a warning that names it.
+    All are read once, and a file that cannot be read is left out, with a warning that names it.
 
     Parameters
     ----------
     files : list of Path
     size : pair of ints, default=None
-        Height and width to which all images are resized.
+        Height and width to which all images are brought.
     channels : {1, 3}, default=None
         None means 1 if all images are grey, else 3.
+    fit : {"stretch", "crop", "pad"}, default="stretch"
+        How an image gets another shape.
 
     Returns
     -------
-    X : array of shape (n, H, W, C) of uint8
-    kept : list of int
+    X : LazyArray of shape (n, H, W, C) of uint8
+    kept : array of int
     """
-    try:
-        import PIL.Image  # noqa: F401
-    except ImportError as error:
-        raise ImportError("Image files need Pillow: pip install cnnkit[image]") from error
+    pillow()
     if channels not in (None, 1, 3):
         raise ValueError(
             f"image files can be read in 1 or 3 channels, the model needs {channels}: use .npz."
         )
-    found, kept, grey = [], [], True
-    for k, file in enumerate(files):
-        try:
-            pixels, is_grey = _pixels(file, size)
-        except Exception as error:  # a damaged file can lead to any error in a decoder
-            warn(f"{shown(file)} is left out: {_reason(error)}")
-            continue
-        found.append(pixels)
-        kept.append(k)
-        grey = grey and is_grey
-        if pixels.shape != found[0].shape:
-            raise ValueError(
-                f"images must be of one size: {shown(files[kept[0]])} has {_size(found[0])}, "
-                f"{shown(file)} has {_size(pixels)}; --size 64x64, say, brings all to one."
-            )
-    if not found:
-        raise ValueError(f"none of {len(files)} image files can be read.")
-    X = np.stack(found)
-    if channels == 3 or (channels is None and not grey):
-        return X, kept
-    if grey:
-        return X[..., :1], kept
-    weights = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601, as Pillow's "L"
-    return np.rint(X @ weights).astype(np.uint8)[..., None], kept
-
-
-def _pixels(file, size):
-    """Return the upright pixels of an image, (H, W, 3), and whether it is grey."""
-    from PIL import Image, ImageOps
-
+    names, readers, faults = list(map(str, files)), check_jobs(None, "photos"), {}
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        with Image.open(file) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(
-                    f"it must have 8 bits a channel, got mode {image.mode}; deeper images can be "
-                    "given as .npz"
-                )
-            if getattr(image, "is_animated", False) and image.format not in STILLS:
-                warn(f"{shown(file)} has {image.n_frames} frames, of which the first is taken.")
-            grey = image.mode in ("1", "L", "LA")
-            image = ImageOps.exif_transpose(image).convert("RGB")
-    for warning in told:
-        if issubclass(warning.category, (UserWarning, RuntimeWarning)):
-            warn(f"{shown(file)}: {warning.message}")
-    if size is not None and image.size != size[::-1]:
-        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(image), grey
+        if size is None or channels is None:
+            headers = headers_of(names, readers, faults)
+            size = _common_size(headers) if size is None else size
+            grey = all(header.mode in GREY for header in headers.values())
+            channels = (1 if grey else 3) if channels is None else channels
+        X = ImageFiles(names, Form(size, "L" if channels == 1 else "RGB", fit, 0))
+        free = available_memory()
+        small = free is not None and prod(X.shape) * KEPT < free
+        X = LazyArray(X, n_jobs=readers, cache="memory" if small else None)
+        kept = readable(X, names, faults)
+    warnings.filterwarnings("ignore", FRAMES)  # in every epoch again
+    for text in dict.fromkeys(str(warning.message) for warning in told):
+        warn(text)
+    for name in sorted(faults):
+        warn(f"{shown(name)} is left out: {_reason(faults[name], name)}")
+    if not len(kept):
+        raise ValueError(f"none of {len(files)} image files can be read.")
+    return X[kept], kept
 
 
-def _reason(error):
+def _reason(error, name):
     """Return the reason why a file cannot be read, without its name."""
-    from PIL import UnidentifiedImageError
-
-    if isinstance(error, UnidentifiedImageError):
-        return "it is no image, or of a kind that Pillow does not read"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or str(error).removeprefix(f"{name}: ")
 
 
-def _size(image):
-    return f"{image.shape[0]}x{image.shape[1]}"
+def _common_size(headers):
+    """Return the height and width that all images have, or raise an error."""
+    sizes = {}
+    for name, header in headers.items():
+        sizes.setdefault(header.size, name)
+    if not sizes:
+        return 1, 1  # no file can be read
+    if len(sizes) > 1:
+        (a, one), (b, other) = list(sizes.items())[:2]
+        raise ValueError(
+            f"images must be of one size: {shown(one)} has {a[0]}x{a[1]}, {shown(other)} has "
+            f"{b[0]}x{b[1]}; --size 64x64, say, brings all to one."
+        )
+    return next(iter(sizes))

@@ -36,8 +36,8 @@ class Form(NamedTuple):
     ----------
     size : (int, int) or None
         Height and width; None leaves them.
-    mode : str or None
-        A key of `MODES`; None leaves it.
+    mode : str
+        A key of `MODES`.
     fit : {"stretch", "crop", "pad"}
         How an image of another shape gets that size.
     fill : "reflect", number or tuple
@@ -45,7 +45,7 @@ class Form(NamedTuple):
     """
 
     size: tuple[int, int] | None
-    mode: str | None
+    mode: str
     fit: str
     fill: object
 
@@ -67,9 +67,11 @@ def pillow():
     return Image
 
 
-def read_header(path):
-    """Return the `Header` of an image file, which is not decoded."""
+def read_header(path, whole=False):
+    """Return the `Header` of an image file, which is decoded, for errors alone, if `whole`."""
     with _opened(path) as image:
+        if whole:
+            _load(image, path)
         height, width = image.size[::-1]
         if _orientation(image) in TURNED:
             height, width = width, height
@@ -100,12 +102,7 @@ def decode(path, form, frame=None):
         turn = _orientation(image)
         if image.format == "JPEG" and form.size is not None and form.mode in ("L", "RGB"):
             _draft(image, form, turn in TURNED)
-        try:
-            image.load()
-        except Exception as error:  # a damaged file can lead to any error in a decoder
-            raise _naming(path, error) from error
-        if form.mode is None:
-            return np.asarray(image)
+        _load(image, path)
         from PIL import ImageOps
 
         image = _in_mode(ImageOps.exif_transpose(image) if turn > 1 else image, form.mode, path)
@@ -119,6 +116,14 @@ def reason(error):
     if isinstance(error, UnidentifiedImageError):
         return "it is no image, or of a kind that Pillow does not read"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _load(image, path):
+    """Decode an image."""
+    try:
+        image.load()
+    except Exception as error:  # a damaged file can lead to any error in a decoder
+        raise _naming(path, error) from error
 
 
 def _naming(path, error):
@@ -170,13 +175,6 @@ def _opened(path):
         raise ValueError(f"{os.fspath(path)}: {error}") from error
     except Exception as error:
         raise _naming(path, error) from error
-    limit = image.MAX_IMAGE_PIXELS
-    if limit is not None and found.width * found.height > limit:
-        found.close()
-        raise ValueError(
-            f"{os.fspath(path)}: an image must have at most {limit:,} pixels, got "
-            f"{found.width} x {found.height}; PIL.Image.MAX_IMAGE_PIXELS is this limit."
-        )
     return found
 
 

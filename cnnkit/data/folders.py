@@ -14,8 +14,8 @@ from cnnkit.data.image_files import (
     ImageFiles,
     beside,
     check_jobs,
+    readable,
     settled,
-    unreadable,
     warn_of_skipped,
 )
 from cnnkit.data.lazy import LazyArray
@@ -109,21 +109,22 @@ def load_image_folder(
     names = sorted(classes)
     files = [file for name in names for file in classes[name]]
     target = np.repeat(np.arange(len(names)), [len(classes[name]) for name in names])
-    readers, faults = check_jobs(n_jobs, owner), {}
-    if on_error == "skip":
-        faults = unreadable(files, readers)
-    whole = [file for file in files if file not in faults]
-    form = settled(whole, size, mode, fit, fill, readers, owner)
-    kept = np.array([file not in faults for file in files])
-    for name in np.setdiff1d(np.arange(len(names)), target[kept]):
-        raise ValueError(f"{owner}: no image of the class {names[name]!r} can be read.")
-    warn_of_skipped(faults, len(files), owner)
+    readers = check_jobs(n_jobs, owner)
+    faults = {} if on_error == "skip" else None
+    form = settled(files, size, mode, fit, fill, readers, owner, faults)
+    data = LazyArray(ImageFiles(files, form), n_jobs=readers, cache=cache)
+    if faults is not None:
+        kept = readable(data, files, faults)
+        for k in np.setdiff1d(np.arange(len(names)), target[kept]):
+            raise ValueError(f"{owner}: no image of the class {names[k]!r} can be read.")
+        warn_of_skipped(faults, len(files), owner)
+        data, target, files = data[kept], target[kept], [files[row] for row in kept]
     return Bunch(
-        data=LazyArray(ImageFiles(whole, form), n_jobs=readers, cache=cache),
-        target=target[kept],
+        data=data,
+        target=target,
         target_names=names,
-        filenames=np.array(whole),
-        skipped=list(faults),
+        filenames=np.array(files),
+        skipped=sorted(faults or {}),
     )
 
 

@@ -3,15 +3,15 @@
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
 from cnnkit.data.cache import fingerprint_of
-from cnnkit.data.decoding import GREY, MODES, Form, check_form, decode, read_header
+from cnnkit.data.decoding import GREY, MODES, check_form, decode, read_header
 from cnnkit.validate import shapes
 
 NAMED = 5  # files that a warning names
-ANY = Form(None, None, "stretch", 0)  # the form in which an image is
 
 
 class ImageFiles:
@@ -55,8 +55,7 @@ class ImageFiles:
 
     def fingerprint(self):
         """Return a text that is another one if a file, or the form, has changed."""
-        stats = [os.stat(path) for path in self.paths]
-        times = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+        times = [_state(path) for path in self.paths]
         frames = None if self.frames is None else self.frames.tolist()
         return fingerprint_of(self.paths, times, self.form, frames)
 
@@ -64,13 +63,25 @@ class ImageFiles:
         return f"{self.shape[0]} image files"
 
 
-def settled(files, size, mode, fit, fill, readers, owner):
-    """Return the `Form` of all images: files are looked at where size or mode is None."""
+def _state(path):
+    """Return what changes when a file changes."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def settled(files, size, mode, fit, fill, readers, owner, faults=None):
+    """Return the `Form` of all images: files are looked at where size or mode is None.
+
+    A file that cannot be read is an error, which goes to the dict `faults`, by name, if given.
+    """
     check_form(size, "L" if mode is None else mode, fit, 0 if mode is None else fill, owner)
     if size is None or mode is None:
-        headers = dict(zip(files, beside(read_header, files, readers), strict=True))
+        headers = headers_of(files, readers, faults)
         if not headers:
-            raise ValueError(f"{owner}: size and mode must be given where there are no images.")
+            raise ValueError(f"{owner}: none of {len(files)} image files can be read.")
         try:
             mode = _common_mode(headers) if mode is None else mode
             size = _common_size(headers) if size is None else size
@@ -79,25 +90,45 @@ def settled(files, size, mode, fit, fill, readers, owner):
     return check_form(size, mode, fit, fill, owner)
 
 
-def unreadable(files, readers):
-    """Return the reasons, by name, for the files that cannot be decoded; all are, once."""
+def headers_of(files, readers, faults=None):
+    """Return the `Header` of every file by name, but those that go to `faults`: see `settled`.
 
-    def fault(file):
+    With `faults` every file is decoded, so that a damaged one has no say in size and mode.
+    """
+    work = read_header if faults is None else _caught(partial(read_header, whole=True), faults)
+    found = dict(zip(files, beside(work, files, readers), strict=True))
+    return {file: header for file, header in found.items() if header is not None}
+
+
+def readable(images, files, faults):
+    """Return the rows of a lazy array of image files that can be read; all are, once.
+
+    The others get the error in the dict `faults`, by name.
+    """
+    row_of = {file: row for row, file in enumerate(files)}
+    left = [file for file in row_of if file not in faults]
+    beside(_caught(lambda file: images.read([row_of[file]]), faults), left, images.n_jobs)
+    return np.array([row for row, file in enumerate(files) if file not in faults], np.intp)
+
+
+def _caught(work, faults):
+    """Return a function like `work` that gives None for an error, which goes to `faults`."""
+
+    def tried(file):
         try:
-            decode(file, ANY)
+            return work(file)
         except (OSError, ValueError) as error:
-            return str(error)
-        return None
+            faults[file] = error
+            return None
 
-    found = beside(fault, files, readers)
-    return {file: text for file, text in zip(files, found, strict=True) if text is not None}
+    return tried
 
 
 def warn_of_skipped(faults, count, owner):
     """Warn of the files that are left out, with the reasons."""
     if not faults:
         return
-    named = "; ".join(list(faults.values())[:NAMED])
+    named = "; ".join(str(faults[file]) for file in sorted(faults)[:NAMED])
     more = f"; and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
     warnings.warn(
         f"{owner}: {len(faults)} of {count} image files are left out: {named}{more}.",

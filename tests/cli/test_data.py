@@ -81,7 +81,7 @@ class TestPhotos:
         (folder / "lost.png").symlink_to(folder / "nowhere.png")
         return {
             "cut.jpg": "image file is truncated",
-            "deep.png": "it must have 8 bits a channel, got mode I;16",
+            "deep.png": "must have 8 bits a channel for mode='RGB', got mode I;16",
             "empty.jpg": "it is no image, or of a kind that Pillow does not read",
             "half.png": "",
             "lost.png": "No such file or directory",
@@ -139,7 +139,8 @@ class TestPhotos:
         frames[0].save(file, save_all=True, append_images=frames[1:])
         code, _, err = run("predict", model, file)
         assert code == 0
-        assert err == f"cnnkit: warning: {file} has 3 frames, of which the first is taken.\n"
+        assert err.startswith(f"cnnkit: warning: {file} has 3 frames, of which the first is taken")
+        assert err.count("\n") == 1
 
     def test_bombs(self, run, model, photos, monkeypatch):
         files = photos / "cat" / "1.png", photos / "dog" / "1.png"
@@ -149,7 +150,7 @@ class TestPhotos:
         assert code == 1
         assert out.count("\n") == 2
         first, second, _ = err.splitlines()
-        assert first.startswith(f"cnnkit: warning: {files[0]}: Image size (48 pixels) exceeds")
+        assert first.startswith("cnnkit: warning: Image size (48 pixels) exceeds")
         assert second.startswith(f"cnnkit: warning: {files[1]} is left out: Image size (400 pix")
 
 

@@ -152,10 +152,7 @@ def test_images_of_too_many_pixels_are_refused(image, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"bomb\.png.*exceeds limit"):
         decode(path, WHOLE["L"])
     monkeypatch.setattr(image, "MAX_IMAGE_PIXELS", 40_000)  # and warns of more
-    with (
-        pytest.warns(image.DecompressionBombWarning),
-        pytest.raises(ValueError, match=r"bomb\.png: an image must have at most 40,000 pixels"),
-    ):
+    with pytest.warns(image.DecompressionBombWarning):
         decode(path, WHOLE["L"])
 
 

@@ -65,14 +65,21 @@ def test_sizes_and_modes_that_differ_must_be_given(folder):
 
 def test_files_that_cannot_be_read_are_raised_or_skipped(folder):
     (folder / "cat" / "broken.png").write_bytes((folder / "cat" / "0.png").read_bytes()[:200])
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    wide = save(folder / "cat" / "wide.png", noise)
+    wide.write_bytes(wide.read_bytes()[:1500])  # of another size, which must not matter
     (folder / "dog" / "text.png").write_text("woof")
     with pytest.raises(OSError, match=r"text\.png: it is no image"):
         np.asarray(load_image_folder(folder, size=8, mode="L").data[-1:])
-    with pytest.warns(UserWarning, match=r"2 of 10 image files are left out: .*broken\.png"):
+    with pytest.warns(UserWarning, match=r"3 of 11 image files are left out: .*broken\.png"):
         found = load_image_folder(folder, on_error="skip")
     assert found.data.shape == (8, 12, 16, 3)
     assert found.target.tolist() == [0] * 4 + [1] * 4
-    assert [os.path.basename(name) for name in found.skipped] == ["broken.png", "text.png"]
+    assert [os.path.basename(name) for name in found.skipped] == [
+        "broken.png",
+        "wide.png",
+        "text.png",
+    ]
     assert np.asarray(found.data).shape == (8, 12, 16, 3)
 
 

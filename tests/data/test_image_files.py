@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from photos import COLOURS, GREY, save
 
+from cnnkit.data import LazyArray
 from cnnkit.data.decoding import Form
-from cnnkit.data.image_files import ImageFiles, check_jobs, settled, unreadable
+from cnnkit.data.image_files import ImageFiles, check_jobs, readable, settled
 
 
 def form_of(*paths, size=None, mode=None):
@@ -28,7 +29,7 @@ def test_the_form_is_that_of_the_images(tmp_path):
     other = save(tmp_path / "o.png", GREY[:7])
     with pytest.raises(ValueError, match=r"g\.png of 30 x 40 and .*o\.png of 7 x 40"):
         form_of(grey, other)
-    with pytest.raises(ValueError, match="size and mode must be given where there are no images"):
+    with pytest.raises(ValueError, match="none of 0 image files can be read"):
         form_of()
 
 
@@ -63,9 +64,14 @@ def test_a_file_that_changes_its_size_is_named(tmp_path):
 def test_unreadable_files_have_reasons(tmp_path):
     good, bad = str(save(tmp_path / "good.png")), str(tmp_path / "bad.png")
     (tmp_path / "bad.png").write_text("no image")
-    found = unreadable([good, bad, str(tmp_path / "none.png")], 2)
-    assert list(found) == [bad, str(tmp_path / "none.png")]
-    assert "it is no image" in found[bad]
+    paths, faults = [good, bad, str(tmp_path / "none.png")], {}
+    form = settled(paths, None, None, "stretch", 0, 2, "Reader", faults)
+    assert faults.keys() == {bad, str(tmp_path / "none.png")}
+    assert "it is no image" in str(faults[bad])
+    again = {}
+    images = LazyArray(ImageFiles(paths, form), n_jobs=2, cache="memory")
+    assert readable(images, paths, again).tolist() == [0]
+    assert again.keys() == faults.keys()
 
 
 def test_numbers_of_threads():
