@@ -9,6 +9,7 @@ from functools import cache, partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -23,6 +24,7 @@ from cnnkit.estimators.named_layers import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE, Reals
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
 from cnnkit.estimators.setup import begin, choose, copies, draw_seed, generators, make_watch
+from cnnkit.estimators.sizes import by_size
 from cnnkit.estimators.snapshot import CHANGING, set_learned, snapshot, training_of
 from cnnkit.estimators.targets import Targets
 from cnnkit.estimators.warnings import warn_of_no_progress
@@ -441,6 +443,13 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     def _outputs(self, X):
         """Return the network's outputs for all samples, an array of shape (n, n_outputs)."""
         check_is_fitted(self)
+        parts = by_size(self, X)
+        if parts is not None:
+            found = [(rows, likeness._outputs(images)) for rows, images, likeness in parts]
+            outputs = np.empty((len(X), *found[0][1].shape[1:]), found[0][1].dtype)
+            for rows, some in found:
+                outputs[rows] = some
+            return outputs
         X = check_images(self, X, self.network_.dtype)
         warn_of_another_scale(X, self.network_.weights, type(self).__name__, stacklevel=5)
         copies = self.test_time_augmentation
