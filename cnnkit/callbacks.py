@@ -431,9 +431,10 @@ def epoch_line(epoch: Epoch) -> str:
 
 
 def describe(epoch: Epoch) -> str:
-    """Return the loss, and the validation loss and score if there are any, as text."""
+    """Return the loss, and the validation loss and all scores if there are any, as text."""
     text = f"loss = {epoch.loss:.6f}"
     if epoch.validation_loss is not None:
         text += f", validation loss = {epoch.validation_loss:.6f}"
-        text += f", validation score = {epoch.validation_score:.6f}"
+    for name, score in epoch.scores.items():
+        text += f", {name.replace('_', ' ', 1)} = {score:.6f}"
     return text

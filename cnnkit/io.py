@@ -8,6 +8,7 @@ imports and runs nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -230,6 +231,13 @@ def _params(estimator, fitted=None):
                 f"done with it, so reset it by set_params(loss={type(estimator)().loss!r}), which "
                 f"loses nothing learnt."
             )
+        if name == "scoring":
+            given = value.values() if isinstance(value, Mapping) else [value]
+            if any(map(callable, given)):
+                raise ValueError(
+                    f"save: scoring must be names, got {short(value)}: a file holds no code. "
+                    f"set_params(scoring=None) loses nothing learnt."
+                )
         if name == "layers" and models.find(value) is not None:
             value = models.find(value).__name__
         is_frozen = fitted is not None and getattr(value, "estimator", None) is fitted

@@ -48,3 +48,5 @@ Fill: TypeAlias = Literal["zero", "edge"]
 Estimator: TypeAlias = BaseCNN  # CNNClassifier or CNNRegressor
 FilePath: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
 RandomState: TypeAlias = int | np.random.RandomState | None
+Scorer: TypeAlias = str | Callable[..., float]  # a name of scikit-learn, or scorer(estimator, X, y)
+Scoring: TypeAlias = Scorer | Sequence[str] | Mapping[str, Scorer] | None

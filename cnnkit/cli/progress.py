@@ -63,8 +63,9 @@ class EpochProgress(Callback):
 
     def on_epoch_end(self, estimator, epoch):
         text = f"loss {epoch.loss:.4f}"
-        if epoch.validation_score is not None:
-            text += f"  validation accuracy {epoch.validation_score:.4f}"
+        for name, score in epoch.scores.items():
+            name = "accuracy" if name == "validation_score" else name.removeprefix("validation_")
+            text += f"  validation {name} {score:.4f}"
         self.progress.step(epoch.number, text)
 
     def on_fit_end(self, estimator):

@@ -98,7 +98,12 @@ def add_training(add):
     add(
         "--early-stopping",
         action="store_true",
-        help="end once the validation accuracy has stopped rising, with the weights that did best",
+        help="end once the validation score has stopped rising, with the weights that did best",
+    )
+    add(
+        "--scoring",
+        metavar="NAME",
+        help="scorer of scikit-learn for the validation score, such as f1_macro; default: accuracy",
     )
 
 
@@ -125,6 +130,7 @@ def run(options):
         learning_rate_init=options.learning_rate,
         max_iter=options.epochs,
         early_stopping=options.early_stopping,
+        scoring=options.scoring,
         random_state=options.seed,
     )
     size = "x".join(map(str, shape))
@@ -136,7 +142,8 @@ def run(options):
     validation = {"X_val": X_val, "y_val": y_val} if len(X_val) else {}
     clf.set_callbacks(EpochProgress(settings.epochs)).fit(X, y, **validation)
     if options.early_stopping:
-        print(f"validation accuracy of the weights kept: {clf.best_validation_score_:.4f}")
+        name = options.scoring or "accuracy"
+        print(f"validation {name} of the weights kept: {clf.best_validation_score_:.4f}")
     weights = clf.summary().weights
     print(f"{weights:,} weights trained in {duration(time.monotonic() - start)}")
     io.save(clf, options.output)
@@ -149,6 +156,8 @@ def _refuse_what_would_be_ignored(options):
         options.refuse(f"argument --size: needs a folder of image files, got {options.data}")
     if options.early_stopping and not options.validation_fraction:
         options.refuse("argument --early-stopping: needs a --validation-fraction above 0")
+    if options.scoring is not None and not options.validation_fraction:
+        options.refuse("argument --scoring: needs a --validation-fraction above 0")
     if options.image_shape is not None and (is_folder or options.data == "digits"):
         options.refuse("argument --image-shape: needs an .npz file")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from cnnkit.typing import Estimator
 
 TRAINING, VALIDATION, SCORE = "#0072b2", "#d55e00", "#009e73"  # colour-blind safe
+SCORES = (SCORE, "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+LEGEND_COLUMNS = 3
 
 
 class LossCurveDisplay:
-    """Loss of every epoch, and validation loss and score if there are any.
+    """Loss of every epoch, and validation loss and scores if there are any.
 
     Parameters
     ----------
@@ -32,6 +35,9 @@ class LossCurveDisplay:
     score_name : str, default="validation score"
     estimator_name : str, default=None
         The title.
+    score_curves : dict of str to array of shape (n_epochs,), default=None
+        Several scores by name, such as ``"validation_f1"`` and ``"train_f1"``, which are drawn in
+        the place of `validation_scores`, those of training thinner.
 
     Attributes
     ----------
@@ -39,7 +45,7 @@ class LossCurveDisplay:
     score_ax_ : matplotlib.axes.Axes or None
         The axis of the scores.
     lines_ : list of matplotlib.lines.Line2D
-        Loss, and validation loss and score if drawn.
+        Loss, and validation loss and scores if drawn.
     figure_ : matplotlib.figure.Figure
 
     Examples
@@ -58,12 +64,14 @@ class LossCurveDisplay:
         validation_scores: ArrayLike | None = None,
         score_name: str = "validation score",
         estimator_name: str | None = None,
+        score_curves: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         self.loss_curve = loss_curve
         self.validation_loss_curve = validation_loss_curve
         self.validation_scores = validation_scores
         self.score_name = score_name
         self.estimator_name = estimator_name
+        self.score_curves = score_curves
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Axes | None = None, **kwargs: Any) -> Self:
@@ -72,7 +80,8 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : CNNClassifier or another that has `loss_curve_`
-            `validation_loss_curve_` and `validation_scores_` are drawn if it has them.
+            `validation_loss_curve_`, and `score_curves_` or `validation_scores_`, are drawn if it
+            has them.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
         **kwargs :
@@ -95,6 +104,7 @@ class LossCurveDisplay:
             validation_loss_curve=getattr(estimator, "validation_loss_curve_", None),
             validation_scores=getattr(estimator, "validation_scores_", None),
             estimator_name=type(estimator).__name__,
+            score_curves=getattr(estimator, "score_curves_", None),
         )
         return display.plot(ax, **kwargs)
 
@@ -110,20 +120,37 @@ class LossCurveDisplay:
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3)
         ax.spines["top"].set_visible(False)
-        if _has(self.validation_scores):
+        curves = self._scores()
+        if curves:
             self.score_ax_ = beside = ax.twinx()
-            style = {"linestyle": ":", "linewidth": 2, **kwargs}
-            self.lines_ += _curve(beside, self.validation_scores, self.score_name, SCORE, style)
-            beside.set_ylabel(self.score_name, color=SCORE)
+            for name, (curve, style) in curves.items():
+                self.lines_ += _curve(beside, curve, name, SCORE, style | kwargs)
+            beside.set_ylabel(next(iter(curves)) if len(curves) == 1 else "score", color=SCORE)
             beside.tick_params(axis="y", colors=SCORE)
             beside.spines["top"].set_visible(False)
         else:
             ax.spines["right"].set_visible(False)
-        if len(self.lines_) > 1:
-            above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": len(self.lines_)}
+        rows = -(-len(self.lines_) // LEGEND_COLUMNS) if len(self.lines_) > 1 else 0
+        if rows:
+            columns = min(len(self.lines_), LEGEND_COLUMNS)
+            above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": columns}
             ax.legend(handles=self.lines_, frameon=False, **above)
-        ax.set_title(self.estimator_name or "", pad=26 if len(self.lines_) > 1 else None)
+        ax.set_title(self.estimator_name or "", pad=8 + 18 * rows if rows else None)
         return self
+
+    def _scores(self):
+        """Return the curves of scores and their styles, by label."""
+        usual = {"linestyle": ":", "linewidth": 2, "color": SCORE}
+        if not self.score_curves:
+            found = {self.score_name: self.validation_scores}
+            return {name: (curve, usual) for name, curve in found.items() if _has(curve)}
+        found, colors = {}, {}
+        for name, curve in self.score_curves.items():
+            kind, _, score = name.partition("_")
+            color = colors.setdefault(score, SCORES[len(colors) % len(SCORES)])
+            thin = {"linewidth": 1} if kind == "train" else {}
+            found[f"{kind} {score}".strip()] = curve, usual | {"color": color} | thin
+        return found
 
 
 class LearningRateDisplay:

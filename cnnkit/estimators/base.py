@@ -23,7 +23,16 @@ from cnnkit.estimators.inputs import TrainingData, check_images
 from cnnkit.estimators.named_layers import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE, Reals
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
-from cnnkit.estimators.setup import begin, choose, copies, draw_seed, generators, make_watch
+from cnnkit.estimators.scoring import find_scorers
+from cnnkit.estimators.setup import (
+    begin,
+    choose,
+    copies,
+    draw_seed,
+    generators,
+    make_watch,
+    measures,
+)
 from cnnkit.estimators.sizes import by_size
 from cnnkit.estimators.snapshot import CHANGING, set_learned, snapshot, training_of
 from cnnkit.estimators.targets import Targets
@@ -35,7 +44,7 @@ from cnnkit.network.network import Network
 from cnnkit.network.prediction import check_outputs, inference_network, predict
 from cnnkit.training.checkpoints import State
 from cnnkit.training.loop import Training
-from cnnkit.training.stopping import Validation, Watch
+from cnnkit.training.stopping import Watch
 from cnnkit.validate.arrays import fill
 from cnnkit.validate.available_memory import check_memory
 from cnnkit.validate.guesses import answering
@@ -46,7 +55,16 @@ if TYPE_CHECKING:
 
     from cnnkit.graph.summary import Summary
     from cnnkit.schedules import Schedule
-    from cnnkit.typing import Algorithm, Array, Estimator, Layers, Model, RandomState, Shape
+    from cnnkit.typing import (
+        Algorithm,
+        Array,
+        Estimator,
+        Layers,
+        Model,
+        RandomState,
+        Scoring,
+        Shape,
+    )
 
 MOST_COPIES = 1000  # copies of an image for one prediction
 AUTO = StrOptions({"auto"})
@@ -121,6 +139,14 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         the weights with the best score.
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` sets aside if `fit` is given no `X_val`.
+    scoring : str, callable, list of str, or dict of name to str or callable, default=None
+        What is recorded of validation samples after every epoch, and the first of which decides
+        `early_stopping`: names of scikit-learn's scorers, such as ``"f1_macro"`` or
+        ``"neg_mean_absolute_error"``, or callables ``scorer(estimator, X, y)``; more is better.
+        None means accuracy, or R2. See docs/training.md.
+    return_train_score : bool, default=False
+        Whether the same scores of the training samples are recorded, too, which takes a prediction
+        of all of them in every epoch.
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the last fit.
     initial_weights : mapping of path to array, or fitted estimator, default=None
@@ -172,7 +198,11 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     loss_curve_ : list of float
         Mean loss of every epoch, without the regularisation.
     validation_loss_curve_, validation_scores_ : list of float or None
-        Loss and score of every epoch of the last fit, if it had validation samples.
+        Loss and score of every epoch of the last fit, if it had validation samples; the score is
+        the first of `scoring`.
+    score_curves_ : dict of str to list of float, or None
+        All scores of every epoch of the last fit, such as ``"validation_f1"`` and ``"train_f1"``;
+        a score without a name is ``"validation_score"``.
     best_validation_score_ : float or None
         With `early_stopping`, the score of the weights that were kept.
     n_iter_ : int
@@ -190,6 +220,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     loss_curve_: list[float]
     validation_loss_curve_: list[float] | None
     validation_scores_: list[float] | None
+    score_curves_: dict[str, list[float]] | None
     best_validation_score_: float | None
     n_iter_: int
     input_shape_: Shape
@@ -215,6 +246,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Reals(0, 1, closed="neither")],
+        "scoring": [None, str, callable, list, tuple, Mapping],
+        "return_train_score": ["boolean"],
         "warm_start": ["boolean"],
         "initial_weights": [None, Mapping, ESTIMATOR],
         "frozen": [None, list, tuple],
@@ -251,6 +284,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         n_iter_no_change: int = 10,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        scoring: Scoring = None,
+        return_train_score: bool = False,
         warm_start: bool = False,
         initial_weights: Mapping[str, ArrayLike] | Estimator | None = None,
         frozen: Sequence[str] | None = None,
@@ -283,6 +318,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.return_train_score = return_train_score
         self.warm_start = warm_start
         self.initial_weights = initial_weights
         self.frozen = frozen
@@ -329,6 +366,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         self : estimator
         """
         moment = self._begun()
+        scorers = find_scorers(moment)
         again = moment.warm_start and hasattr(moment, "network_")
         data = TrainingData(moment, X, y, sample_weight, again=again)
         seed = draw_seed(moment.random_state)
@@ -345,10 +383,12 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         listened = getattr(moment, "_skl_callbacks", [])  # only callbacks need the start described
         begun = describe_start(run.network.weights, run.loss_curve) if listened else ""
         fit = cache(partial(describe, moment, seed, begun, data, validation))
+        validated, trained = measures(moment, data, validation, run.loss, scorers)
         watch = make_watch(
             moment,
             settings,
-            validation and Validation(loss=run.loss, **validation),
+            validated,
+            trained,
             lambda run, watch: State.of(run, watch, fit(), seed),
         )
         if state is not None:
@@ -435,6 +475,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
             "n_iter_": len(run.loss_curve),
             "validation_loss_curve_": watch.losses if watch.validation else None,
             "validation_scores_": watch.scores if watch.validation else None,
+            "score_curves_": watch.curves,
             "best_validation_score_": watch.best_score,
         }
 

@@ -19,6 +19,7 @@ from cnnkit.data import images
 from cnnkit.data.reading import Batches, opened
 from cnnkit.data.scaling import TARGETS, Statistics, kept, put_targets, to_standard
 from cnnkit.estimators.input_kinds import explaining
+from cnnkit.estimators.scoring import shown_targets
 from cnnkit.estimators.snapshot import snapshot
 from cnnkit.estimators.warnings import warn_of_layout, warn_of_one_hot
 from cnnkit.exceptions import overflow_allowed
@@ -130,6 +131,8 @@ class TrainingData:
         Samples to train on: those of positive weight that are not for validation; None means all.
     targets, weights : arrays of shape (n, ...)
         In the form that the loss takes; weights may be None.
+    sample_weight : array of shape (n,) or None
+        The weights without those of classes.
     """
 
     def __init__(self, estimator, X, y, sample_weight, *, again=False, classes=None, part=False):
@@ -142,7 +145,7 @@ class TrainingData:
         self.X = X
         self.y = y
         self.shape = shape
-        self.weights = self.rows = self._held = None
+        self.weights = self.sample_weight = self.rows = self._held = None
         if sample_weight is not None:
             check_unmasked(sample_weight, "sample_weight", type(estimator).__name__)
             self._weigh(sample_weight, estimator)
@@ -172,7 +175,7 @@ class TrainingData:
             raise ValueError("Sample weights must contain at least one non-zero number.")
         if not weights.all():
             self.rows = np.flatnonzero(weights)
-        self.weights = near_one(weights, "sample_weight", estimator)
+        self.weights = self.sample_weight = near_one(weights, "sample_weight", estimator)
 
     def _encode(self, estimator, used):
         """Fill `targets`, and multiply the weights by those of the classes."""
@@ -221,7 +224,18 @@ class TrainingData:
             return None
         rows = np.arange(len(self.X)) if self.rows is None else self.rows
         self.rows, kept = split(estimator, rows, self.targets, rng)
-        return {"X": self.X, "targets": self.targets, "rows": kept, "weights": self.weights}
+        return self.measured() | {"rows": kept}
+
+    def measured(self):
+        """Return the arguments of a `Validation` for the samples of training."""
+        return {
+            "X": self.X,
+            "targets": self.targets,
+            "rows": self.rows,
+            "weights": self.weights,
+            "y": shown_targets(self.y),
+            "sample_weight": self.sample_weight,
+        }
 
     def _given_validation(self, estimator, X_val, y_val):
         owner = type(estimator).__name__
@@ -243,7 +257,7 @@ class TrainingData:
         weights = estimator._class_weights(y_val, targets, self.learnt, None)
         if weights is not None:
             weights = near_one(weights, "class_weight", estimator)
-        return {"X": X_val, "targets": targets, "weights": weights}
+        return {"X": X_val, "targets": targets, "weights": weights, "y": shown_targets(y_val)}
 
     def check_range(self, dtype, owner):
         """Raise unless images, and targets that are floats, are finite in a network's type."""

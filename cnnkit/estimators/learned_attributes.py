@@ -12,9 +12,11 @@ from cnnkit.validate.values import short
 PREFIX = "learned:"  # start of names of tensors
 LABELS = ("classes_", "feature_names_in_")
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
+NAMED = "score_curves_"  # by name
 NUMBER = "best_validation_score_"  # may be NaN, which JSON does not allow
 FLAG = "multilabel_"
-NAMES = (*LABELS, *CURVES, NUMBER, FLAG)
+NAMES = (*LABELS, *CURVES, NAMED, NUMBER, FLAG)
+LATER = {NAMED}  # missing in files of before
 ENDS = ":ends"  # end of the name of a tensor with the byte positions where texts end
 CODE = ("utf-8", "surrogatepass")  # encoding of texts
 MOST = {  # most numbers or texts: 8 bytes each in a file, 32 to 64 as objects
@@ -22,6 +24,7 @@ MOST = {  # most numbers or texts: 8 bytes each in a file, 32 to 64 as objects
     "loss_curve_": 1_000_000,
     **dict.fromkeys(("validation_loss_curve_", "validation_scores_"), 250_000),
     NUMBER: 1,
+    NAMED: 250_000,  # together
 }
 MOST_LETTERS = 6_000_000  # in all texts, and in an array of str as wide as the longest
 FOLLOWING = ("input_shape_", "n_features_in_", "n_outputs_", "n_iter_", "loss_")
@@ -35,6 +38,12 @@ def encode(estimator, tensors):
     The JSON has their kind in their place: "numbers", or "str" and "object" for texts.
     """
     found = {FLAG: getattr(estimator, FLAG, None)}
+    curves = getattr(estimator, NAMED, None)
+    found[NAMED] = list(curves) if curves else None
+    if curves and sum(map(len, curves.values())) > MOST[NAMED]:
+        raise ValueError(f"save: {NAMED} must have at most {MOST[NAMED]} scores, got more.")
+    for name, curve in (curves or {}).items():
+        tensors[PREFIX + NAMED + name] = np.array(curve, np.float64)
     for name in (*LABELS, *CURVES, NUMBER):
         value = getattr(estimator, name, None)
         found[name] = None
@@ -64,11 +73,13 @@ def decode(data, network, is_classifier, take):
     ``take(name, sizes)`` returns a tensor, whose size must lie in the range `sizes`. Anything wrong
     is a ValueError.
     """
+    data = dict.fromkeys(LATER) | data
     if data.keys() != set(NAMES):
         raise ValueError(f"load: learned must have {sorted(NAMES)}, got {short(sorted(data))}.")
     counts = {"classes_": network.n_outputs, "feature_names_in_": prod(network.input_shape)}
     found = {name: _labels(name, data[name], take, counts[name]) for name in LABELS}
     found |= {name: _floats(name, data[name], take, MOST[name]) for name in CURVES}
+    found[NAMED] = _named(data[NAMED], take)
     score = _floats(NUMBER, data[NUMBER], take, 1)
     found |= {NUMBER: score and score[0], FLAG: data[FLAG]}
     if not found["loss_curve_"]:
@@ -85,8 +96,11 @@ def decode(data, network, is_classifier, take):
 def check(found, network, is_classifier):
     """Raise a ValueError unless learned attributes fit one another and the network."""
     check_one_input(network)
-    for name in CURVES:
-        curve = found[name]
+    curves = found.get(NAMED)
+    if curves is not None and not (isinstance(curves, dict) and all(map(_is_name, curves))):
+        raise ValueError(f"{NAMED} must be a dict of curves by name, got {short(curves)}.")
+    curves = {name: found[name] for name in CURVES} | (curves or {})
+    for name, curve in curves.items():
         if curve is None and name != "loss_curve_":
             continue
         if not isinstance(curve, list) or not all(isinstance(x, float) for x in curve):
@@ -107,6 +121,10 @@ def check(found, network, is_classifier):
             f"feature_names_in_ must be {found['n_features_in_']} texts, got {columns.shape} of "
             f"{columns.dtype}."
         )
+
+
+def _is_name(value):
+    return isinstance(value, str)
 
 
 def check_one_input(network):
@@ -165,6 +183,17 @@ def _floats(name, kind, take, most):
     if kind != "numbers" or array.dtype != np.float64:
         raise ValueError(f"load: {name} must be numbers of float64, got {short(kind)}.")
     return array.tolist()
+
+
+def _named(names, take):
+    """Return lists of floats by name, or None."""
+    if names is None:
+        return None
+    sound = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not names or not sound or len(set(names)) < len(names):
+        raise ValueError(f"load: {NAMED} must have names, got {short(names)}.")
+    most = MOST[NAMED] // len(names)
+    return {name: _floats(NAMED + name, "numbers", take, max(most, 1)) for name in names}
 
 
 def _check_classes(found, n_outputs, is_classifier):

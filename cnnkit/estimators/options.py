@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cnnkit.augmentation import Augmentation
     from cnnkit.schedules import Schedule
-    from cnnkit.typing import Algorithm, Estimator, RandomState
+    from cnnkit.typing import Algorithm, Estimator, RandomState, Scoring
 
 C = TypeVar("C", bound=type)
 
@@ -39,6 +39,8 @@ class Shared(TypedDict, total=False):
     n_iter_no_change: int
     early_stopping: bool
     validation_fraction: float
+    scoring: Scoring
+    return_train_score: bool
     warm_start: bool
     initial_weights: Mapping[str, ArrayLike] | Estimator | None
     frozen: Sequence[str] | None

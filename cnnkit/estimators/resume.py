@@ -9,12 +9,14 @@ import numpy as np
 
 from cnnkit.callbacks import Checkpoint
 from cnnkit.estimators.defaults import is_auto
+from cnnkit.estimators.scoring import count_named
 from cnnkit.training.checkpoints import check_length
 
 FREE = {  # may differ; `describe_start` covers initial_weights and warm_start
     *("initial_weights", "max_time", "n_iter_no_change", "random_state"),
     *("test_time_augmentation", "verbose", "warm_start"),
 }
+ADDED = {"scoring": "None", "return_train_score": "False"}  # missing in files of before
 VALIDATED = ("validation_loss", "validation_score")
 MANY = 1000  # if a hyper-parameter has more parts, only a checksum is kept
 BLOCK = 64 << 20  # bytes of samples that are added to a checksum at once
@@ -32,7 +34,8 @@ def state_to_resume(estimator, again, validated):
     found = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
     for callback in found:
         epochs = 0 if is_auto(estimator.max_iter) else estimator.max_iter
-        check_length(epochs, len(estimator.loss_curve_) if again else 0)
+        before = len(estimator.loss_curve_) if again else 0
+        check_length(epochs, before, count_named(estimator, validated))
         if callback.monitor in VALIDATED and not validated:
             raise ValueError(
                 f"Checkpoint: monitor {callback.monitor!r} must be known, give "
@@ -111,6 +114,7 @@ def go_on(state, run, watch, fit):
 
 def _check_same(found, wanted):
     """Raise an error that names the differences, unless two descriptions of fits are equal."""
+    found = ADDED | found
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing or found.keys() != wanted.keys():
         name = differing[0] if differing else sorted(found.keys() - wanted.keys())[0]

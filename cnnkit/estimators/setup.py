@@ -1,6 +1,7 @@
 """From an estimator's hyper-parameters to a training run."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from sklearn.base import clone
@@ -9,7 +10,13 @@ from sklearn.utils import check_random_state
 from cnnkit import models
 from cnnkit.data import images, scaling
 from cnnkit.estimators.defaults import settle
-from cnnkit.estimators.warnings import warn_of_data, warn_of_initial_scale, warn_of_small_batches
+from cnnkit.estimators.scoring import Scorers
+from cnnkit.estimators.warnings import (
+    warn_of_data,
+    warn_of_initial_scale,
+    warn_of_small_batches,
+    warn_of_unused_scoring,
+)
 from cnnkit.graph.graph import Graph, Sequential
 from cnnkit.layers import Dropout
 from cnnkit.network.network import Network
@@ -18,7 +25,7 @@ from cnnkit.schedules import is_planned
 from cnnkit.training import optimizers
 from cnnkit.training.lbfgs import VECTORS, BatchTraining
 from cnnkit.training.loop import Augmenter, Training
-from cnnkit.training.stopping import Watch
+from cnnkit.training.stopping import Validation, Watch
 from cnnkit.validate.arrays import check_range, check_unmasked, real_dtype
 
 
@@ -80,12 +87,17 @@ def make_network(estimator, data, settings, rng, start, part):
         frozen=frozen_paths(estimator.frozen, graph, owner),
         scales=estimator._scales(graph) if start is None else scaling.kept(start),
         companions=companions(estimator, part),
-        predicts=not part and (estimator.on_divergence == "stop" or data.validated),
+        predicts=not part and predicts(estimator, data),
     )
     check_ending(estimator, graph)
     if network.frozen and not network.weights.trained:
         raise ValueError(f"{owner}: frozen must leave a layer to train, got {estimator.frozen!r}.")
     return network
+
+
+def predicts(estimator, data):
+    """Say whether `fit` predicts while it trains."""
+    return estimator.on_divergence == "stop" or data.validated or estimator.return_train_score
 
 
 def make_training(estimator, data, settings, network, rngs):
@@ -108,7 +120,21 @@ def make_training(estimator, data, settings, network, rngs):
     )
 
 
-def make_watch(estimator, settings, validation, state):
+def measures(estimator, data, validation, loss, scorers):
+    """Return two `Validation` or None: the samples for validation and those of training.
+
+    `validation` has the arguments of the first, or is None; `scorers` are by name, or None.
+    """
+    if scorers is not None:
+        if validation is None and not estimator.return_train_score:
+            warn_of_unused_scoring(estimator)
+        scorers = Scorers(estimator, scorers, data.learnt | {"input_shape_": data.shape})
+    measured = partial(Validation, loss=loss, scorers=scorers)
+    trained = measured(**data.measured()) if estimator.return_train_score else None
+    return validation and measured(**validation), trained
+
+
+def make_watch(estimator, settings, validation, trained, state):
     """Return the `Watch` of a fit; ``state(run, watch)`` returns the state for a checkpoint."""
     # L-BFGS has its own rule for the end, the size of the gradient; and a schedule with an
     # end is not stopped at its highest rate
@@ -118,6 +144,7 @@ def make_watch(estimator, settings, validation, state):
         tol=estimator.tol,
         patience=estimator.n_iter_no_change if waits else None,
         validation=validation,
+        trained=trained,
         early_stopping=estimator.early_stopping,
         max_time=estimator.max_time,
         keep_finite=estimator.on_divergence == "stop",
@@ -242,9 +269,9 @@ def set_initial(network, source, owner):
             for path, array in other.weights.items()
             if path.rpartition("/")[0] not in heads
         }
-    partial = getattr(source, "partial", False)  # as of a file whose head was cut off
+    incomplete = getattr(source, "partial", False)  # as of a file whose head was cut off
     source = {path: array for path, array in source.items() if goes_on(path, network)}
-    if partial:
+    if incomplete:
         source = {path: array for path, array in source.items() if path in network.weights}
     unknown = [path for path in source if path not in network.weights]
     if unknown:

@@ -95,6 +95,15 @@ def warn_of_data(found, dtype, standardize, owner):
         )
 
 
+def warn_of_unused_scoring(estimator):
+    """Warn that `scoring` scores nothing."""
+    _warn(
+        f"{type(estimator).__name__}: scoring={estimator.scoring!r} scores nothing: give fit X_val "
+        f"and y_val, or set early_stopping=True or return_train_score=True.",
+        stacklevel=6,
+    )
+
+
 def warn_of_small_batches(network, owner):
     """Warn if a batch norm has too few pixels in a batch for a mean and a deviation."""
     for node in network.resolved.nodes:

@@ -5,7 +5,7 @@ the states of the random generators, and the figures of all epochs. All else fol
 objects that count or compare epochs (patience, schedules, callbacks) are told the figures.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from math import isnan
 
 import numpy as np
@@ -19,11 +19,13 @@ from cnnkit.validate.values import short
 FORMAT = "cnnkit checkpoint 1"
 WEIGHT = "weight:"  # before the path of a weight for prediction
 VECTOR = "vector:"  # before the name of a vector that steps change
+SCORE = "score:"  # before the name of a score, where there are others than the usual one
 FINITE = (VECTOR + "weights", VECTOR + "average", "best", "before")  # moments: see Optimizer
 PARTS = ("fit", "seed", "steps", "validated", "generators")
-FIGURES = [field.name for field in fields(Epoch) if field.name not in Epoch.LIVE]
+FIGURES = Epoch.names()
 VALIDATED = ("validation_loss", "validation_score")
 MOST = {"before": 500_000, "epochs": 100_000}  # small in a file, large as objects
+MOST_SCORES = 50_000  # of all epochs
 
 
 @dataclass
@@ -87,6 +89,7 @@ class State:
         _check("vectors", found, wanted)
         for epoch in self.epochs[:1]:
             _check("validated", epoch.validation_loss is not None, watch.validation is not None)
+            _check("scores", sorted(epoch.scores), sorted(watch.score_names))
         _check("generators", sorted(self.generators), sorted(generators))
         for name, array in self.vectors.items():
             fill(vectors[name], array)
@@ -110,8 +113,15 @@ class State:
         return replace(self, vectors=vectors)
 
 
-def check_length(max_iter, before):
-    """Raise a ValueError if there are too many epochs for a file, or too many `before`."""
+def check_length(max_iter, before, named=0):
+    """Raise a ValueError if there are too many epochs for a file, or too many `before`.
+
+    `named` is the number of scores of an epoch that have names.
+    """
+    if max_iter * named > MOST_SCORES:
+        raise ValueError(
+            f"Checkpoint: scores must be at most {MOST_SCORES}, got {named} of {max_iter} epochs."
+        )
     for name, count, most in (("max_iter", max_iter, "epochs"), ("loss_curve_", before, "before")):
         if count > MOST[most]:
             raise ValueError(f"Checkpoint: {name} must be at most {MOST[most]}, got {count}.")
@@ -125,8 +135,10 @@ def write(path, state):
         arrays["best"] = state.best
     arrays["before"] = np.array(state.before, np.float64)
     arrays["epochs"] = np.array(
-        [list(epoch.figures().values()) for epoch in state.epochs], np.float64
+        [[getattr(epoch, name) for name in FIGURES] for epoch in state.epochs], np.float64
     )
+    for name in state.epochs[0].named or ():
+        arrays[SCORE + name] = np.array([epoch.named[name] for epoch in state.epochs], np.float64)
     data = {name: getattr(state, name) for name in PARTS if name != "validated"}
     data["validated"] = state.epochs[0].validation_loss is not None
     tensors.write(path, arrays, data, FORMAT, "Checkpoint")
@@ -163,10 +175,24 @@ def read(path):
             _check_finite(name, epochs[:, FIGURES.index(name)])
         if not len(epochs) or not np.array_equal(epochs[:, 0], numbers):
             raise ModelFormatError("Checkpoint: epochs must follow one another.")
+        scores = _starting(arrays, SCORE)
+        if len(scores) * len(epochs) > MOST_SCORES:
+            raise ModelFormatError(
+                f"Checkpoint: scores must be at most {MOST_SCORES}, got {len(scores)} of "
+                f"{len(epochs)} epochs."
+            )
+        for name, array in scores.items():
+            if array.dtype != np.float64 or array.shape != (len(epochs),):
+                raise ModelFormatError(f"Checkpoint: {name} must be a number for every epoch.")
         return State(
             **{name: data[name] for name in PARTS if name != "validated"},
             before=before.tolist(),
-            epochs=[_epoch(figures, data["validated"]) for figures in epochs.tolist()],
+            epochs=[
+                _epoch(
+                    figures, data["validated"], {name: float(scores[name][i]) for name in scores}
+                )
+                for i, figures in enumerate(epochs.tolist())
+            ],
             vectors=_starting(arrays, VECTOR),
             best=arrays.get("best"),
             weights=_starting(arrays, WEIGHT),
@@ -182,14 +208,14 @@ def read_weights(path):
         return _starting(found, WEIGHT)
 
 
-def _epoch(figures, validated):
-    """Return an epoch from its figures."""
+def _epoch(figures, validated, scores):
+    """Return an epoch from its figures and its scores by name."""
     found = dict(zip(FIGURES, figures, strict=True))
     if isnan(found["learning_rate"]):  # L-BFGS has none
         found["learning_rate"] = None
     if not validated:
         found |= dict.fromkeys(VALIDATED)
-    return Epoch(**found | {"number": int(found["number"])})
+    return Epoch(**found | {"number": int(found["number"]), "named": scores or None})
 
 
 def _starting(arrays, prefix):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import cached_property, partial
 from math import isnan
 from time import perf_counter
 from typing import ClassVar
@@ -15,6 +15,8 @@ from cnnkit.exceptions import DivergenceError, overflow_allowed
 from cnnkit.network.prediction import inference_network, predict
 from cnnkit.network.weights import Weights
 from cnnkit.validate.arrays import fill
+
+USUAL = "validation_score"  # the name of the score where `scoring` says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class Epoch:
     seconds : float
         Time of training, without validation.
     validation_loss, validation_score : float or None
+        The score is the first of `scoring`.
+    named : dict of float or None
+        All scores by name, if there are others than the usual one.
     weights : Weights or None
         Weights for prediction at this moment, by path; later steps change them. None after the
         callbacks were called.
@@ -46,15 +51,27 @@ class Epoch:
     seconds: float
     validation_loss: float | None
     validation_score: float | None
+    named: dict[str, float] | None = None
     weights: Weights | None = None
     state: Callable | None = None
 
     LIVE: ClassVar = ("weights", "state")  # valid only during the callbacks
 
     def figures(self) -> dict[str, float | None]:
-        """Return a dict of all attributes but the weights and the state."""
-        names = (field.name for field in fields(self))
-        return {name: getattr(self, name) for name in names if name not in self.LIVE}
+        """Return a dict of all attributes but the weights and the state, and of all scores."""
+        return {name: getattr(self, name) for name in self.names()} | self.scores
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """All scores by name, such as ``"validation_f1"`` and ``"train_f1"``."""
+        usual = {} if self.validation_score is None else {USUAL: self.validation_score}
+        return usual if self.named is None else self.named
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the names of the figures that every epoch has."""
+        live = ("named", *cls.LIVE)
+        return [entry.name for entry in fields(cls) if entry.name not in live]
 
 
 class Watch:
@@ -67,6 +84,8 @@ class Watch:
     patience : int, default=None
         Training ends after so many epochs in a row without a change that counts; None means never.
     validation : Validation, default=None
+    trained : Validation, default=None
+        Training samples whose scores are recorded, too.
     early_stopping : bool, default=False
         Watch the validation score instead of the training loss, and restore the best weights.
     max_time : float, default=None
@@ -98,6 +117,7 @@ class Watch:
         tol=0.0,
         patience=None,
         validation=None,
+        trained=None,
         early_stopping=False,
         max_time=None,
         keep_finite=False,
@@ -107,6 +127,7 @@ class Watch:
         self.tol = tol
         self.patience = patience
         self.validation = validation
+        self.trained = trained
         self.early_stopping = early_stopping
         self.keep_finite = keep_finite
         self.listeners = list(listeners)
@@ -132,6 +153,23 @@ class Watch:
         return [epoch.validation_score for epoch in self.epochs]
 
     @property
+    def score_names(self):
+        """The names of all scores, that which decides first."""
+        kinds = {"validation": self.validation, "train": self.trained}
+        return [
+            f"{kind}_{name}"
+            for kind, samples in kinds.items()
+            if samples is not None
+            for name in samples.names
+        ]
+
+    @property
+    def curves(self):
+        """All scores of every epoch, as lists by name; None if there are none."""
+        names = self.score_names
+        return {name: [epoch.scores[name] for epoch in self.epochs] for name in names} or None
+
+    @property
     def tired(self):
         """Whether patience has ended."""
         return self.patience is not None and self._waited >= self.patience
@@ -148,8 +186,9 @@ class Watch:
         """Start to watch a run."""
         self._run = run
         self._weights = run.weights
-        if self.validation is not None:
-            self.validation.start(run.network, run.weights)
+        for samples in (self.validation, self.trained):
+            if samples is not None:
+                samples.start(run.network, run.weights)
         if self.epochs:
             for listener in self.listeners:
                 listener.resume(list(self.epochs))
@@ -164,9 +203,8 @@ class Watch:
     def end(self, number, loss, learning_rate, whole=True):
         """Record an epoch, which may not be `whole`; say whether to stop."""
         seconds = perf_counter() - self._began
-        found = (None, None) if self.validation is None else self.validation.measure()
         rate = None if learning_rate is None else float(learning_rate)
-        epoch = Epoch(number, float(loss), rate, seconds, *found)
+        epoch = Epoch(number, float(loss), rate, seconds, *self._measure())
         if self._note(epoch):
             self.best = self._weights.copy().flat
         self._keep()
@@ -176,6 +214,18 @@ class Watch:
         late = self.deadline is not None and perf_counter() >= self.deadline
         return any(told) or self.tired or late
 
+    def _measure(self):
+        """Return the validation loss, the score that decides, and all scores by name."""
+        loss, first, found = None, None, []
+        if self.validation is not None:
+            loss, found = self.validation.measure()
+            first = found[0]
+        if self.trained is not None:
+            found = found + self.trained.measure()[1]
+        names = self.score_names
+        named = None if names in ([], [USUAL]) else dict(zip(names, found, strict=True))
+        return loss, first, named
+
     def _note(self, epoch):
         """Add an epoch to `epochs`; say whether its weights are the best."""
         self.epochs.append(epoch)
@@ -184,10 +234,12 @@ class Watch:
             watched = -epoch.validation_score
             # With equal scores the lower loss is better: scores of few images are coarse.
             key = (epoch.validation_score, -epoch.validation_loss)
-            better = not isnan(epoch.validation_loss) and (self._key is None or key > self._key)
+            known = not isnan(epoch.validation_loss) and not isnan(epoch.validation_score)
+            better = known and (self._key is None or key > self._key)
             if better:
                 self._key, self.best_score = key, epoch.validation_score
-        self._waited = self._waited + 1 if watched > self._lowest - self.tol else 0
+        improved = watched <= self._lowest - self.tol  # NaN has not
+        self._waited = 0 if improved else self._waited + 1
         self._lowest = min(self._lowest, watched)
         return better
 
@@ -223,7 +275,7 @@ class Watch:
 
 
 class Validation:
-    """Validation samples.
+    """Samples whose loss and scores are measured: as a rule validation samples.
 
     Parameters
     ----------
@@ -233,24 +285,60 @@ class Validation:
     rows : array of indices, default=None
         Indices of the samples of `X` and `targets`; None means all.
     weights : array of shape (n,), default=None
-        Weights of the samples of `X`.
+        Weights of the samples of `X`, for the loss and the usual score.
+    y, sample_weight : arrays, default=None
+        Targets and weights of the samples of `X` as the user gave them, for the `scorers`.
+    scorers : callable, default=None
+        ``scorers(outputs, self)`` returns a list of scores, whose names are ``scorers.names``;
+        ``scorers.start(network, weights)`` comes first. None stands for the usual score of the
+        loss.
     """
 
-    def __init__(self, X, targets, loss, rows=None, weights=None):
+    def __init__(
+        self,
+        X,
+        targets,
+        loss,
+        rows=None,
+        weights=None,
+        y=None,
+        sample_weight=None,
+        scorers=None,
+    ):
         self.X = X
         self.rows = rows
-        self.targets = targets if rows is None else targets[rows]
-        self.weights = weights if weights is None or rows is None else weights[rows]
+        self.targets = self._mine(targets)
+        self.weights = self._mine(weights)
         self.loss = loss
+        self.y = self._mine(y)
+        self.sample_weight = self._mine(sample_weight)
+        self.scorers = scorers
+
+    def _mine(self, array):
+        return array if array is None or self.rows is None else array[self.rows]
+
+    @property
+    def names(self):
+        """The names of the scores."""
+        return ["score"] if self.scorers is None else self.scorers.names
+
+    @cached_property
+    def images(self):
+        """The samples as an array, which is a copy where they are rows of `X`."""
+        return self._mine(self.X)
 
     def start(self, network, weights):
         """Bind `network` for inference with `weights`."""
         self._network = inference_network(network, len(self.targets), weights, changing=True)
+        if self.scorers is not None:
+            self.scorers.start(network, weights)
 
     def measure(self):
-        """Return the loss and the score of the weights as they are now."""
+        """Return the loss, and a list of scores, of the weights as they are now."""
         outputs = predict(self._network, self.X, self.rows)
         with overflow_allowed():
             total = None if self.weights is None else self.weights.sum()
             loss = self.loss(outputs, self.targets, None, self.weights, total)
-        return loss, self.loss.score(outputs, self.targets, self.weights)
+        if self.scorers is not None:
+            return loss, self.scorers(outputs, self)
+        return loss, [self.loss.score(outputs, self.targets, self.weights)]

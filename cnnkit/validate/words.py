@@ -55,9 +55,7 @@ ARGUMENTS = {
         "give them to fit, as X_val and y_val": f"x_val y_val {_VALIDATION}",
         "use verbose": "verbosity verbose_level progress progress_bar silent quiet disp",
         "use set_callbacks, a method of the estimator": _CALLBACKS,
-        "scores are scikit-learn's: scoring= of cross_val_score or GridSearchCV": (
-            "metrics metric scoring eval_metric scorer"
-        ),
+        "use scoring": ("metrics metric eval_metric eval_metrics scorer scorers scores score"),
         "hidden layers are layers: [Flatten(), Dense(100), ReLU(), Dense()]": (
             "hidden_layer_sizes hidden_layers hidden_units hidden_size hidden_dim n_hidden units "
             "dense_units fc_units"
@@ -440,6 +438,16 @@ VALUES: dict[str, dict[Any, str]] = {
         "focal": "docs/write_a_loss.md has it",
         "function": _LOSS,
         type: _INSTANCE,
+    },
+    "scoring": {
+        **dict.fromkeys(("mse", "l2"), "use 'neg_mean_squared_error'"),
+        **dict.fromkeys(("mae", "l1"), "use 'neg_mean_absolute_error'"),
+        "rmse": "use 'neg_root_mean_squared_error'",
+        "auc": "use 'roc_auc', or 'roc_auc_ovr' for several classes",
+        **dict.fromkeys(("acc", "categorical_accuracy"), "use 'accuracy'"),
+        **dict.fromkeys(
+            ("loss", "val_loss", "log_loss", "cross_entropy"), "use 'neg_log_loss' for classes"
+        ),
     },
     "batch_size": {
         str: "write a number, such as 32",

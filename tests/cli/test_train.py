@@ -155,6 +155,22 @@ class TestTrain:
         assert (clf.learning_rate, clf.early_stopping) == (OneCycle(), True)
         assert clf.learning_rate_init == 0.05
 
+    def test_scoring(self, run, tmp_path):
+        words = ("--epochs", 3, "--early-stopping", "--output", tmp_path / "model")
+        data = self.few_digits(tmp_path)
+        code, out, _ = run("train", data, *words, "--scoring", "neg_log_loss")
+        clf = load(tmp_path / "model")
+        assert code == 0
+        told = [float(text) for text in re.findall(r"validation neg_log_loss (-?\d\S+)", out)]
+        assert told == pytest.approx(clf.validation_scores_, abs=1e-4)
+        kept = f"validation neg_log_loss of the weights kept: {clf.best_validation_score_:.4f}"
+        assert kept in out.splitlines()
+        code, _, err = run("train", data, *words, "--scoring", "good", "--force")
+        assert (code, "scoring must be the name of a scorer" in err) == (1, True)
+        words = ("--scoring", "f1_macro", "--validation-fraction", 0)
+        code, _, err = run("train", data, *words, "--output", tmp_path / "other")
+        assert (code, "--scoring: needs a --validation-fraction" in err) == (2, True)
+
     def few_digits(self, tmp_path):
         X, y = load_digits(return_X_y=True)
         np.savez(tmp_path / "digits.npz", X=X[:100].reshape(100, 8, 8) / 16, y=y[:100])

@@ -57,6 +57,22 @@ class TestLossCurve:
         assert len(display.lines_) == 1
         assert display.lines_[0].get_marker() == "o"  # one point makes no line
 
+    def test_all_scores(self, digits):
+        images, y = digits[0], np.arange(200) % 2
+        names = ["accuracy", "neg_log_loss"]
+        clf = CNNClassifier(max_iter=2, random_state=0, scoring=names, return_train_score=True)
+        clf.fit(images, y, X_val=images, y_val=y)
+        display = LossCurveDisplay.from_estimator(clf)
+        lines = {line.get_label(): line for line in display.lines_[2:]}
+        assert [name.replace(" ", "_", 1) for name in lines] == list(clf.score_curves_)
+        for name, line in lines.items():
+            assert line.get_ydata().tolist() == clf.score_curves_[name.replace(" ", "_", 1)]
+            assert line.axes is display.score_ax_
+        assert display.score_ax_.get_ylabel() == "score"
+        ours, theirs = lines["validation accuracy"], lines["train accuracy"]
+        assert ours.get_color() == theirs.get_color() != lines["train neg_log_loss"].get_color()
+        assert ours.get_linewidth() > theirs.get_linewidth()
+
     def test_axes_of_ones_own(self, pyplot):
         _, ax = pyplot.subplots()
         assert LossCurveDisplay([2, 1]).plot(ax).ax_ is ax

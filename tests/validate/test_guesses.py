@@ -49,7 +49,7 @@ def exactly(text):
     [
         *(("lr", "use learning_rate_init."), ("epochs", "use max_iter.")),
         *(("n_epochs", "use max_iter."), ("optimizer", "use solver.")),
-        *(("metrics", "scores are scikit-learn's: "), ("batch", "use batch_size.")),
+        *(("metrics", "use scoring."), ("batch", "use batch_size.")),
         ("callbacks", "use set_callbacks, a method of the estimator."),
         ("hidden_layer_sizes", "hidden layers are layers: [Flatten(), Dense(100), ReLU(), "),
         *(("weight_decay", "use alpha."), ("optimizer__weight_decay", "use alpha.")),
