@@ -110,7 +110,7 @@ def load_image_folder(
     files = [file for name in names for file in classes[name]]
     target = np.repeat(np.arange(len(names)), [len(classes[name]) for name in names])
     readers = check_jobs(n_jobs, owner)
-    faults = {} if on_error == "skip" else None
+    faults: dict[str, Exception] | None = {} if on_error == "skip" else None
     form = settled(files, size, mode, fit, fill, readers, owner, faults)
     data = LazyArray(ImageFiles(files, form), n_jobs=readers, cache=cache)
     if faults is not None:

@@ -35,6 +35,7 @@ from cnnkit.estimators.setup import (
 )
 from cnnkit.estimators.sizes import by_size
 from cnnkit.estimators.snapshot import CHANGING, set_learned, snapshot, training_of
+from cnnkit.estimators.stream_data import given_data
 from cnnkit.estimators.targets import Targets
 from cnnkit.estimators.warnings import warn_of_no_progress
 from cnnkit.exceptions import DivergenceError, ModelFormatError, overflow_allowed
@@ -341,11 +342,12 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     @answering
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: Any,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        steps_per_epoch: int | None = None,
     ) -> Self:
         """Train a network: a new one, unless `warm_start`.
 
@@ -353,13 +355,18 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
 
         Parameters
         ----------
-        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features), or batches
+            Batches are a callable that returns an iterator of pairs of images and targets for every
+            epoch, or an iterable of such pairs: then `y` is None. The first epoch is read once
+            before training, to learn classes and scales. Epochs have as many samples as that.
         y : array of shape (n,) or (n, n_outputs)
         sample_weight : array of shape (n,), default=None
             Weights of the samples, not negative. A sample of weight zero is left out. Only the
             ratios of weights matter, except where `alpha` is divided by their sum.
         X_val, y_val : arrays, default=None
             Validation samples, whose loss and score are recorded after every epoch.
+        steps_per_epoch : int, default=None
+            Batches of an epoch where `X` makes batches; None means all that an iterator gives.
 
         Returns
         -------
@@ -368,7 +375,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         moment = self._begun()
         scorers = find_scorers(moment)
         again = moment.warm_start and hasattr(moment, "network_")
-        data = TrainingData(moment, X, y, sample_weight, again=again)
+        data = given_data(moment, X, y, sample_weight, steps_per_epoch, again)
         seed = draw_seed(moment.random_state)
         state = state_to_resume(moment, again, moment.early_stopping or X_val is not None)
         if state is not None and moment.random_state is None:

@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 from cnnkit.data import images
 from cnnkit.data.reading import Batches, opened
 from cnnkit.data.scaling import TARGETS, Statistics, kept, put_targets, to_standard
+from cnnkit.data.stream import Stream
 from cnnkit.estimators.input_kinds import explaining
 from cnnkit.estimators.scoring import shown_targets
 from cnnkit.estimators.snapshot import snapshot
@@ -97,8 +98,8 @@ def check_images(estimator: Any, X: Any, dtype: DTypeLike) -> Array:
 
 
 def check_images_range(X, dtype, name, owner):
-    """Raise unless images are finite in a type; `Batches` are checked as they are read."""
-    if isinstance(X, Batches):
+    """Raise unless images are finite in a type; those in files are checked as they are read."""
+    if isinstance(X, (Batches, Stream)):
         X.limit = dtype
     else:
         check_range(X, dtype, name, owner)
@@ -159,6 +160,11 @@ class TrainingData:
     def count(self):
         """Number of samples that training uses."""
         return len(self.X) if self.rows is None else len(self.rows)
+
+    @property
+    def known_targets(self):
+        """The targets of all samples, an array."""
+        return self.targets
 
     @property
     def samples(self):
@@ -262,7 +268,7 @@ class TrainingData:
     def check_range(self, dtype, owner):
         """Raise unless images, and targets that are floats, are finite in a network's type."""
         check_images_range(self.X, dtype, "X", owner)
-        given = {"y": self.targets}
+        given = {"y": self.known_targets}
         if self._held is not None and self._held["targets"] is not self.targets:
             check_images_range(self._held["X"], dtype, "X_val", owner)
             given["y_val"] = self._held["targets"]
@@ -274,7 +280,7 @@ class TrainingData:
         found = Statistics(self.X, self.shape[-1], self.rows, self.weights)
         found.put(weights, standardize, self.X.dtype)
         if TARGETS in kept(weights):
-            put_targets(weights, self.targets, self.rows, self.weights)
+            put_targets(weights, self.known_targets, self.rows, self.weights)
         return found
 
     def standardise_targets(self, weights, owner):
@@ -282,10 +288,14 @@ class TrainingData:
         if TARGETS not in kept(weights):
             return
         with overflow_allowed():
-            self.targets = to_standard(self.targets, weights)
+            self._standardise(weights)
             if self._held is not None:
                 self._held["targets"] = to_standard(self._held["targets"], weights)
-        check_range(self.targets, weights.flat.dtype, "standardised y", owner, always=True)
+        found = self.known_targets
+        check_range(found, weights.flat.dtype, "standardised y", owner, always=True)
+
+    def _standardise(self, weights):
+        self.targets = to_standard(self.targets, weights)
 
 
 def near_one(weights, name, estimator):

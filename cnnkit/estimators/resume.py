@@ -8,6 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from cnnkit.callbacks import Checkpoint
+from cnnkit.data.stream import Stream, StreamTargets
 from cnnkit.estimators.defaults import is_auto
 from cnnkit.estimators.scoring import count_named
 from cnnkit.training.checkpoints import check_length
@@ -90,7 +91,9 @@ def describe(estimator, seed, start, data, validation):
     found["random_state"] = f"one that gives {seed}"
     for name, array in arrays.items():
         found[name] = "None"
-        if array is not None:
+        if isinstance(array, (Stream, StreamTargets)):
+            found[name] = f"{array.dtype} {array.shape} in batches"
+        elif array is not None:
             found[name] = f"{array.dtype} {array.shape}, sum {_sum(array):08x}"
     return found | {"start": start}
 

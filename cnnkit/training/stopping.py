@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from cnnkit.data.reading import Batches
 from cnnkit.exceptions import DivergenceError, overflow_allowed
 from cnnkit.network.prediction import inference_network, predict
 from cnnkit.network.weights import Weights
@@ -324,8 +325,8 @@ class Validation:
 
     @cached_property
     def images(self):
-        """The samples as an array, which is a copy where they are rows of `X`."""
-        return self._mine(self.X)
+        """The samples as an array, a copy where they are rows of `X`; a lazy one stays lazy."""
+        return self._mine(self.X.array if isinstance(self.X, Batches) else self.X)
 
     def start(self, network, weights):
         """Bind `network` for inference with `weights`."""
