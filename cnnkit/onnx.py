@@ -342,7 +342,7 @@ def _answer(files, model, estimator, network, output, data_format):
             f"{OWNER}: output must be None for all but a CNNClassifier, got {output!r}."
         )
     if isinstance(model, CNNRegressor):
-        return ends.Targets(target_scales(network))
+        return ends.Targets(target_scales(network), estimator.link_)
     if isinstance(model, CNNFeatures):
         return ends.Features()
     return ends.Arrays(network.resolved.outputs, data_format)

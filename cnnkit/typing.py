@@ -42,6 +42,12 @@ Model: TypeAlias = str | Callable[..., Sequential]  # a function of cnnkit.model
 # words
 Algorithm: TypeAlias = Literal["auto", "exact", "direct", "im2col", "winograd"]
 DataFormat: TypeAlias = Literal["channels_last", "channels_first"]
+ClassWeight: TypeAlias = (
+    Mapping[Any, float] | Sequence[Mapping[int, float]] | Literal["balanced"] | None
+)
+RegressionLoss: TypeAlias = Literal[
+    "squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"
+]
 Fill: TypeAlias = Literal["zero", "edge"]
 
 # other

@@ -177,6 +177,15 @@ class TestAnswers:
         onnx.write(reg, path)
         assert_near(outputs(path, X.astype("float32"))["prediction"], reg.predict(X))
 
+    @pytest.mark.parametrize("standardize", [True, False])
+    def test_a_log_link(self, standardize, path):
+        X, _ = training_set()
+        y = 1000 + 50 * X.mean(axis=(1, 2))[:, :2]
+        options = {"loss": "poisson", "standardize_targets": standardize}
+        reg = fitted(CNNRegressor, y=y if standardize else y / 1000, **options)
+        onnx.write(reg, path)
+        assert_near(outputs(path, X.astype("float32"))["prediction"], reg.predict(X))
+
     @pytest.mark.parametrize("node", ["relu1", "flatten1", None])
     def test_features(self, node, path):
         X, y = training_set()

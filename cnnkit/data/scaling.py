@@ -214,8 +214,11 @@ class Statistics:
         weights[RANGE] = np.clip((self.low, self.high), numbers.min, numbers.max)
 
 
-def put_targets(weights, targets, rows, sample_weights):
-    """Put mean and deviation of targets, of shape (n, n_outputs), into the weights of a network."""
+def put_targets(weights, targets, rows, sample_weights, link=None):
+    """Put mean and deviation of targets, of shape (n, n_outputs), into the weights of a network.
+
+    With ``link="log"`` they become 0 and the mean: targets stay positive.
+    """
     targets = targets if rows is None else targets[rows]
     if sample_weights is not None:
         sample_weights = sample_weights if rows is None else sample_weights[rows]
@@ -224,6 +227,8 @@ def put_targets(weights, targets, rows, sample_weights):
     mean = np.average(shares, axis=0, weights=sample_weights)
     scale = np.sqrt(np.average((shares - mean) ** 2, axis=0, weights=sample_weights))
     constant = scale <= 1e-12 * np.abs(mean)
+    if link == "log":
+        mean, scale, constant = np.zeros_like(mean), mean, mean <= 0
     numbers = np.finfo(weights.flat.dtype)
     weights["targets/mean"] = np.clip(mean * size, numbers.min, numbers.max)
     scale = np.where(constant, 1.0, np.clip(scale * size, LEAST, numbers.max))

@@ -15,19 +15,27 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from cnnkit.estimators.base import BaseCNN
+from cnnkit.estimators.label_weights import label_weights
 from cnnkit.estimators.labels import check_labels, is_numeric, shown
 from cnnkit.estimators.options import Reals, Shared, extends
 from cnnkit.estimators.snapshot import of_one_moment
 from cnnkit.estimators.warnings import refuse_probabilities
 from cnnkit.functional import softmax
-from cnnkit.losses import Loss, OwnLoss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from cnnkit.losses import (
+    Loss,
+    OwnLoss,
+    SigmoidCrossEntropy,
+    SigmoidFocal,
+    SoftmaxCrossEntropy,
+    SoftmaxFocal,
+)
 from cnnkit.validate.values import as_real, short
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from cnnkit.graph.graph import Graph
-    from cnnkit.typing import Array, Floats, Layers, Model
+    from cnnkit.typing import Array, ClassWeight, Floats, Layers, Model
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,15 +63,21 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     Parameters
     ----------
     {parameters}
-    class_weight : dict of class to weight, "balanced" or None, default=None
+    class_weight : dict of class to weight, list of dict, "balanced" or None, default=None
         Factors for the weights of a class's samples; "balanced" gives all classes the same total
-        weight.
+        weight. For a multilabel y it is a list with a dict for every label, such as
+        ``{0: 1, 1: 5}``, or "balanced": factors for the losses of that label alone, where it is not
+        there and where it is.
     label_smoothing : float, default=0
         Share of every target that is spread over all classes.
-    loss : "log_loss" or Loss, default="log_loss"
-        The loss that is averaged over samples: cross-entropy, or your own loss of logits, an
-        instance of `cnnkit.losses.Loss`, which `save` refuses. The score, and the probabilities
-        that `predict_proba` computes from logits, do not depend on it.
+    loss : {"log_loss", "focal"} or Loss, default="log_loss"
+        The loss that is averaged over samples: cross-entropy; "focal" (Lin et al., 2017), which
+        counts samples less that are right already; or your own loss of logits, an instance of
+        `cnnkit.losses.Loss`, which `save` refuses. The score, and the probabilities that
+        `predict_proba` computes from logits, do not depend on it.
+    focal_gamma : float, default=2.0
+        For "focal" only: the loss is ``(1 - p) ** focal_gamma`` times cross-entropy, where p is the
+        probability of the sample's class; for a multilabel y, of each label's value.
 
     Attributes
     ----------
@@ -113,9 +127,10 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseCNN._parameter_constraints,
-        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "class_weight": [StrOptions({"balanced"}), dict, list, tuple, None],
         "label_smoothing": [Reals(0, 1, closed="left")],
-        "loss": [StrOptions({"log_loss"}), Loss],
+        "loss": [StrOptions({"log_loss", "focal"}), Loss],
+        "focal_gamma": [Reals(0, None, closed="left")],
     }
     _target_options: ClassVar[dict[str, Any]] = {"multi_output": True}
     _output_word = "class"
@@ -125,15 +140,17 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         self,
         layers: Layers | Graph | Model | None = None,
         *,
-        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
-        loss: Literal["log_loss"] | Loss = "log_loss",
+        loss: Literal["log_loss", "focal"] | Loss = "log_loss",
+        focal_gamma: float = 2.0,
         **shared: Unpack[Shared],
     ) -> None:
         super().__init__(layers, **shared)
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
         self.loss = loss
+        self.focal_gamma = focal_gamma
 
     @for_steps
     def partial_fit(
@@ -252,13 +269,23 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
             )
         return np.searchsorted(known, y)
 
-    def _class_weights(self, y, targets, learnt, weights):
-        if self.class_weight is None:
-            return None
-        if learnt["multilabel_"]:
+    def _for_loss(self, targets, learnt, weights):
+        if self.class_weight is None or not learnt["multilabel_"]:
+            return {}
+        if isinstance(self.loss, Loss):
             raise ValueError(
-                f"CNNClassifier: class_weight must be None for a multilabel y, "
-                f"got {self.class_weight!r}."
+                f"CNNClassifier: class_weight must be None for a multilabel y with a loss of your "
+                f"own, got {short(self.class_weight)}."
+            )
+        return {"label_weights": label_weights(self.class_weight, targets, weights)}
+
+    def _class_weights(self, y, targets, learnt, weights):
+        if self.class_weight is None or learnt["multilabel_"]:
+            return None
+        if isinstance(self.class_weight, (list, tuple)):
+            raise ValueError(
+                f"CNNClassifier: class_weight must be a dict or 'balanced' unless y is multilabel, "
+                f"got {short(self.class_weight)}."
             )
         if self.class_weight == "balanced":
             # As compute_class_weight, which takes sample weights from scikit-learn 1.8 on only.
@@ -275,10 +302,15 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         refuse_probabilities(graph, type(self).__name__)
 
     def _loss(self, learnt, weights):
+        options, focal = {"smoothing": self.label_smoothing}, self.loss == "focal"
+        if focal:
+            options["gamma"] = self.focal_gamma
         if learnt["multilabel_"]:
-            default = SigmoidCrossEntropy(self.label_smoothing)
+            kind = SigmoidFocal if focal else SigmoidCrossEntropy
+            default = kind(label_weights=learnt.get("label_weights"), **options)
         else:
-            default = SoftmaxCrossEntropy(learnt["n_outputs_"], self.label_smoothing)
+            kind = SoftmaxFocal if focal else SoftmaxCrossEntropy
+            default = kind(learnt["n_outputs_"], **options)
         return OwnLoss(clone(self.loss), default) if isinstance(self.loss, Loss) else default
 
     # Prediction

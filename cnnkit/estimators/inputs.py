@@ -134,6 +134,8 @@ class TrainingData:
         In the form that the loss takes; weights may be None.
     sample_weight : array of shape (n,) or None
         The weights without those of classes.
+    for_loss : dict
+        What the loss must know of the targets besides `learnt`.
     """
 
     def __init__(self, estimator, X, y, sample_weight, *, again=False, classes=None, part=False):
@@ -192,6 +194,7 @@ class TrainingData:
             self.targets[self.rows] = targets
         rows = slice(None) if self.rows is None else self.rows
         weights = None if self.weights is None else self.weights[rows]
+        self.for_loss = estimator._for_loss(targets, self.learnt, weights)
         factors = estimator._class_weights(used, targets, self.learnt, weights)
         if factors is None:
             return
@@ -280,7 +283,8 @@ class TrainingData:
         found = Statistics(self.X, self.shape[-1], self.rows, self.weights)
         found.put(weights, standardize, self.X.dtype)
         if TARGETS in kept(weights):
-            put_targets(weights, self.known_targets, self.rows, self.weights)
+            link = self.learnt.get("link_")
+            put_targets(weights, self.known_targets, self.rows, self.weights, link)
         return found
 
     def standardise_targets(self, weights, owner):

@@ -15,8 +15,10 @@ CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 NAMED = "score_curves_"  # by name
 NUMBER = "best_validation_score_"  # may be NaN, which JSON does not allow
 FLAG = "multilabel_"
-NAMES = (*LABELS, *CURVES, NAMED, NUMBER, FLAG)
-LATER = {NAMED}  # missing in files of before
+LINK = "link_"
+LINKS = ("identity", "log")
+NAMES = (*LABELS, *CURVES, NAMED, NUMBER, FLAG, LINK)
+LATER = (NAMED, LINK)  # missing in files of before
 ENDS = ":ends"  # end of the name of a tensor with the byte positions where texts end
 CODE = ("utf-8", "surrogatepass")  # encoding of texts
 MOST = {  # most numbers or texts: 8 bytes each in a file, 32 to 64 as objects
@@ -37,7 +39,7 @@ def encode(estimator, tensors):
 
     The JSON has their kind in their place: "numbers", or "str" and "object" for texts.
     """
-    found = {FLAG: getattr(estimator, FLAG, None)}
+    found = {name: getattr(estimator, name, None) for name in (FLAG, LINK)}
     curves = getattr(estimator, NAMED, None)
     found[NAMED] = list(curves) if curves else None
     if curves and sum(map(len, curves.values())) > MOST[NAMED]:
@@ -89,6 +91,9 @@ def decode(data, network, is_classifier, take):
         del found["feature_names_in_"]
     if not is_classifier and found["classes_"] is None and found[FLAG] is None:
         del found["classes_"], found[FLAG]
+        found[LINK] = LINKS[0] if data[LINK] is None else data[LINK]
+    elif data[LINK] is not None:
+        raise ValueError(f"load: {LINK} must be None for a classifier, got {short(data[LINK])}.")
     check(found, network, is_classifier)
     return found
 
@@ -112,6 +117,8 @@ def check(found, network, is_classifier):
             raise ValueError(f"{name} must be {value}, got {short(found[name])}.")
     if found[NUMBER] is not None and not isinstance(found[NUMBER], float):
         raise ValueError(f"{NUMBER} must be a float or None, got {short(found[NUMBER])}.")
+    if found.get(LINK, LINKS[0]) not in LINKS:
+        raise ValueError(f"{LINK} must be one of {LINKS}, got {short(found[LINK])}.")
     _check_classes(found, network.n_outputs, is_classifier)
     columns = found.get("feature_names_in_")
     if columns is not None and (

@@ -93,7 +93,8 @@ def _answer(operator, estimator, dtype):
     if isinstance(operator.raw_operator, CNNFeatures):
         return Converted(ends.Features(), dtype)
     if isinstance(estimator, CNNRegressor):
-        return Converted(ends.Targets(target_scales(estimator.network_)), dtype)
+        scales = target_scales(estimator.network_)
+        return Converted(ends.Targets(scales, estimator.link_), dtype)
     options, classes = options_of(operator), estimator.classes_
     if options["nocl"]:
         if estimator.multilabel_:

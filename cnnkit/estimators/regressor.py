@@ -16,14 +16,33 @@ from cnnkit.estimators.options import Reals, Shared, extends
 from cnnkit.estimators.snapshot import of_one_moment
 from cnnkit.estimators.warnings import gives_any_number
 from cnnkit.exceptions import overflow_allowed
-from cnnkit.losses import AbsoluteError, Huber, Loss, OwnLoss, SquaredError
+from cnnkit.losses import (
+    AbsoluteError,
+    GammaDeviance,
+    Huber,
+    Loss,
+    OwnLoss,
+    Pinball,
+    PoissonDeviance,
+    SquaredError,
+    inverse_link,
+)
 from cnnkit.network.prediction import check_outputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from cnnkit.graph.graph import Graph
-    from cnnkit.typing import Floats, Layers, Model
+    from cnnkit.typing import Floats, Layers, Model, RegressionLoss
+
+LOSSES: dict[str, type[Loss]] = {
+    "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "huber": Huber,
+    "quantile": Pinball,
+    "poisson": PoissonDeviance,
+    "gamma": GammaDeviance,
+}
 
 
 @extends(BaseCNN)
@@ -36,22 +55,32 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     Parameters
     ----------
     {parameters}
-    loss : {"squared_error", "absolute_error", "huber"} or Loss, default="squared_error"
+    loss : {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"} or Loss, \
+            default="squared_error"
         The loss of a residual, averaged over samples and targets: half its square, its absolute
-        value, or half its square up to `huber_delta` and a straight line beyond. Your own loss is
-        an instance of `cnnkit.losses.Loss`, averaged over samples; predictions are then the
-        outputs of the network, and `save` refuses the estimator.
+        value, or half its square up to `huber_delta` and a straight line beyond. "quantile" is the
+        pinball loss, least at the `quantile` of y. "poisson" and "gamma" are half the deviance of
+        these distributions, for counts (y at least 0) and for positive y: the network gives the
+        logarithm of the prediction, which is always positive. Your own loss is an instance of
+        `cnnkit.losses.Loss`, averaged over samples; predictions are then the outputs of the
+        network, or their exponentials if its `link` is "log", and `save` refuses the estimator.
     huber_delta : float, default=1.0
         For "huber" only, in units of y.
+    quantile : float, default=0.5
+        For "quantile" only, above 0 and below 1: 0.9 is exceeded by a tenth of y. The score of
+        `early_stopping` is then minus the loss, unless `scoring` says another.
     standardize_targets : bool, default=True
-        Train on ``(y - mean) / deviation`` of every target, and predict in units of y. This is done
-        only if the network ends in a layer without an activation, whose outputs may be any number.
-        Losses and their curves are those of standardised targets.
+        Train on ``(y - mean) / deviation`` of every target, for "poisson" and "gamma" on
+        ``y / mean``, and predict in units of y. This is done only if the network ends in a layer
+        without an activation, whose outputs may be any number. Losses and their curves are those of
+        standardised targets.
 
     Attributes
     ----------
     n_outputs_ : int
         Number of targets.
+    link_ : {"identity", "log"}
+        Whether predictions are the outputs of the network or their exponentials, in units of y.
     {attributes}
 
     Examples
@@ -66,11 +95,13 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     """
 
     n_outputs_: int
+    link_: Literal["identity", "log"] = "identity"  # of pickles that know of none
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseCNN._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "absolute_error", "huber"}), Loss],
+        "loss": [StrOptions({*LOSSES}), Loss],
         "huber_delta": [Reals(0, None, closed="neither")],
+        "quantile": [Reals(0, 1, closed="neither")],
         "standardize_targets": ["boolean"],
     }
     _target_options: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
@@ -82,14 +113,16 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         self,
         layers: Layers | Graph | Model | None = None,
         *,
-        loss: Literal["squared_error", "absolute_error", "huber"] | Loss = "squared_error",
+        loss: RegressionLoss | Loss = "squared_error",
         huber_delta: float = 1.0,
+        quantile: float = 0.5,
         standardize_targets: bool = True,
         **shared: Unpack[Shared],
     ) -> None:
         super().__init__(layers, **shared)
         self.loss = loss
         self.huber_delta = huber_delta
+        self.quantile = quantile
         self.standardize_targets = standardize_targets
 
     @for_steps
@@ -127,7 +160,8 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         y : array of shape (n,) or (n, n_outputs), as it was in `fit`
         """
         with overflow_allowed():
-            outputs = from_standard(self._outputs(X), self.network_.weights)
+            outputs = inverse_link(self.link_, self._outputs(X))
+            outputs = from_standard(outputs, self.network_.weights)
         check_outputs(outputs, type(self).__name__)
         return outputs[:, 0] if self.n_outputs_ == 1 else outputs
 
@@ -144,13 +178,23 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _learn(self, y, classes=None, part=False):
-        return {"n_outputs_": 1 if y.ndim == 1 else y.shape[1]}
+        found = self.loss if isinstance(self.loss, Loss) else LOSSES.get(self.loss, Loss)
+        if found.link not in ("identity", "log"):
+            raise ValueError(
+                f"CNNRegressor: link of {found!r} must be 'identity' or 'log', got {found.link!r}."
+            )
+        return {"n_outputs_": 1 if y.ndim == 1 else y.shape[1], "link_": found.link}
 
     def _check_learnt(self, learnt):
         if learnt["n_outputs_"] != self.n_outputs_:
             raise ValueError(
                 f"CNNRegressor: y must have {self.n_outputs_} targets, as before, "
                 f"got {learnt['n_outputs_']}."
+            )
+        if learnt["link_"] != self.link_:
+            raise ValueError(
+                f"CNNRegressor: loss must keep the link {self.link_!r} of the outputs learnt "
+                f"before, got {self.loss!r}, whose link is {learnt['link_']!r}."
             )
 
     def _encode(self, y, learnt, name="y"):
@@ -160,6 +204,12 @@ class CNNRegressor(RegressorMixin, BaseCNN):
                 f"CNNRegressor: {name} must have {learnt['n_outputs_']} targets as y has, "
                 f"got shape {y.shape}."
             )
+        if self.loss in ("poisson", "gamma") and (y < 0).any():
+            raise ValueError(
+                f"CNNRegressor: {name} must not be negative with loss={self.loss!r}, got {y.min()}."
+            )
+        if self.loss == "gamma" and (y == 0).any():
+            raise ValueError(f"CNNRegressor: {name} must be above 0 with loss='gamma', got 0.")
         return y.astype(np.float64)
 
     def _scales(self, graph):
@@ -173,4 +223,6 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         if self.loss == "huber":
             scale = weights["targets/scale"] if TARGETS in kept(weights) else 1
             return Huber(self.huber_delta / scale)
-        return {"squared_error": SquaredError, "absolute_error": AbsoluteError}[self.loss]()
+        if self.loss == "quantile":
+            return Pinball(self.quantile)
+        return LOSSES[self.loss]()

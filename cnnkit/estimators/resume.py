@@ -17,7 +17,12 @@ FREE = {  # may differ; `describe_start` covers initial_weights and warm_start
     *("initial_weights", "max_time", "n_iter_no_change", "random_state"),
     *("test_time_augmentation", "verbose", "warm_start"),
 }
-ADDED = {"scoring": "None", "return_train_score": "False"}  # missing in files of before
+ADDED = {  # hyper-parameters that files of before do not name, and what they stand for there
+    "scoring": "None",
+    "return_train_score": "False",
+    "focal_gamma": "2",
+    "quantile": "0.5",
+}
 VALIDATED = ("validation_loss", "validation_score")
 MANY = 1000  # if a hyper-parameter has more parts, only a checksum is kept
 BLOCK = 64 << 20  # bytes of samples that are added to a checksum at once
@@ -117,7 +122,7 @@ def go_on(state, run, watch, fit):
 
 def _check_same(found, wanted):
     """Raise an error that names the differences, unless two descriptions of fits are equal."""
-    found = ADDED | found
+    found = {name: text for name, text in ADDED.items() if name in wanted} | found
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing or found.keys() != wanted.keys():
         name = differing[0] if differing else sorted(found.keys() - wanted.keys())[0]

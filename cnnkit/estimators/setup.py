@@ -65,7 +65,7 @@ def begin(estimator, data, settings, rngs, start=None, *, part=False):
         network.weights.initialise(rngs["weights"])
         found = data.put_statistics(network.weights, estimator.standardize)
         warn_of_data(found, data.X.dtype, estimator.standardize, owner)
-        set_initial(network, estimator.initial_weights, owner)
+        set_initial(network, estimator.initial_weights, owner, data.learnt.get("link_"))
         warn_of_initial_scale(estimator.initial_weights, data.X, owner)
     data.standardise_targets(network.weights, owner)
     warn_of_small_batches(network, owner)
@@ -102,7 +102,7 @@ def predicts(estimator, data):
 
 def make_training(estimator, data, settings, network, rngs):
     """Return a run of a network, which has the initial weights and scales."""
-    loss = estimator._loss(data.learnt, network.weights)
+    loss = estimator._loss(data.learnt | data.for_loss, network.weights)
     order = rngs["order"] if estimator.shuffle else None
     if settings.full_batch:
         return BatchTraining(network, loss, settings.alpha, estimator.tol, order)
@@ -249,8 +249,11 @@ def frozen_paths(frozen, graph, owner):
     return [path for path in paths if any((path + "/").startswith(n + "/") for n in frozen or ())]
 
 
-def set_initial(network, source, owner):
-    """Copy the weights of `source`, a mapping or a fitted estimator."""
+def set_initial(network, source, owner, link=None):
+    """Copy the weights of `source`, a mapping or a fitted estimator.
+
+    Of an estimator with another number of outputs, or another `link`, the head is left out.
+    """
     if source is None:
         return
     if not isinstance(source, Mapping):
@@ -261,7 +264,8 @@ def set_initial(network, source, owner):
                 f"{owner}: initial_weights must be of a fitted estimator, got {source!r}, not "
                 f"fitted: put it in sklearn.frozen.FrozenEstimator, which clone leaves fitted."
             )
-        heads = per_output_layers(network.graph) if other.n_outputs != network.n_outputs else ()
+        alike = other.n_outputs == network.n_outputs and getattr(source, "link_", link) == link
+        heads = () if alike else per_output_layers(network.graph)
         if heads:
             heads = {*heads, scaling.TARGETS}
         source = {

@@ -18,8 +18,8 @@ class Targets:
 
     `BaseCNN`, and the functions of this folder that it calls, use only these attributes and methods
     of a subclass. A method without a default raises NotImplementedError. The order of calls is
-    `_check_given`, `_check_y`, `_learn`, `_check_learnt`, `_encode`, `_class_weights`, then for the
-    network `_scales`, `_check_ending`, `_loss`.
+    `_check_given`, `_check_y`, `_learn`, `_check_learnt`, `_encode`, `_for_loss`, `_class_weights`,
+    then for the network `_scales`, `_check_ending`, `_loss`.
 
     Attributes
     ----------
@@ -60,6 +60,12 @@ class Targets:
     def _encode(self, y: np.ndarray, learnt: dict[str, Any], name: str = "y") -> np.ndarray:
         """Return y as the loss takes it: class indices (n,), or numbers (n, n_outputs)."""
         raise NotImplementedError(f"{type(self).__name__} has no _encode")
+
+    def _for_loss(
+        self, targets: np.ndarray, learnt: dict[str, Any], weights: np.ndarray | None
+    ) -> dict[str, Any]:
+        """Return what `_loss` gets besides `learnt`, and in it; `targets` are of all samples."""
+        return {}
 
     def _class_weights(
         self,

@@ -104,6 +104,7 @@ ARGUMENTS = {
     },
     "CNNClassifier": {
         "use class_weight": "class_weights weight classes_weight pos_weight",
+        "use focal_gamma": "gamma focal_loss_gamma",
         "use label_smoothing": "smoothing label_smooth smooth",
         "use loss": "loss_fn loss_function criterion objective",
         "there is one output for each class in y": (
@@ -114,6 +115,7 @@ ARGUMENTS = {
     "CNNRegressor": {
         "use loss": "criterion loss_fn loss_function objective",
         "use huber_delta": "delta huber_epsilon",
+        "use quantile": "tau q quantiles",
         "there is one output for each column of y": (
             "n_outputs num_outputs output_dim out_features n_targets"
         ),
@@ -417,6 +419,8 @@ VALUES: dict[str, dict[Any, str]] = {
             "use 'absolute_error'",
         ),
         **dict.fromkeys(("smooth_l1", "smoothl1", "huber_loss", "log_cosh"), "use 'huber'"),
+        **dict.fromkeys(("pinball", "pinball_loss", "quantile_loss"), "use 'quantile'"),
+        **dict.fromkeys(("poisson_nll", "poissonnll", "poisson_loss"), "use 'poisson'"),
         **dict.fromkeys(
             (
                 *("crossentropy", "cross_entropy", "categorical_crossentropy", "log_loss", "nll"),
@@ -435,7 +439,7 @@ VALUES: dict[str, dict[Any, str]] = {
             ),
             "use 'log_loss'",
         ),
-        "focal": "docs/write_a_loss.md has it",
+        **dict.fromkeys(("focal_loss", "focalloss"), "use 'focal'"),
         "function": _LOSS,
         type: _INSTANCE,
     },

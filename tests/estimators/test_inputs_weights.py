@@ -121,7 +121,7 @@ def test_class_weights_move_predictions():
         ({0: np.nan}, Y, "class_weight of 0 must be a finite number at least 0, got nan"),
         ({0: 1, 3: np.inf}, Y, "class_weight of 3 must be a finite number at least 0, got inf"),
         (dict.fromkeys(range(10), 0), Y, "class_weight must leave a sample whose weight"),
-        ("balanced", np.c_[Y % 2, Y > 4], "class_weight must be None for a multilabel y"),
+        ({1: 2}, np.c_[Y % 2, Y > 4], "class_weight must be 'balanced' or a list of a dict such"),
         ("even", Y, "The 'class_weight' parameter of CNNClassifier must be"),
     ],
 )

@@ -105,6 +105,9 @@ def test_regressors():
     model = VotingRegressor([("network", network(CNNRegressor)), ("line", LinearRegression())])
     (found,) = converted(model.fit(X, Y))
     assert np.abs(found[:, 0] - model.predict(X)).max() < 1e-3
+    model = network(CNNRegressor).set_params(loss="poisson").fit(X, Y)
+    (found,) = converted(model)
+    assert_near(found[:, 0], model.predict(X))
 
 
 def test_features():

@@ -74,7 +74,7 @@ def test_partial_fit_is_an_epoch_of_fit():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("loss", "poisson"), ("huber_delta", 0), ("huber_delta", "1")]
+    ("name", "value"), [("loss", "tweedie"), ("huber_delta", 0), ("huber_delta", "1")]
 )
 def test_bad_parameters(name, value):
     message = rf"^The '{name}' parameter of CNNRegressor must be .* Got {value!r} instead\.$"

@@ -11,7 +11,8 @@ from sklearn.model_selection import GridSearchCV
 
 from cnnkit import load, save
 from cnnkit.callbacks import Callback, Checkpoint, CSVLog
-from cnnkit.training import stopping
+from cnnkit.estimators import resume
+from cnnkit.training import checkpoints, stopping
 
 HELD = (ROWS[200:300] / 16).reshape(-1, 8, 8, 1), LABELS[200:300]
 VAL = dict(zip(("X_val", "y_val"), HELD, strict=True))
@@ -243,21 +244,21 @@ def test_a_fit_goes_on_with_its_scores(named, trained, tmp_path):
         make(checkpoint).set_params(scoring="neg_log_loss").fit(X, Y)
 
 
-def test_a_checkpoint_of_before_goes_on(tmp_path):
-    """Files that name neither `scoring` nor `return_train_score` are of fits without them."""
-    from cnnkit.training import checkpoints
-
+@pytest.mark.parametrize("make", [small, regressor])
+def test_a_checkpoint_of_before_goes_on(make, tmp_path):
+    """Files that do not name hyper-parameters are of fits that left them at their defaults."""
     path = tmp_path / "state"
     options = {"max_iter": 4, "early_stopping": True, "learning_rate": "constant"}
-    small(**options | {"max_iter": 2}).set_callbacks(Checkpoint(path)).fit(X, Y)
+    make(**options | {"max_iter": 2}).set_callbacks(Checkpoint(path)).fit(X, Y)
     state = checkpoints.read(path)
-    for name in ("scoring", "return_train_score"):
-        del state.fit[name]
+    for name in resume.ADDED:
+        state.fit.pop(name, None)
     checkpoints.write(path, state)
-    found = small(**options).set_callbacks(Checkpoint(path, resume=True)).fit(X, Y)
-    assert_same_bits(weights(found), weights(small(**options).fit(X, Y)))
-    with pytest.raises(ValueError, match="got another scoring: None in the place of 'accuracy'"):
-        small(scoring="accuracy", **options).set_callbacks(Checkpoint(path, resume=True)).fit(X, Y)
+    found = make(**options).set_callbacks(Checkpoint(path, resume=True)).fit(X, Y)
+    assert_same_bits(weights(found), weights(make(**options).fit(X, Y)))
+    other = make(scoring="r2", **options).set_callbacks(Checkpoint(path, resume=True))
+    with pytest.raises(ValueError, match="got another scoring: None in the place of 'r2'"):
+        other.fit(X, Y)
 
 
 def test_more_scores_than_a_checkpoint_holds(tmp_path):

@@ -132,16 +132,21 @@ class Targets:
     ----------
     scales : (mean, scale), default=None
         By which outputs become targets, ``output * scale + mean``.
+    link : {"identity", "log"}, default="identity"
+        With "log", exp(output) is in the place of the output.
     """
 
     names = ("prediction",)
 
-    def __init__(self, scales=None):
+    def __init__(self, scales=None, link="identity"):
         self.scales = scales
+        self.link = link
 
     def write(self, builder, value):
         """Return the outputs of the model, given those of the network."""
         tensor, shape = value.last(), value.shape
+        if self.link == "log":
+            tensor = builder.node("Exp", [tensor], "targets/exp")
         if self.scales is not None:
             mean = builder.constant("targets/mean", self.scales[0])
             scale = builder.constant("targets/scale", self.scales[1])

@@ -9,9 +9,14 @@ from sklearn.metrics import r2_score
 
 from cnnkit.losses import (
     AbsoluteError,
+    GammaDeviance,
     Huber,
+    Pinball,
+    PoissonDeviance,
     SigmoidCrossEntropy,
+    SigmoidFocal,
     SoftmaxCrossEntropy,
+    SoftmaxFocal,
     SquaredError,
 )
 
@@ -74,6 +79,7 @@ def test_outputs_are_probabilities(dtype):
 
 # Dense targets, labels, regression
 
+FACTORS = np.array([[1.0, 0.5, 2.0, 0.0], [3.0, 1.0, 0.0, 0.25]])
 LOSSES = [
     SoftmaxCrossEntropy(4),
     SoftmaxCrossEntropy(4, smoothing=0.2),
@@ -82,6 +88,14 @@ LOSSES = [
     SquaredError(),
     AbsoluteError(),
     Huber(0.7),
+    SoftmaxFocal(4),
+    SoftmaxFocal(4, smoothing=0.2, gamma=0.5),
+    SigmoidCrossEntropy(0.1, FACTORS),
+    SigmoidFocal(),
+    SigmoidFocal(0.1, FACTORS, gamma=0.5),
+    Pinball(0.9),
+    PoissonDeviance(),
+    GammaDeviance(),
 ]
 
 
@@ -91,6 +105,8 @@ def targets_of(loss, n):
         return rng.integers(0, 4, n)
     if isinstance(loss, SigmoidCrossEntropy):
         return rng.random((n, 4)) < 0.4
+    if isinstance(loss, (PoissonDeviance, GammaDeviance)):
+        return rng.random((n, 4)) + 0.1
     return rng.standard_normal((n, 4))
 
 

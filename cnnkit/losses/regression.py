@@ -1,0 +1,131 @@
+"""Losses of numbers, and R^2."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from scipy.special import xlogy
+
+from cnnkit.exceptions import overflow_allowed
+from cnnkit.losses.base import Loss, inverse_link
+
+
+class Regression(Loss):
+    """Base class of losses of outputs beside targets, averaged over the targets of a sample."""
+
+    def _scale(self, outputs):
+        return 1 / outputs.shape[1]
+
+    def score(
+        self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> float:
+        """Return R^2 of the predictions, averaged over the targets; of a constant one it is 1 or 0.
+
+        Targets and outputs are divided by a power of two before they are squared, which changes no
+        bit of R^2. Outputs whose squares are too large for float64 give -inf.
+        """
+        outputs = inverse_link(self.link, outputs.astype(np.float64))
+        targets = targets.astype(np.float64)
+        shift = -1 - np.frexp(np.abs(targets).max(axis=0))[1]  # scales to less than a half
+        with overflow_allowed():
+            outputs, targets = np.ldexp(outputs, shift), np.ldexp(targets, shift)
+            residual = np.average((outputs - targets) ** 2, axis=0, weights=weights)
+            centred = targets - np.average(targets, axis=0, weights=weights)
+            spread = np.average(centred**2, axis=0, weights=weights)
+            varies = spread > 0
+            found = np.where(varies, 1 - residual / np.where(varies, spread, 1), residual == 0)
+            return float(found.mean())
+
+
+class SquaredError(Regression):
+    """Half the square of the residual."""
+
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        residual = outputs - targets
+        return residual * residual / 2, residual
+
+
+class AbsoluteError(Regression):
+    """Absolute value of the residual; its slope at 0 is 0."""
+
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        residual = outputs - targets
+        return np.abs(residual), np.sign(residual)
+
+
+class Huber(Regression):
+    """Half the square of the residual up to `delta`, a straight line beyond (Huber, 1964).
+
+    Parameters
+    ----------
+    delta : float, default=1
+    """
+
+    def __init__(self, delta: float = 1.0) -> None:
+        self.delta = delta
+
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        residual = outputs - targets
+        slope = np.clip(residual, -self.delta, self.delta)
+        return slope * (residual - slope / 2), slope
+
+
+class Pinball(Regression):
+    """``q (y - output)`` where the output is too low, ``(1 - q) (output - y)`` where too high.
+
+    It is least at the q quantile of y (Koenker & Bassett, 1978, "Regression quantiles").
+
+    Parameters
+    ----------
+    quantile : float, default=0.5
+        Above 0 and below 1.
+    """
+
+    score = Loss.score  # R^2 would be best at the mean
+
+    def __init__(self, quantile: float = 0.5) -> None:
+        self.quantile = quantile
+
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        residual = outputs - targets
+        slope = np.where(residual < 0, -self.quantile, 1 - self.quantile)
+        return slope * residual, slope.astype(residual.dtype)
+
+
+class PoissonDeviance(Regression):
+    """Half the deviance of a Poisson distribution, ``y log(y / mu) - y + mu`` for mu = exp(output).
+
+    For counts and rates, not negative (McCullagh & Nelder, 1989, "Generalized linear models").
+    """
+
+    link: ClassVar[Literal["identity", "log"]] = "log"
+
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        means = np.exp(outputs)
+        return xlogy(targets, targets) - targets * outputs - targets + means, means - targets
+
+
+class GammaDeviance(Regression):
+    """Half the deviance of a gamma distribution, ``log(mu / y) + y / mu - 1`` for mu = exp(output).
+
+    For positive numbers whose deviation grows with their mean, such as costs and durations.
+    """
+
+    link: ClassVar[Literal["identity", "log"]] = "log"
+
+    def loss_gradient(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        ratios = targets * np.exp(-outputs)
+        return outputs - np.log(targets) + ratios - 1, 1 - ratios
