@@ -228,6 +228,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     n_features_in_: int
     feature_names_in_: Array
 
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}  # as of group splitters
+
     _training: Training | None = None  # the run with which `partial_fit` goes on, if there is one
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -348,6 +350,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
         steps_per_epoch: int | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train a network: a new one, unless `warm_start`.
 
@@ -367,6 +370,10 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
             Validation samples, whose loss and score are recorded after every epoch.
         steps_per_epoch : int, default=None
             Batches of an epoch where `X` makes batches; None means all that an iterator gives.
+        groups : array of shape (n,), default=None
+            Label of the group that a sample belongs to, such as a patient. The split of
+            `early_stopping` keeps groups whole, and the shares of the classes as far as it can.
+            With scikit-learn's metadata routing, a search or a pipeline passes them on.
 
         Returns
         -------
@@ -381,7 +388,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         if state is not None and moment.random_state is None:
             seed = state.seed
         rngs = generators(seed)
-        validation = data.validation(moment, X_val, y_val, rngs["split"])
+        validation = data.validation(moment, X_val, y_val, rngs["split"], groups)
         start = moment.network_.weights if again else None
         settings = choose(moment, data.shape, data.learnt["n_outputs_"], data.count)
         run = begin(moment, data, settings, rngs, start)
@@ -401,7 +408,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         if state is not None:
             go_on(state, run, watch, fit())
             state = None  # frees a copy as large as all vectors of training
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        more = {"sample_weight": sample_weight, "groups": groups}
+        metadata = {name: value for name, value in more.items() if value is not None} or None
         sklearn_callbacks.train(
             self,
             partial(run.run, *data.samples, epochs=settings.epochs, watch=watch),

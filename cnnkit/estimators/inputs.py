@@ -19,6 +19,7 @@ from cnnkit.data import images
 from cnnkit.data.reading import Batches, opened
 from cnnkit.data.scaling import TARGETS, Statistics, kept, put_targets, to_standard
 from cnnkit.data.stream import Stream
+from cnnkit.estimators.groups import group_numbers, split_groups
 from cnnkit.estimators.input_kinds import explaining
 from cnnkit.estimators.scoring import shown_targets
 from cnnkit.estimators.snapshot import snapshot
@@ -134,6 +135,8 @@ class TrainingData:
         In the form that the loss takes; weights may be None.
     sample_weight : array of shape (n,) or None
         The weights without those of classes.
+    groups : array of shape (n,) or None
+        The groups of the samples, as numbers.
     for_loss : dict
         What the loss must know of the targets besides `learnt`.
     """
@@ -148,7 +151,7 @@ class TrainingData:
         self.X = X
         self.y = y
         self.shape = shape
-        self.weights = self.sample_weight = self.rows = self._held = None
+        self.weights = self.sample_weight = self.rows = self.groups = self._held = None
         if sample_weight is not None:
             check_unmasked(sample_weight, "sample_weight", type(estimator).__name__)
             self._weigh(sample_weight, estimator)
@@ -213,11 +216,13 @@ class TrainingData:
         """Whether samples are set aside for validation."""
         return self._held is not None
 
-    def validation(self, estimator, X_val, y_val, rng):
+    def validation(self, estimator, X_val, y_val, rng, groups=None):
         """Return the arguments of a `Validation`, or None; split samples are removed from `rows`.
 
         The targets are standardised together with those of training.
         """
+        if groups is not None:
+            self.groups = group_numbers(groups, self.X, type(estimator).__name__)
         self._held = self._hold(estimator, X_val, y_val, rng)
         return self._held
 
@@ -232,7 +237,10 @@ class TrainingData:
         if not estimator.early_stopping:
             return None
         rows = np.arange(len(self.X)) if self.rows is None else self.rows
-        self.rows, kept = split(estimator, rows, self.targets, rng)
+        if self.groups is None:
+            self.rows, kept = split(estimator, rows, self.targets, rng)
+        else:
+            self.rows, kept = split_groups(estimator, rows, self.targets, self.groups, rng)
         return self.measured() | {"rows": kept}
 
     def measured(self):

@@ -89,6 +89,8 @@ def describe(estimator, seed, start, data, validation):
     arrays = {"X": data.X, "targets": data.targets, "weights of samples": data.weights}
     if validation is not None and validation["X"] is not data.X:
         arrays |= {"X_val": validation["X"], "targets of X_val": validation["targets"]}
+    if data.groups is not None:
+        arrays["groups"] = data.groups
     found = {"estimator": _kind(estimator)}
     for name, value in sorted(estimator.get_params(deep=False).items()):
         if name not in FREE and (name != "max_iter" or estimator.learning_rate != "constant"):

@@ -136,9 +136,7 @@ ARGUMENTS = {
     "BaseCNN.fit": {
         "use X_val and y_val": _VALIDATION,
         "call set_callbacks(...) before fit": _CALLBACKS,
-        "groups belong to the split: cross_val_score(clf, X, y, groups=groups, cv=GroupKFold())": (
-            "groups group"
-        ),
+        "use groups": ("group group_ids subjects patients"),
         "use sample_weight": "sample_weights weights weight w",
         "use y": "labels target targets label",
         "use X": "images data x_train inputs",

@@ -198,13 +198,13 @@ def test_advice_is_true(place):
 @pytest.mark.parametrize(
     ("word", "advice"),
     [
-        ("groups", "groups belong to the split: cross_val_score(clf, X, y, groups=groups, cv=Grou"),
+        ("group", "use groups."),
         *(("validation_data", "use X_val and y_val."), ("eval_set", "use X_val and y_val.")),
         ("callbacks", "call set_callbacks(...) before fit."),
         ("epochs", "for {}(...), use max_iter."),
         ("batch_size", "it is a hyper-parameter, {}(batch_size=...)."),
         ("sample_weigth", "did you mean sample_weight?"),
-        ("xyz", "there are X, y, sample_weight, X_val, y_val."),
+        ("xyz", "there are X, y, sample_weight, X_val, y_val, groups."),
     ],
 )
 def test_arguments_of_fit(kind, word, advice):
@@ -224,11 +224,11 @@ def test_arguments_of_fit_of_features():
 @pytest.mark.parametrize("kind", [CNNClassifier, CNNRegressor, CNNFeatures])
 def test_scikit_learn_sees_the_arguments_of_fit(kind):
     assert has_fit_parameter(kind(), "sample_weight")
-    assert not has_fit_parameter(kind(), "groups")
+    assert has_fit_parameter(kind(), "groups") == (kind is not CNNFeatures)
     with config_context(enable_metadata_routing=True):
         requests = kind().set_fit_request(sample_weight=True).get_metadata_routing().fit.requests
     assert requests["sample_weight"] is True
-    assert set(requests) <= {"sample_weight", "X_val", "y_val"}
+    assert set(requests) <= {"sample_weight", "X_val", "y_val", "groups"}
 
 
 # set_params
