@@ -29,6 +29,8 @@ class MisclassifiedDisplay:
     n_samples : int, default=None
         Number of predicted images, for the title.
     max_images : int, default=24
+    names : array of shape (n_wrong,), default=None
+        Names of the images, such as those of their files, drawn above their labels.
 
     Attributes
     ----------
@@ -55,6 +57,7 @@ class MisclassifiedDisplay:
         confidence: Array | None = None,
         n_samples: int | None = None,
         max_images: int = 24,
+        names: Array | None = None,
     ) -> None:
         self.images = images
         self.y_true = y_true
@@ -62,6 +65,7 @@ class MisclassifiedDisplay:
         self.confidence = confidence
         self.n_samples = n_samples
         self.max_images = max_images
+        self.names = names
 
     @classmethod
     def from_estimator(
@@ -70,6 +74,7 @@ class MisclassifiedDisplay:
         X: ArrayLike,
         y: ArrayLike,
         *,
+        names: ArrayLike | None = None,
         max_images: int = 24,
         ax: Axes | None = None,
         **kwargs: Any,
@@ -82,6 +87,8 @@ class MisclassifiedDisplay:
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
         y : array of shape (n,)
             True classes.
+        names : array of shape (n,), default=None
+            Names of the images, such as those of their files.
         max_images : int, default=24
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
@@ -100,6 +107,7 @@ class MisclassifiedDisplay:
             np.asarray(estimator.classes_)[proba.argmax(axis=1)],
             confidence=proba.max(axis=1),
             image_shape=estimator.input_shape_,
+            names=names,
             max_images=max_images,
             ax=ax,
             **kwargs,
@@ -114,6 +122,7 @@ class MisclassifiedDisplay:
         *,
         confidence: ArrayLike | None = None,
         image_shape: Sequence[int] | None = None,
+        names: ArrayLike | None = None,
         max_images: int = 24,
         ax: Axes | None = None,
         **kwargs: Any,
@@ -128,6 +137,8 @@ class MisclassifiedDisplay:
             Probability of the predicted class; if given, the highest comes first.
         image_shape : tuple (H, W, C), default=None
             Needed for flat rows.
+        names : array of shape (n,), default=None
+            Names of the images, such as those of their files.
         max_images : int, default=24
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
@@ -149,6 +160,13 @@ class MisclassifiedDisplay:
                 "MisclassifiedDisplay: image_shape must be given where X has flat rows, "
                 f"got X of shape {X.shape}."
             )
+        if names is not None:
+            names = np.asarray(names)
+            if names.shape != (len(X),):
+                raise ValueError(
+                    f"MisclassifiedDisplay: names must be one for each of the {len(X)} images, "
+                    f"got shape {names.shape}."
+                )
         shape = (*X.shape[1:], 1)[:3] if image_shape is None else tuple(image_shape)
         wrong = np.flatnonzero(y_true != y_pred)
         if confidence is not None:
@@ -161,6 +179,7 @@ class MisclassifiedDisplay:
             confidence=None if confidence is None else confidence[wrong],
             n_samples=len(X),
             max_images=max_images,
+            names=None if names is None else names[wrong],
         )
         return display.plot(ax, **kwargs)
 
@@ -184,6 +203,8 @@ class MisclassifiedDisplay:
             titles = [f"{self.y_true[k]}\nas {self.y_pred[k]}" for k in range(count)]
         if self.confidence is not None:
             titles = [f"{title}\n{self.confidence[k]:.0%} sure" for k, title in enumerate(titles)]
+        if self.names is not None:
+            titles = [f"{self.names[k]}\n{title}" for k, title in enumerate(titles)]
         tiles = Tiles(count, height, width, columns, titles=titles)
         self.ax_ = ax = tiles.axes(ax, "MisclassifiedDisplay")
         self.figure_ = ax.figure

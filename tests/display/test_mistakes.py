@@ -53,6 +53,25 @@ class TestMisclassified:
         for a, b in pairwise(extents):
             assert a.x1 < b.x0
 
+    def test_names_of_files(self, classifier, digits):
+        names = np.array([f"folder/scan_{number:03}.png" for number in range(200)])
+        display = MisclassifiedDisplay.from_estimator(classifier, *digits, names=names)
+        wrong = np.flatnonzero(classifier.predict(digits[0]) != digits[1])
+        assert sorted(display.names) == names[wrong].tolist()
+        row = int(display.names[0][-7:-4])
+        assert (digits[1][row], digits[0][row].sum()) == (
+            display.y_true[0],
+            pytest.approx(display.images[0].sum()),
+        )
+        first = texts(display)[0].split("\n")
+        assert "".join(first[:-2]) == display.names[0]
+        assert first[-1] == f"{display.confidence[0]:.0%} sure"
+
+    @pytest.mark.parametrize("names", [["a"], [["a", "b"]], "ab"])
+    def test_names_of_others(self, names):
+        with pytest.raises(ValueError, match="names must be one for each of the 2 images, got"):
+            MisclassifiedDisplay.from_predictions(np.ones((2, 3, 3)), [0, 1], [1, 1], names=names)
+
     def test_nothing_wrong(self):
         display = MisclassifiedDisplay.from_predictions(np.ones((2, 3, 3)), [0, 1], [0, 1])
         assert display.ax_.get_title() == "0 of 2 wrong"

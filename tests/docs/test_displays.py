@@ -15,4 +15,4 @@ def test_the_guide_runs(pyplot, capsys):
     exec(compile(code, str(GUIDE), "exec"), {})
     printed = re.findall(r"print\(.*  # (.*)", code)
     assert capsys.readouterr().out.split() == printed
-    assert len(set(pyplot.get_fignums()) - before) == 10
+    assert len(set(pyplot.get_fignums()) - before) == 11
