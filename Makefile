@@ -15,7 +15,7 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell \
 	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
-BENCHMARKS := defaults convolutions layers digits mnist networks scaling memory
+BENCHMARKS := defaults convolutions layers digits mnist networks scaling memory photos
 SOURCES := $(shell find src cnnkit -name '*.py' -o -name '*.p[yx]*' -o -name '*.[ch]') \
 	setup.py pyproject.toml README.md
 

@@ -61,7 +61,7 @@ class StreamData(TrainingData):
         else:
             self.shape = images.input_shape(stream, estimator.image_shape, owner)
         self.X, self.y = stream, y
-        self.weights = self.sample_weight = self.rows = self._held = None
+        self.weights = self.sample_weight = self.rows = self.groups = self._held = None
         self.learnt = {"n_features_in_": prod(self.shape)} | estimator._learn(y)
         if again:
             estimator._check_learnt(self.learnt)
@@ -87,6 +87,11 @@ class StreamData(TrainingData):
         self._scale, self._first = weights, to_standard(self._first, weights)
 
     def _hold(self, estimator, X_val, y_val, rng):
+        if self.groups is not None:
+            raise ValueError(
+                f"{type(estimator).__name__}: groups must be None where X makes batches, which "
+                f"are not split, got {short(self.groups)}."
+            )
         if X_val is None and y_val is None and estimator.early_stopping:
             raise ValueError(
                 f"{type(estimator).__name__}: X_val and y_val must be given for early_stopping "

@@ -85,6 +85,7 @@ def test_a_label_that_the_first_epoch_did_not_have_is_named():
         ({"return_train_score": True}, {}, "return_train_score must be one that"),
         ({"early_stopping": True}, {}, "X_val and y_val must be given for early_stopping"),
         ({}, {"sample_weight": Y}, "sample_weight must be None where X makes batches"),
+        ({}, {"groups": Y}, "groups must be None where X makes batches"),
         ({}, {"steps_per_epoch": 0}, "steps_per_epoch must be a positive int, got 0"),
         ({}, {"steps_per_epoch": 1.5}, "steps_per_epoch must be"),
         ({}, {"X": X, "y": Y, "steps_per_epoch": 2}, "steps_per_epoch must be None unless"),
