@@ -8,6 +8,7 @@ from cnnkit.losses.classification import (
     SoftmaxFocal,
 )
 from cnnkit.losses.gradients import check_gradient
+from cnnkit.losses.pixels import Pixelwise
 from cnnkit.losses.regression import (
     AbsoluteError,
     GammaDeviance,
@@ -25,6 +26,7 @@ __all__ = [
     "Loss",
     "OwnLoss",
     "Pinball",
+    "Pixelwise",
     "PoissonDeviance",
     "Regression",
     "SigmoidCrossEntropy",
@@ -36,8 +38,7 @@ __all__ = [
     "inverse_link",
 ]
 
-for (
-    _name
-) in __all__:  # as they are called in messages, pickles and files, wherever they are written
+# as they are called in messages, pickles and files, wherever they are written
+for _name in __all__:
     globals()[_name].__module__ = __name__
 del _name

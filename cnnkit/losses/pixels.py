@@ -1,0 +1,77 @@
+"""The loss of images: another loss of every pixel."""
+
+from math import prod
+
+import numpy as np
+
+from cnnkit.losses.base import Loss
+
+
+class Pixelwise(Loss):
+    """The loss of a network that ends in images: another loss of every pixel, averaged.
+
+    Pixels with a class index below 0 do not count, nor do those with a NaN among their numbers.
+
+    Parameters
+    ----------
+    loss : Loss
+        Its samples are the pixels.
+    factors : array of shape (n_classes,), default=None
+        Factors for the pixels of a class; only for targets that are class indices.
+    mean : float, default=1
+        Mean weight of a pixel of the training set, of those that do not count, too. A batch is
+        divided by it, so that its loss is an unbiased estimate of the mean over pixels that count.
+    """
+
+    def __init__(self, loss: Loss, factors: np.ndarray | None = None, mean: float = 1.0) -> None:
+        self.loss = loss
+        self.factors = factors
+        self.mean = mean
+
+    def __call__(
+        self,
+        outputs: np.ndarray,
+        targets: np.ndarray,
+        doutputs: np.ndarray | None,
+        weights: np.ndarray | None = None,
+        total: float | None = None,
+    ) -> float:
+        pixels = prod(outputs.shape[1:-1])
+        flat, targets, shares = self._of_pixels(outputs, targets, weights)
+        if doutputs is None:  # the exact mean
+            return self.loss(flat, targets, None, shares, shares.sum())
+        slopes = np.empty(flat.shape, doutputs.dtype)
+        total = (len(outputs) if total is None else total) * pixels * self.mean
+        loss = self.loss(flat, targets, slopes, shares, total)
+        doutputs[...] = slopes.reshape(doutputs.shape)
+        return loss
+
+    def dense(self, targets: np.ndarray) -> np.ndarray:
+        return np.array(targets)
+
+    def score(
+        self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> float:
+        """Return the score of pixels, such as their accuracy, over those that count."""
+        flat, targets, shares = self._of_pixels(outputs, targets, weights)
+        return self.loss.score(flat, targets, shares)
+
+    def _of_pixels(self, outputs, targets, weights):
+        """Return outputs, targets and weights of all pixels, one row for each."""
+        flat = outputs.reshape(-1, outputs.shape[-1])
+        shares = np.ones(targets.shape[:3]) if weights is None else _repeated(weights, targets)
+        if targets.dtype.kind == "f":
+            counts = ~np.isnan(targets).any(axis=-1)
+            targets = np.where(counts[..., None], targets, 0).reshape(flat.shape)
+        else:
+            counts = targets >= 0
+            targets = np.where(counts, targets, 0).reshape(-1).astype(np.intp)
+        shares = (shares * counts).reshape(-1)
+        if self.factors is not None:
+            shares *= self.factors[targets]
+        return flat, targets, shares
+
+
+def _repeated(weights, targets):
+    """Return the weights of samples for all pixels of their targets."""
+    return np.broadcast_to(weights[:, None, None], targets.shape[:3])
