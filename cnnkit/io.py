@@ -62,7 +62,7 @@ def _trusted_types():
     from cnnkit.training import loop, optimizers
 
     kinds = {*ESTIMATORS.values(), Network, Weights, WeightSpec, np.dtype}
-    kinds |= {*models.MODELS.values()}
+    kinds |= {*models.MODELS.values(), *models.IMAGE_MODELS.values()}
     kinds |= {kind for known in json_text.PARAMETERS.values() for kind in known.values()}
     for module in (losses, optimizers, schedules, loop):  # for partial_fit, which goes on with them
         kinds |= {kind for kind in vars(module).values() if _is_of(kind, module)}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.estimators.base import BaseCNN
-from cnnkit.graph.graph import Sequential
+from cnnkit.graph.graph import Graph
 from cnnkit.layers.base import Layer
 
 # arrays
@@ -37,7 +37,7 @@ Layers: TypeAlias = Sequence[Layer | Passthrough | tuple[str, Layer | Passthroug
 Branch: TypeAlias = Layer | Layers | None  # None is the input itself
 Branches: TypeAlias = Sequence[Branch | tuple[str, Layer | Sequence[Any] | None]]
 Nodes: TypeAlias = Sequence[tuple[str, Layer | Passthrough, str | Sequence[str]]]
-Model: TypeAlias = str | Callable[..., Sequential]  # a function of cnnkit.models, or its name
+Model: TypeAlias = str | Callable[..., Graph]  # a function of cnnkit.models, or its name
 
 # words
 Algorithm: TypeAlias = Literal["auto", "exact", "direct", "im2col", "winograd"]

@@ -88,7 +88,7 @@ class Reals(Interval):
 class Model(HasMethods):
     """A constraint on hyper-parameters: a function of `cnnkit.models`, or its name."""
 
-    options = tuple(models.MODELS)
+    options = (*models.MODELS, *models.IMAGE_MODELS)
 
     def __init__(self):
         super().__init__(["__call__"])

@@ -1,6 +1,6 @@
 """Networks of the literature, under their usual names.
 
-Every function returns a `Sequential` that ends in one number per output, before any softmax::
+A function returns a `Sequential` that ends in one number per output, before any softmax::
 
     model(n_outputs=None, image_shape=<published shape>, *, width=1)
 
@@ -17,6 +17,9 @@ width : float, default=1
 
 `small` chooses a width with which a network is trained on the digits in seconds.
 
+`unet`, `default_unet` and `fcn` end in maps of the size of the image, one per output, for
+`CNNSegmenter` and `CNNImageRegressor`; they return a `Graph`.
+
 >>> from cnnkit import models
 >>> models.resnet18(1000).summary((224, 224, 3)).weights  # 9,600 of them running statistics
 11699112
@@ -28,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cnnkit.graph.graph import Sequential
+from cnnkit.graph.graph import Graph, Sequential
 from cnnkit.models.branches import googlenet, squeezenet_1_0, squeezenet_1_1
 from cnnkit.models.chains import (
     alexnet,
@@ -40,6 +43,7 @@ from cnnkit.models.chains import (
     vgg19,
 )
 from cnnkit.models.form import IMAGENET as IMAGENET
+from cnnkit.models.images import default_unet, fcn, unet
 from cnnkit.models.mobile import efficientnet_lite0, mobilenet_v1, mobilenet_v2
 from cnnkit.models.residual import resnet18, resnet50
 
@@ -64,8 +68,11 @@ MODELS = {
     )
 }
 
+# networks that end in maps of the size of the image
+IMAGE_MODELS = {model.__name__: model for model in (default_unet, unet, fcn)}
 
-def find(model: object) -> Callable[..., Sequential] | None:
+
+def find(model: object) -> Callable[..., Graph] | None:
     """Return the function of this module that `model` is or names, or None.
 
     Examples
@@ -74,7 +81,8 @@ def find(model: object) -> Callable[..., Sequential] | None:
     >>> models.find("resnet18") is models.find(models.resnet18) is models.resnet18
     True
     """
-    found = MODELS.get(model if isinstance(model, str) else getattr(model, "__name__", ""))
+    known: dict[str, Callable[..., Graph]] = {**MODELS, **IMAGE_MODELS}
+    found = known.get(model if isinstance(model, str) else getattr(model, "__name__", ""))
     return found if isinstance(model, str) or found is model else None
 
 
