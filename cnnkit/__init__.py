@@ -34,6 +34,7 @@ __all__ = [
     "io",
     "load",
     "lr_find",
+    "metrics",
     "models",
     "num_threads",
     "onnx",
@@ -54,10 +55,14 @@ _HOMES = {  # imported when first used: they import more of scikit-learn
     "lr_find": "estimators.lr_find",
     "save": "io",
 }
-_MODULES = ("augmentation", "blocks", "callbacks", "display", "io", "models", "onnx", "schedules")
+_MODULES = (
+    *("augmentation", "blocks", "callbacks", "display", "io", "metrics", "models", "onnx"),
+    "schedules",
+)
 
 if _typing.TYPE_CHECKING:  # a type checker reads these lines instead of the tables
-    from cnnkit import augmentation, blocks, callbacks, display, io, models, onnx, schedules
+    from cnnkit import augmentation, blocks, callbacks, display, io, metrics, models, onnx
+    from cnnkit import schedules
     from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
     from cnnkit.estimators.lr_find import lr_find
     from cnnkit.heads import fc_head, gap_head

@@ -71,6 +71,7 @@ def test_dir_has_all_before_it_is_used():
 ORDER = [
     *("exceptions", "validate", "_native", "_versions", "functional", "schedules", "augmentation"),
     *("layers", "graph", "blocks", "heads", "models", "files", "data", "network", "losses"),
+    "metrics",
     *("training", "callbacks", "estimators", "typing", "io", "onnx", "display", "cli"),
     "__main__",
 ]
