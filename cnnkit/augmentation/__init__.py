@@ -8,11 +8,12 @@ searches. Training calls `Augmentation.check` once, with the shape of one image,
 from cnnkit.augmentation.base import Augmentation
 from cnnkit.augmentation.compose import Augment
 from cnnkit.augmentation.geometry import Flip, Rotate, Scale, Shift
-from cnnkit.augmentation.pixels import Cutout, Mixup, Noise
+from cnnkit.augmentation.pixels import CutMix, Cutout, Mixup, Noise
 
 __all__ = [
     "Augment",
     "Augmentation",
+    "CutMix",
     "Cutout",
     "Flip",
     "Mixup",

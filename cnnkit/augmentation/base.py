@@ -20,8 +20,11 @@ class Augmentation(Checked):
 
     Attributes
     ----------
-    mixes_targets : bool
+    mixes_targets : bool, default=False
         Whether `apply` changes the targets, too.
+    moves_pixels : bool or None, default=None
+        Whether `apply` moves pixels, and so those of targets that are images, too. None means that
+        the class does not say so: then it cannot be used with such targets.
 
     Examples
     --------
@@ -37,6 +40,7 @@ class Augmentation(Checked):
     """
 
     mixes_targets: bool = False
+    moves_pixels: bool | None = None
 
     def check(self, input_shape: Shape) -> None:
         """Raise if a hyper-parameter is out of range or does not fit the images.
@@ -52,6 +56,20 @@ class Augmentation(Checked):
         """
         shapes.image_shape(input_shape, type(self).__name__)
 
+    def check_image_targets(self, *, labels: bool) -> None:
+        """Raise unless targets may be images, of labels or else of numbers.
+
+        Raises
+        ------
+        ValueError
+        """
+        if self.moves_pixels is None:
+            raise ValueError(
+                f"{type(self).__name__}: moves_pixels must be True or False where targets are "
+                f"images, got None: say in the class whether it moves pixels. If so, `change` must "
+                f"move those of targets, too."
+            )
+
     def apply(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         """Change a batch in place, every image in a way of its own.
 
@@ -60,7 +78,8 @@ class Augmentation(Checked):
         images : array of shape (n, H, W, C), float32 or float64
         targets : array of shape (n, K), float32 or float64, or None
             Shares of the classes, or numbers. Only an augmentation with `mixes_targets` needs and
-            changes them.
+            changes them. Targets that are images are labels (n, H, W), integers, -1 for none, or
+            numbers (n, H, W, K), NaN for none; an augmentation with `moves_pixels` changes them.
         rng : numpy.random.Generator
             The same state gives the same changes.
 
@@ -70,7 +89,9 @@ class Augmentation(Checked):
             If an array has another shape or type.
         """
         _check_array(images, "images", 4, "(n, H, W, C)", self)
-        if self.mixes_targets:
+        if are_images(targets):
+            _check_image_targets(images, targets, self)
+        elif self.mixes_targets:
             _check_array(targets, "targets", 2, "(n, K)", self)
             assert targets is not None  # as checked
             if len(targets) != len(images):
@@ -100,6 +121,24 @@ class Augmentation(Checked):
         return type(self) is type(other) and self.get_params(False) == other.get_params(False)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def are_images(targets: Any) -> bool:
+    """Say whether targets of a batch are images: labels (n, H, W), or numbers (n, H, W, K)."""
+    return isinstance(targets, np.ndarray) and targets.ndim > 2
+
+
+def _check_image_targets(images, targets, augmentation):
+    """Raise unless targets are images of the size of `images`, which the augmentation can change"""
+    labels = targets.dtype.kind == "i"
+    augmentation.check_image_targets(labels=labels)
+    if not labels:
+        _check_array(targets, "targets", 4, "(n, H, W, K)", augmentation)
+    if targets.shape[:3] != images.shape[:3] or targets.ndim != (3 if labels else 4):
+        raise ValueError(
+            f"{type(augmentation).__name__}: targets must be labels {images.shape[:3]} or numbers "
+            f"of as many pixels, got shape {targets.shape}."
+        )
 
 
 def _check_array(array, name, ndim, shape, augmentation):

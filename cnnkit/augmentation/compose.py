@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.augmentation.base import Augmentation
-from cnnkit.augmentation.geometry import Affine, compose, sample
+from cnnkit.augmentation.geometry import Affine, compose, sample_both
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +43,12 @@ class Augment(Augmentation):
         """Whether a step changes the targets."""
         return any(step.mixes_targets for step in self.steps)
 
+    @property
+    def moves_pixels(self) -> bool | None:  # type: ignore[override]
+        """Whether a step moves pixels; None if a step does not say so."""
+        found = [step.moves_pixels for step in self.steps]
+        return None if None in found else any(found)
+
     def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         if not isinstance(self.steps, (list, tuple)):
@@ -53,6 +59,10 @@ class Augment(Augmentation):
                     f"Augment: steps must be augmentations such as Flip(), got {step!r}."
                 )
             step.check(input_shape)
+
+    def check_image_targets(self, *, labels: bool) -> None:
+        for step in self.steps:
+            step.check_image_targets(labels=labels)
 
     def without_mixing(self) -> Augment | None:
         parts = [step.without_mixing() for step in self.steps]
@@ -70,7 +80,7 @@ class Augment(Augmentation):
             for step in steps:
                 then = step.maps(*images.shape[:3], rng)
                 maps = then if maps is None else compose(maps, then)
-            sample(images, maps, fill)
+            sample_both(images, targets, maps, fill)
 
 
 def _fill_of(step):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnkit.augmentation.base import Augmentation
+from cnnkit.augmentation.base import Augmentation, are_images
 from cnnkit.validate import shapes
 from cnnkit.validate.values import as_choice, as_real
 
@@ -37,6 +37,8 @@ class Flip(Augmentation):
     [2.0, 1.0, 0.0]
     """
 
+    moves_pixels = True
+
     def __init__(self, horizontal: float = 0.5, *, vertical: float = 0.0) -> None:
         self.horizontal = horizontal
         self.vertical = vertical
@@ -48,16 +50,17 @@ class Flip(Augmentation):
 
     def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         draws = rng.random((2, len(images)))
-        across = draws[0] < self.horizontal
-        images[across] = images[across, :, ::-1]
-        over = draws[1] < self.vertical
-        images[over] = images[over, ::-1]
+        across, over = draws[0] < self.horizontal, draws[1] < self.vertical
+        for array in moving(images, targets):
+            array[across] = array[across, :, ::-1]
+            array[over] = array[over, ::-1]
 
 
 class Affine(Augmentation):
     """Base class of affine changes; consecutive ones in `Augment` are done in one step."""
 
     fill: Fill
+    moves_pixels = True
 
     def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
@@ -76,7 +79,7 @@ class Affine(Augmentation):
 
     def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         n, height, width, _ = images.shape
-        sample(images, self.maps(n, height, width, rng), self.fill)
+        sample_both(images, targets, self.maps(n, height, width, rng), self.fill)
 
 
 class Shift(Affine):
@@ -119,19 +122,25 @@ class Shift(Affine):
         return found
 
     def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
-        before = np.empty_like(images[0])
-        for image, (down, right) in zip(images, self._draw(len(images), rng).tolist(), strict=True):
-            before[...] = image
-            rows, rows_before = _moved(down, len(image))
-            columns, columns_before = _moved(right, image.shape[1])
-            if self.fill == "zero":
-                image[...] = 0
-            image[rows, columns] = before[rows_before, columns_before]
-            if self.fill == "edge":
-                image[:, : columns.start] = image[:, columns.start, None]
-                image[:, columns.stop :] = image[:, columns.stop - 1, None]
-                image[: rows.start] = image[rows.start]
-                image[rows.stop :] = image[rows.stop - 1]
+        moves = self._draw(len(images), rng).tolist()
+        for array in moving(images, targets):
+            empty = 0 if array is images else nothing(array)
+            for image, move in zip(array, moves, strict=True):
+                self._move(image, move, empty)
+
+    def _move(self, image, move, empty):
+        """Move an image down and to the right; `empty` fills the space that becomes free."""
+        before = image.copy()
+        rows, rows_before = _moved(move[0], len(image))
+        columns, columns_before = _moved(move[1], image.shape[1])
+        if self.fill == "zero":
+            image[...] = empty
+        image[rows, columns] = before[rows_before, columns_before]
+        if self.fill == "edge":
+            image[:, : columns.start] = image[:, columns.start, None]
+            image[:, columns.stop :] = image[:, columns.stop - 1, None]
+            image[: rows.start] = image[rows.start]
+            image[rows.stop :] = image[rows.stop - 1]
 
     def _draw(self, n, rng):
         """Return how far every image moves, down and to the right."""
@@ -230,19 +239,60 @@ def compose(first, then):
     return found
 
 
-def sample(images, maps, fill):
+def moving(images, targets):
+    """Return the arrays whose pixels move: images, and targets that are images."""
+    return [images, targets] if are_images(targets) else [images]
+
+
+def nothing(targets):
+    """Return what targets have where there was no image: no class, or no number."""
+    return -1 if targets.dtype.kind == "i" else np.nan
+
+
+def sample_both(images, targets, maps, fill):
+    """Move the pixels of images, and of targets that are images, as `Affine.maps` says."""
+    sample(images, maps, fill)
+    if not are_images(targets):
+        return
+    if targets.dtype.kind == "i":
+        sample_labels(targets, maps, fill)
+    else:
+        sample(targets, maps, fill, np.nan)
+
+
+def sample_labels(labels, maps, fill):
+    """Take every label from the pixel nearest to where it comes from; -1 outside of the image."""
+    n, H, W = labels.shape
+    maps = _from_corner(maps, H, W)
+    few = max(1, PIXELS // (H * W))
+    rows, columns = np.arange(H)[:, None], np.arange(W)
+    for start in range(0, n, few):
+        some, m = labels[start : start + few], maps[start : start + few, :, :, None, None]
+        at = [np.rint(m[:, k, 0] * rows + m[:, k, 1] * columns + m[:, k, 2]) for k in (0, 1)]
+        inside = (at[0] >= 0) & (at[0] < H) & (at[1] >= 0) & (at[1] < W)
+        i, j = (np.clip(a, 0, side - 1).astype(np.intp) for a, side in zip(at, (H, W), strict=True))
+        found = some[np.arange(len(some))[:, None, None], i, j]
+        some[...] = found if fill == "edge" else np.where(inside, found, -1)
+
+
+def _from_corner(maps, H, W):
+    """Return maps whose rows and columns are counted from the corner of the image."""
+    shift = np.array([(H - 1) / 2, (W - 1) / 2])
+    maps = maps.copy()
+    maps[:, :, 2] += shift - maps[:, :, :2] @ shift
+    return maps
+
+
+def sample(images, maps, fill, outside=0):
     """Take every pixel from where `Affine.maps` says it comes from, by bilinear interpolation.
 
     It works on one channel of a few images at a time: NumPy reads single numbers at many places
     several times faster than all channels of a pixel at once.
     """
     n, H, W, C = images.shape
-    shift = np.array([(H - 1) / 2, (W - 1) / 2])
-    maps = maps.copy()
-    maps[:, :, 2] += shift - maps[:, :, :2] @ shift  # rows and columns counted from the corner
-    maps = maps.astype(images.dtype)
+    maps = _from_corner(maps, H, W).astype(images.dtype)
     few = max(1, PIXELS // (H * W))
-    padded = np.zeros((min(n, few), H + 3, W + 3), images.dtype)
+    padded = np.full((min(n, few), H + 3, W + 3), outside, images.dtype)
     for start in range(0, n, few):
         some = images[start : start + few]
         at, down, right = _places(maps[start : start + few], H, W)

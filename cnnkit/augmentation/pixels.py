@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnkit.augmentation.base import Augmentation
+import numpy as np
+
+from cnnkit.augmentation.base import Augmentation, are_images
 from cnnkit.validate import shapes
 from cnnkit.validate.values import as_real
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from cnnkit.typing import Floats, IntPair, Shape
 
 LARGEST = 1e30  # largest number that may be added or set: float32 can compute with it
@@ -33,6 +33,8 @@ class Noise(Augmentation):
     >>> print(f"{batch.std():.2f}")
     0.10
     """
+
+    moves_pixels = False
 
     def __init__(self, std: float = 0.05) -> None:
         self.std = std
@@ -68,6 +70,8 @@ class Cutout(Augmentation):
     >>> batch[0, :, :, 0].astype(int).tolist()
     [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 1, 1]]
     """
+
+    moves_pixels = False
 
     def __init__(self, size: IntPair = 4, *, value: float = 0.0) -> None:
         self.size = size
@@ -114,6 +118,7 @@ class Mixup(Augmentation):
     """
 
     mixes_targets = True
+    moves_pixels = False
 
     def __init__(self, alpha: float = 0.2) -> None:
         self.alpha = alpha
@@ -121,6 +126,13 @@ class Mixup(Augmentation):
     def check(self, input_shape: Shape) -> None:
         super().check(input_shape)
         as_real(self.alpha, "alpha", "Mixup", above=0)
+
+    def check_image_targets(self, *, labels: bool) -> None:
+        if labels:
+            raise ValueError(
+                "Mixup: targets must be numbers, not labels of pixels, which cannot be mixed: "
+                "CutMix pastes them."
+            )
 
     def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
         assert targets is not None  # as `apply` has checked
@@ -132,3 +144,63 @@ class Mixup(Augmentation):
             array -= mixed
             array *= share
             array += mixed
+
+
+class CutMix(Augmentation):
+    """Paste a rectangle of another image of the batch, with what belongs to it of the target.
+
+    Yun et al. (2019), "CutMix: regularization strategy to train strong classifiers with localizable
+    features": the rectangle has the proportions of the image and a share of its area that is drawn
+    from Beta(alpha, alpha); its centre lies anywhere, so parts of it may lie outside. Targets of
+    images are mixed by the areas that are left of both. Targets that are images get the rectangle
+    of the other target.
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        Above 0. With 1 all shares are equally likely.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.augmentation import CutMix
+    >>> batch, shares = np.zeros((2, 1, 4, 1)) + [[[[0.0]]], [[[1.0]]]], np.eye(2)
+    >>> CutMix().apply(batch, shares, np.random.default_rng(2))
+    >>> batch[:, 0, :, 0].astype(int).tolist(), shares.tolist()
+    ([[0, 0, 0, 0], [1, 1, 1, 1]], [[1.0, 0.0], [0.0, 1.0]])
+    """
+
+    mixes_targets = True
+    moves_pixels = False
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def check(self, input_shape: Shape) -> None:
+        super().check(input_shape)
+        as_real(self.alpha, "alpha", "CutMix", above=0)
+
+    def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
+        assert targets is not None  # as `apply` has checked
+        n, H, W, _ = images.shape
+        others = rng.permutation(n)
+        sides = np.sqrt(1 - rng.beta(self.alpha, self.alpha, n))
+        middles = rng.random((n, 2))
+        before, targets_before = images.copy(), targets.copy()
+        for i, other in enumerate(others):
+            rows, columns = (
+                _around(middle, side * sides[i], side)
+                for middle, side in zip(middles[i], (H, W), strict=True)
+            )
+            images[i, rows, columns] = before[other, rows, columns]
+            if are_images(targets):
+                targets[i, rows, columns] = targets_before[other, rows, columns]
+            else:
+                share = len(range(H)[rows]) * len(range(W)[columns]) / (H * W)
+                targets[i] += share * (targets_before[other] - targets[i])
+
+
+def _around(middle, length, side):
+    """Return the slice of a `side` of so many pixels, around a middle from 0 to 1."""
+    first, last = middle * side - length / 2, middle * side + length / 2
+    return slice(max(0, round(first)), min(side, round(last)))

@@ -6,6 +6,7 @@ from augmented import applied, images
 from seeded import generator
 
 from cnnkit.augmentation import (
+    CutMix,
     Cutout,
     Mixup,
     Noise,
@@ -57,3 +58,24 @@ class TestPixels:
 
         assert shares(1.0).mean() == pytest.approx(0.75, abs=0.02)
         assert shares(0.1).mean() > 0.9
+
+    @each_dtype
+    def test_cutmix_mixes_targets_by_area(self, dtype):
+        numbers = np.arange(64, dtype=dtype)
+        X = np.tile(numbers[:, None, None, None], (1, 6, 8, 1))
+        targets = np.eye(64, dtype=dtype)
+        Y = applied(CutMix(), X, targets)
+        np.testing.assert_allclose(Y.mean(axis=(1, 2, 3)), targets @ numbers, rtol=1e-4)
+        np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+        pasted = (Y != X)[..., 0]
+        for mask in pasted:
+            assert (mask == np.outer(mask.any(axis=1), mask.any(axis=0))).all()
+        assert 0.1 < pasted.mean() < 0.6
+
+    def test_shares_of_cutmix(self):
+        def left(alpha):
+            targets = np.eye(500)
+            CutMix(alpha).apply(np.zeros((500, 40, 40, 1)), targets, generator(0))
+            return targets.max(axis=1)
+
+        assert left(0.05).mean() > left(1.0).mean() > 0.7
