@@ -17,7 +17,9 @@ __all__ = [
     *layers.KINDS,
     "CNNClassifier",
     "CNNFeatures",
+    "CNNImageRegressor",
     "CNNRegressor",
+    "CNNSegmenter",
     "Graph",
     "Input",
     "Layer",
@@ -48,7 +50,9 @@ __all__ = [
 _HOMES = {  # imported when first used: they import more of scikit-learn
     "CNNClassifier": "estimators",
     "CNNFeatures": "estimators",
+    "CNNImageRegressor": "estimators",
     "CNNRegressor": "estimators",
+    "CNNSegmenter": "estimators",
     "fc_head": "heads",
     "gap_head": "heads",
     "load": "io",
@@ -61,9 +65,24 @@ _MODULES = (
 )
 
 if _typing.TYPE_CHECKING:  # a type checker reads these lines instead of the tables
-    from cnnkit import augmentation, blocks, callbacks, display, io, metrics, models, onnx
-    from cnnkit import schedules
-    from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
+    from cnnkit import (
+        augmentation,
+        blocks,
+        callbacks,
+        display,
+        io,
+        metrics,
+        models,
+        onnx,
+        schedules,
+    )
+    from cnnkit.estimators import (
+        CNNClassifier,
+        CNNFeatures,
+        CNNImageRegressor,
+        CNNRegressor,
+        CNNSegmenter,
+    )
     from cnnkit.estimators.lr_find import lr_find
     from cnnkit.heads import fc_head, gap_head
     from cnnkit.io import load, save

@@ -12,13 +12,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from cnnkit import models
 from cnnkit.data import scaling
-from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor, learned_attributes
+from cnnkit.estimators import (
+    CNNClassifier,
+    CNNFeatures,
+    CNNImageRegressor,
+    CNNRegressor,
+    CNNSegmenter,
+    learned_attributes,
+)
 from cnnkit.estimators.base import ALGORITHMS, BaseCNN
 from cnnkit.estimators.setup import check_params
 from cnnkit.estimators.snapshot import snapshot
@@ -39,7 +45,9 @@ WEIGHT = "weight:"  # start of names of tensors
 DTYPES = ("float32", "float64")
 MOST_LAYERS = 4_000  # in a network: ResNet-1001 has some 3,300
 
-TRAINED: dict[str, type[BaseCNN]] = {"CNNClassifier": CNNClassifier, "CNNRegressor": CNNRegressor}
+TRAINED: dict[str, type[BaseCNN]] = {
+    kind.__name__: kind for kind in (CNNClassifier, CNNRegressor, CNNSegmenter, CNNImageRegressor)
+}
 ESTIMATORS: dict[str, type] = TRAINED | {"CNNFeatures": CNNFeatures}
 PARTS = {
     *("estimator", "params", "graph", "input_shape", "n_outputs"),
@@ -76,7 +84,7 @@ def _is_of(kind, module):
 TRUSTED_TYPES = _trusted_types()  # for skops: ``skops.io.load(path, trusted=TRUSTED_TYPES)``
 
 
-def save(estimator: CNNClassifier | CNNRegressor | CNNFeatures, path: FilePath) -> None:
+def save(estimator: BaseCNN | CNNFeatures, path: FilePath) -> None:
     """Write a fitted estimator to a file.
 
     The file replaces an existing one only when it is whole and on the disk. Hyper-parameters,
@@ -86,7 +94,7 @@ def save(estimator: CNNClassifier | CNNRegressor | CNNFeatures, path: FilePath) 
 
     Parameters
     ----------
-    estimator : CNNClassifier, CNNRegressor or CNNFeatures, fitted
+    estimator : CNNClassifier, CNNRegressor, CNNSegmenter, CNNImageRegressor or CNNFeatures, fitted
     path : str, bytes or path-like
         The usual ending is ``.safetensors``.
 
@@ -142,11 +150,13 @@ def save(estimator: CNNClassifier | CNNRegressor | CNNFeatures, path: FilePath) 
         "features": features,
     }
     _check_fitted(_estimators(model, "save"), network, "save")
-    learned_attributes.check(vars(trained), network, is_classifier(trained))
+    learned_attributes.check(vars(trained), network, trained._learned_of_targets)
     tensors.write(path, arrays, model, FORMAT, "save")
 
 
-def load(path: FilePath) -> CNNClassifier | CNNRegressor | CNNFeatures:
+def load(
+    path: FilePath,
+) -> CNNClassifier | CNNRegressor | CNNSegmenter | CNNImageRegressor | CNNFeatures:
     """Return the fitted estimator of a file that `save` wrote.
 
     The file may come from anywhere. Only layers of a closed list are accepted, numbers are checked,
@@ -158,7 +168,7 @@ def load(path: FilePath) -> CNNClassifier | CNNRegressor | CNNFeatures:
 
     Returns
     -------
-    estimator : CNNClassifier, CNNRegressor or CNNFeatures
+    estimator : CNNClassifier, CNNRegressor, CNNSegmenter, CNNImageRegressor or CNNFeatures
 
     Raises
     ------
@@ -251,8 +261,8 @@ def _read(model, file):
     if not isinstance(model["learned"], dict):
         raise ModelFormatError(f"load: learned must be an object, got {short(model['learned'])}.")
     unused = file.names
-    network = _network(model, file, unused)
-    if is_classifier(trained) and scaling.TARGETS in model["scales"]:
+    network = _network(model, file, unused, trained)
+    if "classes_" in trained._learned_of_targets and scaling.TARGETS in model["scales"]:
         raise ModelFormatError("load: scales must be of the input alone for a classifier.")
 
     def take(name, sizes):
@@ -266,7 +276,8 @@ def _read(model, file):
             raise ModelFormatError(f"load: {name} must be {wanted} numbers, got shape {shape}.")
         return file.read(tensor)
 
-    attributes = learned_attributes.decode(model["learned"], network, is_classifier(trained), take)
+    of_targets = trained._learned_of_targets
+    attributes = learned_attributes.decode(model["learned"], network, of_targets, take)
     if unused:
         raise ModelFormatError(
             f"load: every tensor must be used, got {short(sorted(unused)[:5])} besides."
@@ -334,7 +345,7 @@ def _at_node(features, trained, node):
     return features._adopt(trained, node)
 
 
-def _network(model, file, unused):
+def _network(model, file, unused, trained):
     """Return the network of a model, with zero weights; remove their names from `unused`."""
     graph = json_text.decode(model["graph"], "graph", "load")
     if not isinstance(graph, Graph):
@@ -374,9 +385,10 @@ def _network(model, file, unused):
                 f"got {dtype} and {found}."
             )
     outputs = list(resolved.output_shapes)
-    if outputs != [(model["n_outputs"],)]:
+    wanted = trained._output_shape(tuple(shape), model["n_outputs"])
+    if outputs != [wanted]:
         raise ModelFormatError(
-            f"load: graph must end in {model['n_outputs']} numbers, got outputs of {outputs}."
+            f"load: graph must end in one output of shape {wanted}, got outputs of {outputs}."
         )
     return Network(
         resolved,

@@ -140,7 +140,7 @@ class TestHostileFiles:
             (put("features", {"params": 3, "node": "relu1"}), "params must be an object, got 3"),
             (
                 put("features", {"params": {"estimator": {"estimator": "x"}}, "node": "relu1"}),
-                "estimator must be a estimator of ['CNNClassifier', 'CNNRegressor'], got 'x'",
+                "estimator must be a estimator of ['CNNClassifier', 'CNNImageRegressor', ",
             ),
             (put("features", {"params": {"node": 3}, "node": "relu1"}), "'node' parameter of CNNF"),
             (learned(fit_=3), "learned must have ['best_validation_score_', 'classes_'"),
@@ -160,10 +160,10 @@ class TestHostileFiles:
             ),
             (learned(feature_names_in_="object"), "a tensor must hold feature_names_in_:ends"),
             (put("estimator", "CNNRegressor"), "params must be those of CNNRegressor, got ['class"),
-            (as_regressor, "classes_ must be None for a regressor, got array(['ant'"),
+            (as_regressor, "classes_ must be None for such an estimator, got array(['ant'"),
             (
                 lambda m: m["graph"]["layers"].pop(),
-                "graph must end in 3 numbers, got outputs of [(6, 7, 3)]",
+                "graph must end in one output of shape (3,), got outputs of [(6, 7, 3)]",
             ),
         ],
     )

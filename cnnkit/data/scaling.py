@@ -215,13 +215,19 @@ class Statistics:
 
 
 def put_targets(weights, targets, rows, sample_weights, link=None):
-    """Put mean and deviation of targets, of shape (n, n_outputs), into the weights of a network.
+    """Put mean and deviation of targets, of shape (n, ..., n_outputs), into a network's weights.
 
+    Of images, the numbers of all pixels count; of very many, images at equal distances are used.
     With ``link="log"`` they become 0 and the mean: targets stay positive.
     """
+    if targets.ndim > 2:
+        rows = np.arange(len(targets)) if rows is None else rows
+        rows = rows[:: -(-len(rows) * prod(targets.shape[1:]) // MOST_NUMBERS)]
     targets = targets if rows is None else targets[rows]
     if sample_weights is not None:
         sample_weights = sample_weights if rows is None else sample_weights[rows]
+        sample_weights = np.repeat(sample_weights, prod(targets.shape[1:-1]))
+    targets = targets.reshape(-1, targets.shape[-1]).astype(np.float64, copy=False)
     size = np.maximum(np.abs(targets).max(axis=0), LEAST)  # squares of quotients are finite
     shares = targets / size
     mean = np.average(shares, axis=0, weights=sample_weights)
@@ -240,7 +246,7 @@ def to_standard(targets, weights):
     if TARGETS not in kept(weights):
         return targets
     mean, scale = (weights[f"targets/{name}"].astype(np.float64) for name in ("mean", "scale"))
-    return (targets - mean) / scale
+    return ((targets - mean) / scale).astype(targets.dtype, copy=False)
 
 
 def from_standard(outputs, weights):

@@ -2,6 +2,8 @@
 
 from cnnkit.estimators.classifier import CNNClassifier
 from cnnkit.estimators.features import CNNFeatures
+from cnnkit.estimators.image_regressor import CNNImageRegressor
 from cnnkit.estimators.regressor import CNNRegressor
+from cnnkit.estimators.segmenter import CNNSegmenter
 
-__all__ = ["CNNClassifier", "CNNFeatures", "CNNRegressor"]
+__all__ = ["CNNClassifier", "CNNFeatures", "CNNImageRegressor", "CNNRegressor", "CNNSegmenter"]

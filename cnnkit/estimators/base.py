@@ -10,7 +10,6 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -35,7 +34,7 @@ from cnnkit.estimators.setup import (
 )
 from cnnkit.estimators.sizes import by_size
 from cnnkit.estimators.snapshot import CHANGING, set_learned, snapshot, training_of
-from cnnkit.estimators.stream_data import given_data
+from cnnkit.estimators.stream_data import StreamData, are_batches
 from cnnkit.estimators.targets import Targets
 from cnnkit.estimators.warnings import warn_of_no_progress
 from cnnkit.exceptions import DivergenceError, ModelFormatError, overflow_allowed
@@ -382,7 +381,11 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         moment = self._begun()
         scorers = find_scorers(moment)
         again = moment.warm_start and hasattr(moment, "network_")
-        data = given_data(moment, X, y, sample_weight, steps_per_epoch, again)
+        data: TrainingData
+        if are_batches(moment, X, y, sample_weight, steps_per_epoch):
+            data = StreamData(moment, X, steps_per_epoch, again=again)
+        else:
+            data = TrainingData(moment, X, y, sample_weight, again=again)
         seed = draw_seed(moment.random_state)
         state = state_to_resume(moment, again, moment.early_stopping or X_val is not None)
         if state is not None and moment.random_state is None:
@@ -514,13 +517,17 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         if copies:
             augmentation = self._test_augmentation(self.input_shape_)
             rng = generators(draw_seed(self.random_state))["augmentation"]
-            augment = partial(augmentation.apply, targets=None, rng=rng)
-            with overflow_allowed():
-                for _ in range(copies):
-                    outputs += predict(network, X, augment=augment)
-            outputs /= outputs.dtype.type(1 + copies)
+            self._average_copies(network, X, outputs, augmentation, rng)
         check_outputs(outputs, type(self).__name__)
         return outputs
+
+    def _average_copies(self, network, X, outputs, augmentation, rng):
+        """Replace outputs by their means with those of augmented copies of X."""
+        augment = partial(augmentation.apply, targets=None, rng=rng)
+        with overflow_allowed():
+            for _ in range(self.test_time_augmentation):
+                outputs += predict(network, X, augment=augment)
+        outputs /= outputs.dtype.type(1 + self.test_time_augmentation)
 
     def _test_augmentation(self, shape):
         """Return the augmentation for prediction, without steps that change targets, or None.
@@ -592,7 +599,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
             raise ModelFormatError(
                 f"{type(self).__name__}: network_ must be a Network, got {network!r}."
             )
-        learned_attributes.check(vars(self), network, is_classifier(self))
+        learned_attributes.check(vars(self), network, self._learned_of_targets)
         if run is not None:
             run.check(network.weights)
 

@@ -134,6 +134,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     }
     _target_options: ClassVar[dict[str, Any]] = {"multi_output": True}
     _output_word = "class"
+    _learned_of_targets = ("classes_", "multilabel_")
     _dropout = 0.2
 
     def __init__(

@@ -20,6 +20,7 @@ from cnnkit.data.reading import Batches, opened
 from cnnkit.data.scaling import TARGETS, Statistics, kept, put_targets, to_standard
 from cnnkit.data.stream import Stream
 from cnnkit.estimators.groups import group_numbers, split_groups
+from cnnkit.estimators.image_targets import check_sizes
 from cnnkit.estimators.input_kinds import explaining
 from cnnkit.estimators.scoring import shown_targets
 from cnnkit.estimators.snapshot import snapshot
@@ -56,7 +57,9 @@ def check_training_data(estimator, X, y, fitted_shape=None):
     with explaining(X, owner):
         if fitted_shape is not None:
             images.check_axis(shape_of(X), fitted_shape, owner)
-        if isinstance(X, Batches):
+        if estimator._has_image_targets:
+            X, y = check_image_targets(estimator, X, y, fitted_shape)
+        elif isinstance(X, Batches):
             _, y = check_X_y(_as_many_rows(X), y, estimator=estimator, **options)
             vars(estimator).pop("feature_names_in_", None)
         elif len(shape_of(X)) > 2:
@@ -73,8 +76,27 @@ def check_training_data(estimator, X, y, fitted_shape=None):
     else:
         shape = fitted_shape
         images.check_input_shape(X, shape, owner)
+    if estimator._has_image_targets:
+        check_sizes(y, shape, owner)
     names = ("n_features_in_", "feature_names_in_")
     return X, y, shape, {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+
+
+def check_image_targets(estimator, X, y, fitted_shape):
+    """Return X and y, images of any number of axes, after scikit-learn's checks of each."""
+    if y is None:
+        raise ValueError(f"{type(estimator).__name__} requires y to be passed, but y is None.")
+    y = check_array(y, dtype=None, ensure_2d=False, allow_nd=True, input_name="y")
+    if isinstance(X, Batches):
+        check_array(_as_many_rows(X), estimator=estimator, input_name="X")
+        vars(estimator).pop("feature_names_in_", None)
+    elif len(shape_of(X)) == 2:
+        X = validate_data(estimator, X, reset=fitted_shape is None)
+    else:
+        X = check_array(X, allow_nd=True, estimator=estimator, input_name="X")
+        vars(estimator).pop("feature_names_in_", None)
+    check_consistent_length(X, y)
+    return X, y
 
 
 def check_images(estimator: Any, X: Any, dtype: DTypeLike) -> Array:
@@ -267,9 +289,12 @@ class TrainingData:
         X_val = _view(X_val)
         real_dtype(X_val.dtype, "X_val", owner)
         images.check_input_shape(X_val, self.shape, owner, "X_val", "as X does")
-        y_val = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val").copy()
+        deep = {"allow_nd": estimator._has_image_targets}
+        y_val = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val", **deep).copy()
         check_consistent_length(X_val, y_val)
         y_val = estimator._check_y(y_val)
+        if estimator._has_image_targets:
+            check_sizes(y_val, self.shape, owner, "y_val")
         targets = estimator._encode(y_val, self.learnt, "y_val")
         weights = estimator._class_weights(y_val, targets, self.learnt, None)
         if weights is not None:

@@ -14,11 +14,12 @@ LABELS = ("classes_", "feature_names_in_")
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 NAMED = "score_curves_"  # by name
 NUMBER = "best_validation_score_"  # may be NaN, which JSON does not allow
-FLAG = "multilabel_"
+FLAGS = ("multilabel_", "has_channels_")
 LINK = "link_"
 LINKS = ("identity", "log")
-NAMES = (*LABELS, *CURVES, NAMED, NUMBER, FLAG, LINK)
-LATER = (NAMED, LINK)  # missing in files of before
+OF_TARGETS = ("classes_", *FLAGS, LINK)  # which of them there are depends on the estimator
+NAMES = (*LABELS, *CURVES, NAMED, NUMBER, *FLAGS, LINK)
+LATER = (NAMED, LINK, "has_channels_")  # missing in files of before
 ENDS = ":ends"  # end of the name of a tensor with the byte positions where texts end
 CODE = ("utf-8", "surrogatepass")  # encoding of texts
 MOST = {  # most numbers or texts: 8 bytes each in a file, 32 to 64 as objects
@@ -39,7 +40,7 @@ def encode(estimator, tensors):
 
     The JSON has their kind in their place: "numbers", or "str" and "object" for texts.
     """
-    found = {name: getattr(estimator, name, None) for name in (FLAG, LINK)}
+    found = {name: getattr(estimator, name, None) for name in (*FLAGS, LINK)}
     curves = getattr(estimator, NAMED, None)
     found[NAMED] = list(curves) if curves else None
     if curves and sum(map(len, curves.values())) > MOST[NAMED]:
@@ -69,11 +70,11 @@ def encode(estimator, tensors):
     return found
 
 
-def decode(data, network, is_classifier, take):
+def decode(data, network, of_targets, take):
     """Return the attributes from the result of `encode`, and those that follow; check all of them.
 
-    ``take(name, sizes)`` returns a tensor, whose size must lie in the range `sizes`. Anything wrong
-    is a ValueError.
+    `of_targets` is the estimator's `_learned_of_targets`. ``take(name, sizes)`` returns a tensor,
+    whose size must lie in the range `sizes`. Anything wrong is a ValueError.
     """
     data = dict.fromkeys(LATER) | data
     if data.keys() != set(NAMES):
@@ -83,22 +84,22 @@ def decode(data, network, is_classifier, take):
     found |= {name: _floats(name, data[name], take, MOST[name]) for name in CURVES}
     found[NAMED] = _named(data[NAMED], take)
     score = _floats(NUMBER, data[NUMBER], take, 1)
-    found |= {NUMBER: score and score[0], FLAG: data[FLAG]}
+    found |= {NUMBER: score and score[0]} | {name: data[name] for name in (*FLAGS, LINK)}
     if not found["loss_curve_"]:
         raise ValueError("load: loss_curve_ must have a loss for every epoch, got none.")
     found |= _following(network, found["loss_curve_"])
     if found["feature_names_in_"] is None:
         del found["feature_names_in_"]
-    if not is_classifier and found["classes_"] is None and found[FLAG] is None:
-        del found["classes_"], found[FLAG]
-        found[LINK] = LINKS[0] if data[LINK] is None else data[LINK]
-    elif data[LINK] is not None:
-        raise ValueError(f"load: {LINK} must be None for a classifier, got {short(data[LINK])}.")
-    check(found, network, is_classifier)
+    if LINK in of_targets and found[LINK] is None:
+        found[LINK] = LINKS[0]
+    for name in OF_TARGETS:
+        if name not in of_targets and found[name] is None:
+            del found[name]
+    check(found, network, of_targets)
     return found
 
 
-def check(found, network, is_classifier):
+def check(found, network, of_targets):
     """Raise a ValueError unless learned attributes fit one another and the network."""
     check_one_input(network)
     curves = found.get(NAMED)
@@ -117,9 +118,9 @@ def check(found, network, is_classifier):
             raise ValueError(f"{name} must be {value}, got {short(found[name])}.")
     if found[NUMBER] is not None and not isinstance(found[NUMBER], float):
         raise ValueError(f"{NUMBER} must be a float or None, got {short(found[NUMBER])}.")
-    if found.get(LINK, LINKS[0]) not in LINKS:
-        raise ValueError(f"{LINK} must be one of {LINKS}, got {short(found[LINK])}.")
-    _check_classes(found, network.n_outputs, is_classifier)
+    if LINK in of_targets and found.get(LINK) not in LINKS:
+        raise ValueError(f"{LINK} must be one of {LINKS}, got {short(found.get(LINK))}.")
+    _check_classes(found, network.n_outputs, of_targets)
     columns = found.get("feature_names_in_")
     if columns is not None and (
         columns.dtype != object or columns.shape != (found["n_features_in_"],)
@@ -203,15 +204,18 @@ def _named(names, take):
     return {name: _floats(NAMED + name, "numbers", take, max(most, 1)) for name in names}
 
 
-def _check_classes(found, n_outputs, is_classifier):
-    """Raise unless classes are those of `n_outputs` outputs; a regressor has none."""
-    classes, multilabel = found.get("classes_"), found.get(FLAG)
-    if not is_classifier:
-        if "classes_" in found or FLAG in found:
-            raise ValueError(f"classes_ must be None for a regressor, got {short(classes)}.")
+def _check_classes(found, n_outputs, of_targets):
+    """Raise unless the attributes `of_targets` are there alone, and fit `n_outputs` outputs."""
+    for name in OF_TARGETS:
+        if name not in of_targets and name in found:
+            raise ValueError(f"{name} must be None for such an estimator, got {found[name]!r}.")
+        if name in of_targets and name in FLAGS and not isinstance(found.get(name), bool):
+            raise ValueError(f"{name} must be true or false, got {short(found.get(name))}.")
+    if found.get("has_channels_") is False and n_outputs != 1:
+        raise ValueError(f"has_channels_ must be true for {n_outputs} channels, got false.")
+    if "classes_" not in of_targets:
         return
-    if not isinstance(multilabel, bool):
-        raise ValueError(f"{FLAG} must be true or false, got {short(multilabel)}.")
+    classes, multilabel = found["classes_"], found.get("multilabel_", False)
     sound = isinstance(classes, np.ndarray) and classes.shape == (n_outputs,)
     # classes must be sorted: labels are searched by bisection
     sound = sound and bool((classes[1:] > classes[:-1]).all())

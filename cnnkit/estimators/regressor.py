@@ -105,6 +105,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         "standardize_targets": ["boolean"],
     }
     _target_options: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
+    _learned_of_targets: ClassVar[tuple[str, ...]] = ("link_",)
     _output_word = "target"
     _longer = 2  # times the epochs of a classifier: regression still improves then
     _dropout = 0.0  # dropout would shift the mean of the last layer's input
@@ -178,12 +179,17 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _learn(self, y, classes=None, part=False):
+        return {"n_outputs_": 1 if y.ndim == 1 else y.shape[1], "link_": self._link()}
+
+    def _link(self):
+        """Return the link of the loss."""
         found = self.loss if isinstance(self.loss, Loss) else LOSSES.get(self.loss, Loss)
         if found.link not in ("identity", "log"):
             raise ValueError(
-                f"CNNRegressor: link of {found!r} must be 'identity' or 'log', got {found.link!r}."
+                f"{type(self).__name__}: link of {found!r} must be 'identity' or 'log', got "
+                f"{found.link!r}."
             )
-        return {"n_outputs_": 1 if y.ndim == 1 else y.shape[1], "link_": found.link}
+        return found.link
 
     def _check_learnt(self, learnt):
         if learnt["n_outputs_"] != self.n_outputs_:
@@ -191,10 +197,13 @@ class CNNRegressor(RegressorMixin, BaseCNN):
                 f"CNNRegressor: y must have {self.n_outputs_} targets, as before, "
                 f"got {learnt['n_outputs_']}."
             )
+        self._check_link(learnt)
+
+    def _check_link(self, learnt):
         if learnt["link_"] != self.link_:
             raise ValueError(
-                f"CNNRegressor: loss must keep the link {self.link_!r} of the outputs learnt "
-                f"before, got {self.loss!r}, whose link is {learnt['link_']!r}."
+                f"{type(self).__name__}: loss must keep the link {self.link_!r} of the outputs "
+                f"learnt before, got {self.loss!r}, whose link is {learnt['link_']!r}."
             )
 
     def _encode(self, y, learnt, name="y"):
@@ -204,13 +213,18 @@ class CNNRegressor(RegressorMixin, BaseCNN):
                 f"CNNRegressor: {name} must have {learnt['n_outputs_']} targets as y has, "
                 f"got shape {y.shape}."
             )
+        self._check_sign(y, name)
+        return y.astype(np.float64)
+
+    def _check_sign(self, y, name):
+        """Raise if y has numbers of which a distribution has none."""
+        owner = type(self).__name__
         if self.loss in ("poisson", "gamma") and (y < 0).any():
             raise ValueError(
-                f"CNNRegressor: {name} must not be negative with loss={self.loss!r}, got {y.min()}."
+                f"{owner}: {name} must not be negative with loss={self.loss!r}, got {y.min()}."
             )
         if self.loss == "gamma" and (y == 0).any():
-            raise ValueError(f"CNNRegressor: {name} must be above 0 with loss='gamma', got 0.")
-        return y.astype(np.float64)
+            raise ValueError(f"{owner}: {name} must be above 0 with loss='gamma', got 0.")
 
     def _scales(self, graph):
         if self.standardize_targets and gives_any_number(graph):

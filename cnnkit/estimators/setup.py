@@ -102,7 +102,7 @@ def predicts(estimator, data):
 
 def make_training(estimator, data, settings, network, rngs):
     """Return a run of a network, which has the initial weights and scales."""
-    loss = estimator._loss(data.learnt | data.for_loss, network.weights)
+    loss = estimator._loss_for(data, network.weights)
     order = rngs["order"] if estimator.shuffle else None
     if settings.full_batch:
         return BatchTraining(network, loss, settings.alpha, estimator.tol, order)
@@ -169,16 +169,19 @@ def check_params(estimator, shape, n_outputs):
 def check_ending(estimator, graph):
     """Raise unless a graph has one output, with the wanted numbers, that the loss can use."""
     found, n_outputs = list(graph.output_shapes), graph.n_outputs
+    shape = estimator._output_shape(graph.input_shape, n_outputs)
+    wanted = f"{n_outputs} numbers, one per {estimator._output_word}"
+    if estimator._has_image_targets:
+        wanted = f"maps of shape {shape}, the size of X with a map per {estimator._output_word}"
     if len(found) > 1:
         raise ValueError(
-            f"{type(estimator).__name__}: layers must have one output, {n_outputs} numbers, one "
-            f"per {estimator._output_word}, got {len(found)} outputs: name one, "
-            f"Graph(nodes, outputs='name')."
+            f"{type(estimator).__name__}: layers must have one output, {wanted}, got {len(found)} "
+            f"outputs: name one, Graph(nodes, outputs='name')."
         )
-    if found != [(n_outputs,)]:
+    if found != [shape]:
         raise ValueError(
-            f"{type(estimator).__name__}: layers must end in {n_outputs} numbers, one per "
-            f"{estimator._output_word}, got an output of shape {found[0]}."
+            f"{type(estimator).__name__}: layers must end in {wanted}, got an output of shape "
+            f"{found[0]}."
         )
     estimator._check_ending(graph)
 

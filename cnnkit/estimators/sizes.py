@@ -74,6 +74,11 @@ def _resized(estimator, part, several):
     if found.input_shape_ == estimator.input_shape_:
         return found
     reason = None
+    if several and estimator._has_image_targets:
+        raise ValueError(
+            f"{type(estimator).__name__}: X must hold images of one size, whose predictions are "
+            f"images of that size, too, got several."
+        )
     try:
         resolved = network.graph.resolve(found.input_shape_, network.n_outputs)
     except ValueError as error:
@@ -85,7 +90,8 @@ def _resized(estimator, part, several):
             if there != wanted:
                 reason = f"{path} has the shape {there}, and would need {wanted}"
                 break
-        if reason is None and network.resolved.output_shapes != resolved.output_shapes:
+        outputs = estimator._output_shape(found.input_shape_, network.n_outputs)
+        if reason is None and resolved.output_shapes != (outputs,):
             reason = f"the outputs would have the shape {resolved.output_shapes[0]}"
     if reason is not None:
         raise ValueError(

@@ -3,48 +3,42 @@
 from math import prod
 
 import numpy as np
-from sklearn.utils.validation import check_X_y
+from sklearn.utils.validation import check_array, check_X_y
 
 from cnnkit.data import images
 from cnnkit.data.scaling import to_standard
 from cnnkit.data.stream import Stream, StreamTargets, makes_batches
 from cnnkit.estimators.defaults import is_auto
+from cnnkit.estimators.image_targets import check_sizes
 from cnnkit.estimators.inputs import TrainingData
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import check_range, real_dtype
 from cnnkit.validate.values import short
 
 
-def given_data(estimator, X, y, sample_weight, steps_per_epoch, again):
-    """Return the data of a call of `fit`: a `TrainingData`, of batches where X makes them.
-
-    For batches, which come in an order of their own, `estimator` gets the values of `batch_size`
-    and `shuffle` that suit them.
-    """
+def are_batches(estimator, X, y, sample_weight, steps_per_epoch):
+    """Say whether X, given to `fit`, makes batches; raise where other arguments do not suit it."""
     if y is not None or not makes_batches(X):
         if steps_per_epoch is not None:
             raise ValueError(
                 f"{type(estimator).__name__}: steps_per_epoch must be None unless X makes batches "
                 f"and y is None, got {steps_per_epoch!r}."
             )
-        return TrainingData(estimator, X, y, sample_weight, again=again)
+        return False
     if sample_weight is not None:
         raise ValueError(
             f"{type(estimator).__name__}: sample_weight must be None where X makes batches, got "
             f"{short(sample_weight)}."
         )
-    data = StreamData(estimator, X, steps_per_epoch, again=again)
-    estimator.shuffle = False
-    if is_auto(estimator.batch_size):
-        estimator.batch_size = data.X.size
-    return data
+    return True
 
 
 class StreamData(TrainingData):
     """Samples and targets of a call of `fit` with batches: see `TrainingData`.
 
     The first epoch is read to learn the classes or the scale of targets; labels of later epochs
-    must be of the same classes.
+    must be of the same classes. Batches come in an order of their own, so `estimator` gets the
+    values of `batch_size`, if it is "auto", and of `shuffle` that suit them.
     """
 
     def __init__(self, estimator, source, steps, *, again=False):
@@ -53,6 +47,9 @@ class StreamData(TrainingData):
         if steps is not None:
             shapes.as_int(steps, "steps_per_epoch", owner, 1)
         stream = Stream(source, steps, owner)
+        estimator.shuffle = False
+        if is_auto(estimator.batch_size):
+            estimator.batch_size = stream.size
         real_dtype(stream.dtype, "X", owner)
         y = _as_targets(estimator, stream.y)
         if again:
@@ -60,6 +57,8 @@ class StreamData(TrainingData):
             images.check_input_shape(stream, self.shape, owner)
         else:
             self.shape = images.input_shape(stream, estimator.image_shape, owner)
+        if estimator._has_image_targets:
+            check_sizes(y, self.shape, owner)
         self.X, self.y = stream, y
         self.weights = self.sample_weight = self.rows = self.groups = self._held = None
         self.learnt = {"n_features_in_": prod(self.shape)} | estimator._learn(y)
@@ -103,7 +102,11 @@ class StreamData(TrainingData):
 def _as_targets(estimator, y):
     """Return y of some samples after the checks of scikit-learn and of the estimator."""
     estimator._check_given(y)
-    _, y = check_X_y(np.zeros((len(y), 1)), y, estimator=estimator, **estimator._target_options)
+    if estimator._has_image_targets:
+        y = check_array(y, dtype=None, ensure_2d=False, allow_nd=True, input_name="y")
+    else:
+        rows = np.zeros((len(y), 1))
+        _, y = check_X_y(rows, y, estimator=estimator, **estimator._target_options)
     return estimator._check_y(y)
 
 

@@ -175,7 +175,10 @@ def test_bad_y(y, message):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (X[:, :7], r"CNNClassifier: X must hold images of shape \(8, 8, 1\), as in fit, got shape"),
+        (
+            X[:, :1, :1],
+            r"CNNClassifier: X must hold images of shape \(8, 8, 1\), as in fit, got shape",
+        ),
         (np.repeat(X, 3, 3), r"CNNClassifier: X must hold images of shape \(8, 8, 1\), as in fit"),
         (X.reshape(60, 2, 8, 8, 1), r"CNNClassifier: X must hold images of shape \(8, 8, 1\)"),
         (X.reshape(60, 128), "X has 128 features, but CNNClassifier is expecting 64 features"),

@@ -15,7 +15,9 @@ from cnnkit import (
     BatchNorm,
     CNNClassifier,
     CNNFeatures,
+    CNNImageRegressor,
     CNNRegressor,
+    CNNSegmenter,
     Concat,
     Conv,
     Conv1x1,
@@ -44,6 +46,7 @@ from cnnkit import (
     gap_head,
     load,
     lr_find,
+    metrics,
     models,
     num_threads,
     onnx,
@@ -94,6 +97,21 @@ def estimators() -> None:
     settings: dict[str, list[Any]] = {"conv1__filters": [8, 16], "alpha": [0.1, "auto"]}
     GridSearchCV(clf, settings, cv=3).fit(X, y).predict(X)
     assert_type(lr_find(clf, X, y), RateRange)
+
+
+def images_to_images() -> None:
+    masks = np.zeros((20, 8, 8), int)
+    seg = CNNSegmenter("unet", ignore_label=255, class_weight="balanced")
+    assert_type(seg.fit(X, masks, X_val=X, y_val=masks), CNNSegmenter)
+    assert_type(seg.partial_fit(X, masks, classes=[0, 1]), CNNSegmenter)
+    assert_type(seg.predict_proba(X), Floats)
+    assert_type(seg.score(X, masks), float)
+    assert_type(CNNImageRegressor().fit(X, X).predict(X), Floats)
+    metrics.mean_iou(masks, seg.predict(X), ignore_label=255)
+    models.unet(3, (64, 64), depth=3, norm=True)
+    models.fcn(3, stride=16)
+    CNNSegmenter(models.fcn)
+    CNNSegmenter(ignore_label=0.5)  # type: ignore[arg-type]
 
 
 def options() -> None:
@@ -196,7 +214,7 @@ def files(clf: CNNClassifier) -> None:
         loaded = load("digits.cnnkit")
     except (ModelFormatError, DivergenceError):
         return
-    assert_type(loaded, CNNClassifier | CNNRegressor | CNNFeatures)
+    assert_type(loaded, CNNClassifier | CNNRegressor | CNNSegmenter | CNNFeatures)
 
 
 class StopAt(Callback):
