@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from cnnkit.data import scaling
-from cnnkit.estimators import CNNClassifier, CNNFeatures, CNNRegressor
+from cnnkit.estimators import (
+    CNNClassifier,
+    CNNFeatures,
+    CNNImageRegressor,
+    CNNRegressor,
+    CNNSegmenter,
+)
 from cnnkit.estimators.exported import exported, input_scales, target_scales
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.files.onnx.reading.conversion import FileWeights, find
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "read", "register_skl2onnx", "write"]
 
 OWNER = "onnx.write"
-ESTIMATORS = (CNNClassifier, CNNRegressor, CNNFeatures)
+ESTIMATORS = (CNNClassifier, CNNRegressor, CNNSegmenter, CNNFeatures)
 BEYOND = 64 << 20  # bytes that weights may take more than twice the file: some are one number there
 OUTPUTS = ("probabilities", "logits")  # of a classifier
 
@@ -177,19 +183,20 @@ def write(
 
     Parameters
     ----------
-    model : CNNClassifier, CNNRegressor, CNNFeatures, Network or (graph, weights, input_shape)
-        Estimators are fitted. Weights are a mapping of path to array; several inputs have a dict of
-        shapes by name.
+    model : estimator, Network or (graph, weights, input_shape)
+        An estimator is fitted: a CNNClassifier, CNNRegressor, CNNSegmenter, CNNImageRegressor or
+        CNNFeatures. Weights are a mapping of path to array; several inputs have a dict of shapes by
+        name.
     path : str, bytes or path-like
         By custom ``.onnx``. A file that is there is replaced, by a whole one or not at all.
     output : {"probabilities", "logits"}, default=None
-        Of a classifier: the outputs ``label`` and ``probabilities``, when None, too, or ``logits``
+        Of a classifier or segmenter: the outputs ``label`` and ``probabilities``, when None, too, or ``logits``
         alone, what comes before softmax or, of several labels, the sigmoid.
     data_format : {"channels_last", "channels_first", "rows"}, default=None
         Of images: (N, H, W, C), (N, C, H, W), or flat rows of their numbers with channels last.
         None is "rows" for an estimator with `image_shape` or a network for images of one pixel,
-        which have tables or flat rows as a rule, else "channels_last". Of a `Network`, outputs that
-        are images have the same format.
+        which have tables or flat rows as a rule, else "channels_last". Outputs that are images have
+        the same format; they have channels last where the input is rows.
     input_dtype : dtype, default=None
         Of the images that the model takes, such as ``"uint8"``; `dtype` when None.
     dtype : {"float32", "float64"}, default="float32"
@@ -214,9 +221,11 @@ def write(
     -----
     Outputs are ``label`` (N,), of type int64 for integers, text for text, and ``probabilities`` (N,
     n_classes) of a classifier; of several labels both are (N, n_classes). A regressor has
-    ``prediction``, (N,) or (N, n_targets), `CNNFeatures` has ``features`` (N, n_features), a
-    `Network` an output with the path of each node that is one. The input is called ``input``, or
-    has the name it has in a graph of several.
+    ``prediction``, (N,) or (N, n_targets), `CNNFeatures` has ``features`` (N, n_features). Of a
+    segmenter labels are (N, H, W), and probabilities images of n_classes channels; predictions of a
+    regressor of images are (N, H, W), or images where y had channels. A `Network` has an output
+    with the path of each node that is one. The input is called ``input``, or has the name it has in
+    a graph of several.
 
     Examples
     --------
@@ -303,8 +312,8 @@ def _parts(model):
     if isinstance(model, ESTIMATORS):
         return exported(model, OWNER)
     raise TypeError(
-        f"{OWNER}: model must be a CNNClassifier, CNNRegressor, CNNFeatures, Network or "
-        f"(graph, weights, input_shape), got {short(model)}."
+        f"{OWNER}: model must be a CNNClassifier, CNNRegressor, CNNSegmenter, CNNImageRegressor, "
+        f"CNNFeatures, Network or (graph, weights, input_shape), got {short(model)}."
     )
 
 
@@ -332,15 +341,20 @@ def _usual_format(estimator, network):
 def _answer(files, model, estimator, network, output, data_format):
     """Return what the outputs of the network become."""
     ends = files.ends
-    if isinstance(model, CNNClassifier):
+    if isinstance(model, (CNNClassifier, CNNSegmenter)):
         output = "probabilities" if output is None else output
         if as_choice(output, "output", OWNER, OUTPUTS) == "logits":
-            return ends.Logits()
+            return ends.Logits(data_format)
+        if isinstance(model, CNNSegmenter):
+            return ends.PixelClasses(estimator.classes_, data_format)
         return ends.Classes(estimator.classes_, estimator.multilabel_)
     if output is not None:
         raise ValueError(
-            f"{OWNER}: output must be None for all but a CNNClassifier, got {output!r}."
+            f"{OWNER}: output must be None for all but a CNNClassifier or CNNSegmenter, got "
+            f"{output!r}."
         )
+    if isinstance(model, CNNImageRegressor):
+        return ends.PixelTargets(target_scales(network), estimator.has_channels_, data_format)
     if isinstance(model, CNNRegressor):
         return ends.Targets(target_scales(network), estimator.link_)
     if isinstance(model, CNNFeatures):

@@ -64,13 +64,22 @@ def read_input(builder, name, shape, options, scales):
 
 
 class Logits:
-    """What the network of a classifier gives: a number for every class or label."""
+    """What the network of a classifier gives: a number for every class or label.
+
+    Parameters
+    ----------
+    data_format : str, default="channels_last"
+        Of the input, and of logits that are images.
+    """
 
     names = ("logits",)
 
+    def __init__(self, data_format=CHANNELS_LAST):
+        self.data_format = data_format
+
     def write(self, builder, value):
         """Return the outputs of the model, given those of the network."""
-        return [Output("logits", value.last(), builder.dtype, value.shape)]
+        return [as_input_is("logits", builder, value, self.data_format)]
 
 
 class Classes:
@@ -117,6 +126,31 @@ class Classes:
         return builder.node("Gather", [classes, best], "labels", axis=0)
 
 
+class PixelClasses(Classes):
+    """The label of every pixel of a segmenter, and the probability of every class.
+
+    Parameters
+    ----------
+    classes : array of shape (n_classes,)
+    data_format : str
+        Of the probabilities: that of the input.
+    """
+
+    def __init__(self, classes, data_format):
+        super().__init__(classes, False)
+        self.data_format = data_format
+
+    def write(self, builder, value):
+        """Return the outputs of the model, given those of the network."""
+        logits, kind = value.first(), label_dtype(self.classes)
+        shares = builder.node("Softmax", [logits], "softmax", axis=1)
+        shares = Value(builder, value.shape, FIRST, shares)
+        return [
+            Output("label", self._labels(builder, logits, kind), kind, value.shape[:2]),
+            as_input_is("probabilities", builder, shares, self.data_format),
+        ]
+
+
 def label_dtype(classes):
     """Return the type of labels in a model: int64 for integers that it holds, object for texts."""
     kind = classes.dtype.kind
@@ -158,6 +192,50 @@ class Targets:
         return [Output("prediction", tensor, builder.dtype, shape)]
 
 
+class PixelTargets:
+    """The targets of a regressor of images, in their own units.
+
+    Parameters
+    ----------
+    scales : (mean, scale) or None
+        By which outputs become targets, ``output * scale + mean``, channel by channel.
+    has_channels : bool
+        Whether targets have an axis for channels.
+    data_format : str
+        Of targets with channels: that of the input.
+    """
+
+    names = ("prediction",)
+
+    def __init__(self, scales, has_channels, data_format):
+        self.scales = scales
+        self.has_channels = has_channels
+        self.data_format = data_format
+
+    def write(self, builder, value):
+        """Return the outputs of the model, given those of the network."""
+        tensor = value.first()
+        if self.scales is not None:
+            mean, scale = (np.reshape(numbers, (-1, 1, 1)) for numbers in self.scales)
+            scale = builder.constant("targets/scale", scale)
+            tensor = builder.node("Mul", [tensor, scale], "targets/scaled")
+            mean = builder.constant("targets/mean", mean)
+            tensor = builder.node("Add", [tensor, mean], "targets/moved")
+        if self.has_channels:
+            value = Value(builder, value.shape, FIRST, tensor)
+            return [as_input_is("prediction", builder, value, self.data_format)]
+        tensor = builder.node("Squeeze", [tensor, builder.ints("targets/axis", 1)], "target")
+        return [Output("prediction", tensor, builder.dtype, value.shape[:2])]
+
+
+def as_input_is(name, builder, value, data_format):
+    """Return an output: images in the format of the input, all else as it is."""
+    first = data_format == CHANNELS_FIRST and len(value.shape) == 3
+    tensor = value.first() if first else value.last()
+    sides = input_sides(value.shape, CHANNELS_FIRST if first else CHANNELS_LAST)
+    return Output(name, tensor, builder.dtype, sides)
+
+
 class Features:
     """What a layer gives as flat rows, as `CNNFeatures.transform`."""
 
@@ -185,10 +263,7 @@ class Arrays:
 
     def write(self, builder, *values):
         """Return the outputs of the model, given those of the network."""
-        found = []
-        for name, value in zip(self.names, values, strict=True):
-            first = self.data_format == CHANNELS_FIRST and len(value.shape) == 3
-            tensor = value.first() if first else value.last()
-            sides = input_sides(value.shape, CHANNELS_FIRST if first else CHANNELS_LAST)
-            found.append(Output(name, tensor, builder.dtype, sides))
-        return found
+        return [
+            as_input_is(name, builder, value, self.data_format)
+            for name, value in zip(self.names, values, strict=True)
+        ]
