@@ -14,7 +14,8 @@ def input_shape(X, image_shape, owner):
     """Return ``(H, W, C)`` of the images in `X`.
 
     `X` is (n, H, W, C), (n, H, W), or (n, features). The latter are flat rows of `image_shape`;
-    without `image_shape` a row is one pixel, (1, 1, features).
+    without `image_shape` a row is one pixel, (1, 1, features). With ``image_shape=(1, L, C)``, `X`
+    may be signals (n, L, C).
     """
     if X.ndim not in (2, 3, 4):
         raise ValueError(
@@ -31,7 +32,7 @@ def input_shape(X, image_shape, owner):
             f"{owner}: image_shape {wanted} must multiply to the {X.shape[1]} features of X, "
             f"got {prod(wanted)}."
         )
-    if found is not None:
+    if found is not None and wanted != (1, *X.shape[1:]):
         check_image_shape(image_shape, found, owner)
     return wanted
 
@@ -47,6 +48,7 @@ def check_input_shape(X, wanted, owner, name="X", reason="as in fit"):
     check_axis(X.shape, wanted, owner, name, reason)
     found = X.shape[1:]
     allowed = [wanted, (prod(wanted),)] + ([wanted[:2]] if wanted[2:] == (1,) else [])
+    allowed += [wanted[1:]] if wanted[0] == 1 else []
     if found not in allowed:
         advice = ""
         if found == (*wanted[2:], *wanted[:2]) and len(wanted) == 3:
@@ -62,6 +64,8 @@ def check_input_shape(X, wanted, owner, name="X", reason="as in fit"):
 def check_axis(shape, wanted, owner, name="X", reason="as in fit"):
     """Raise if `shape` is that of one image `wanted`, without an axis for the samples."""
     flat_rows = shape[1:] == (prod(wanted),)
+    if wanted[0] == 1 and shape == wanted:
+        return  # one signal (L, C)
     if shape == wanted or (wanted[2:] == (1,) and shape == wanted[:2] and not flat_rows):
         raise ValueError(
             f"{owner}: {name} must hold images of shape {wanted}, {reason}, got shape {shape}"

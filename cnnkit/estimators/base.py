@@ -86,7 +86,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         and ``conv1__filters``; those of a Graph are ``layers__conv1__filters``.
     image_shape : tuple (H, W, C) or (H, W), default=None
         Shape of one image, needed if X has flat rows. Without it a flat row is one pixel with as
-        many channels as features.
+        many channels as features. ``(1, L)`` and ``(1, L, C)`` are for signals, X of shape (n, L)
+        or (n, L, C): see docs/signals.md.
     standardize : bool, default=True
         Whether the mean of every channel over the training set is subtracted, and the channel
         divided by its standard deviation, in training and prediction alike; ranges such as 0..255,

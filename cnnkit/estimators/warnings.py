@@ -40,8 +40,8 @@ def _say_of_layout(shape):
     if len(sizes) == 2 and sizes[1] <= NARROW and sizes[0] >= LONG * sizes[1]:
         return (
             f"is taken for grey images of {sizes[0]}x{sizes[1]} pixels. If these are signals with "
-            f"{sizes[1]} numbers at a time, give X[:, None], of shape (n, 1, length, channels); if "
-            f"they are images, say image_shape={(*sizes, 1)}."
+            f"{sizes[1]} numbers at a time, say image_shape={(1, *sizes)}; if they are images, say "
+            f"image_shape={(*sizes, 1)}."
         )
     if len(sizes) == 3 and sizes[0] <= MOST_CHANNELS < min(sizes[1:]):
         return (
@@ -58,7 +58,8 @@ def _say_of_rows(length):
         if side >= SMALLEST_SIDE and side * side * channels == length:
             return (
                 f"is taken for a table, {length} channels of one pixel. If the rows are images, "
-                f"say image_shape={(side, side, channels)}; if not, image_shape={(1, 1, length)}."
+                f"say image_shape={(side, side, channels)}; if signals, "
+                f"image_shape={(1, length, 1)}; if a table, image_shape={(1, 1, length)}."
             )
     return None
 

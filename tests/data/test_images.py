@@ -136,3 +136,16 @@ def test_layouts_of_memory(layout, dtype, rows, tmp_path):
     assert load_batch(given, rows, got) == load_batch(X, rows, expected)
     assert_same_bits(got, expected)
     assert (given == X).all()
+
+
+def test_signals_have_one_row():
+    X = images("f8").reshape(7, 8, 3)
+    assert input_shape(X, (1, 8, 3), "Owner") == (1, 8, 3)
+    assert input_shape(X[..., 0], (1, 8, 1), "Owner") == (1, 8, 1)
+    for given in (X, X[:1], X[:, None], X.reshape(7, 24)):
+        check_input_shape(given, (1, 8, 3), "Owner")
+    for wrong in (X[0], X[:, :5], X.transpose(0, 2, 1)):
+        with pytest.raises(ValueError, match=r"^Owner: X must hold images of shape \(1, 8, 3\)"):
+            check_input_shape(wrong, (1, 8, 3), "Owner")
+    with pytest.raises(ValueError, match=r"^Owner: image_shape must be \(8, 3, 1\) as X is"):
+        input_shape(X, (1, 3, 8), "Owner")

@@ -13,7 +13,7 @@ from cnnkit.layers import KINDS
 
 ROOT = DOCS.parent
 README = ROOT / "README.md"
-GUIDES = [DOCS / f"{name}.md" for name in ("layers", "pretrained", "saving", "training")]
+GUIDES = [DOCS / f"{name}.md" for name in ("layers", "pretrained", "saving", "signals", "training")]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 pytestmark = pytest.mark.skipif(not README.exists(), reason="the pages are not installed")
 

@@ -52,21 +52,23 @@ SAID = {
     "rows": (
         {"X": RNG.random((40, 64))},
         "X of shape (40, 64) is taken for a table, 64 channels of one pixel. If the rows are "
-        "images, say image_shape=(8, 8, 1); if not, image_shape=(1, 1, 64).",
-        [{"image_shape": (8, 8, 1)}, {"image_shape": (1, 1, 64)}],
+        "images, say image_shape=(8, 8, 1); if signals, image_shape=(1, 64, 1); if a table, "
+        "image_shape=(1, 1, 64).",
+        [{"image_shape": shape} for shape in ((8, 8, 1), (1, 64), (1, 1, 64))],
     ),
     "rows in colour": (
         {"X": ROWS},
         "X of shape (40, 192) is taken for a table, 192 channels of one pixel. If the rows are "
-        "images, say image_shape=(8, 8, 3); if not, image_shape=(1, 1, 192).",
+        "images, say image_shape=(8, 8, 3); if signals, image_shape=(1, 192, 1); if a table, "
+        "image_shape=(1, 1, 192).",
         [{"image_shape": (8, 8, 3)}, {"image_shape": (1, 1, 192)}],
     ),
     "signals": (
         {"X": SIGNALS},
         "X of shape (40, 64, 3) is taken for grey images of 64x3 pixels. If these are signals with "
-        "3 numbers at a time, give X[:, None], of shape (n, 1, length, channels); if they are "
-        "images, say image_shape=(64, 3, 1).",
-        [{"X": SIGNALS[:, None]}, {"image_shape": (64, 3, 1)}],
+        "3 numbers at a time, say image_shape=(1, 64, 3); if they are images, say "
+        "image_shape=(64, 3, 1).",
+        [{"X": SIGNALS[:, None]}, {"image_shape": (1, 64, 3)}, {"image_shape": (64, 3, 1)}],
     ),
     "channels first": (
         {"X": CHANNELS_FIRST},
@@ -169,7 +171,7 @@ def test_layouts_without_doubt(shape):
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
-        ((784,), r"image_shape=\(28, 28, 1\); if not, image_shape=\(1, 1, 784\)"),
+        ((784,), r"image_shape=\(28, 28, 1\); if signals, image_shape=\(1, 784, 1\)"),
         ((3072,), r"image_shape=\(32, 32, 3\)"),
         ((64, 1), "grey images of 64x1 pixels.* signals with 1 numbers"),
         ((64, 16), "signals with 16 numbers at a time"),

@@ -38,6 +38,7 @@ SMALL = {  # sizes with which an example takes a second or two
     "im2col": {"ROUNDS": 2},
     "pointwise": {"ROUNDS": 2},
     "pretrained": {"PER_CLASS": (1, 2), "N_TEST": 20, "EPOCHS": 1, "OTHERS": ()},
+    "signals": {"N_TRAIN": 80, "N_TEST": 60, "TREES": 5},
     "transfer": {
         "SEEDS": range(2),
         "PER_CLASS": (5, 10),
@@ -134,6 +135,13 @@ class TestTextsFollowFigures:
         assert "auto's ratio is above exact's" in said(120)
         assert "do not bear out" in said(120)
         assert "These times bear out" in said(230)
+
+    def test_of_signals(self, example):
+        signals = example("signals")
+        accuracy = {"network, default": 0.8, "network, by hand": 0.9, "forest, raw numbers": 0.5}
+        said = signals.conclusion(accuracy)
+        assert said.startswith("Of 100 signals, network, by hand is right about 40 more")
+        assert "do not help here" in signals.conclusion(accuracy | {"network, as a table": 0.9})
 
     def test_of_the_bottleneck(self, example):
         bottleneck = example("bottleneck")
