@@ -118,9 +118,9 @@ def check(found, network, of_targets):
             raise ValueError(f"{name} must be {value}, got {short(found[name])}.")
     if found[NUMBER] is not None and not isinstance(found[NUMBER], float):
         raise ValueError(f"{NUMBER} must be a float or None, got {short(found[NUMBER])}.")
+    _check_classes(found, network.n_outputs, of_targets)
     if LINK in of_targets and found.get(LINK) not in LINKS:
         raise ValueError(f"{LINK} must be one of {LINKS}, got {short(found.get(LINK))}.")
-    _check_classes(found, network.n_outputs, of_targets)
     columns = found.get("feature_names_in_")
     if columns is not None and (
         columns.dtype != object or columns.shape != (found["n_features_in_"],)

@@ -95,7 +95,7 @@ class CNNRegressor(RegressorMixin, BaseCNN):
     """
 
     n_outputs_: int
-    link_: Literal["identity", "log"] = "identity"  # of pickles that know of none
+    link_: Literal["identity", "log"]
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseCNN._parameter_constraints,

@@ -167,7 +167,7 @@ class Watch:
     @property
     def curves(self):
         """All scores of every epoch, as lists by name; None if there are none."""
-        names = self.score_names
+        names = self.score_names if self.epochs else []
         return {name: [epoch.scores[name] for epoch in self.epochs] for name in names} or None
 
     @property

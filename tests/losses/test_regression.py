@@ -1,5 +1,7 @@
 """Losses of numbers: quantiles, and deviances with a log link."""
 
+import pickle
+
 import numpy as np
 import pytest
 from estimator_data import X, regressor
@@ -14,6 +16,7 @@ from sklearn.metrics import (
 )
 
 from cnnkit import CNNRegressor, load, save
+from cnnkit.exceptions import ModelFormatError
 from cnnkit.losses import GammaDeviance, Loss, Pinball, PoissonDeviance, check_gradient
 
 STILL = {"learning_rate_init": 1e-30, "learning_rate": "constant", "alpha": 0, "max_iter": 1}
@@ -71,6 +74,16 @@ def test_a_regressor_with_a_log_link(loss, standardize, tmp_path):
     assert again.link_ == "log"
     reg.set_params(loss="squared_error")  # what is learnt does not follow hyper-parameters
     assert_same_bits(again.predict(X), reg.predict(X))
+
+
+def test_a_link_that_is_none():
+    reg = regressor(loss="poisson", max_iter=1).fit(X, COUNTS)
+    reg.link_ = ["log"]
+    with pytest.raises(ModelFormatError, match=r"link_ must be one of .*got .'log'."):
+        pickle.loads(pickle.dumps(reg))
+    del reg.link_
+    with pytest.raises(ModelFormatError, match=r"link_ must be one of .*got None"):
+        pickle.loads(pickle.dumps(reg))
 
 
 def test_targets_of_several_scales_with_zeros():

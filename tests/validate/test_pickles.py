@@ -131,6 +131,8 @@ def test_weights(clf, changes, message):
         ({"n_iter_": 2}, "n_iter_ must be 3"),
         ({"loss_curve_": []}, "IndexError"),
         ({"validation_scores_": ["a"]}, "validation_scores_ must be a list of floats"),
+        ({"score_curves_": [1.0]}, "score_curves_ must be a dict of curves by name"),
+        ({"score_curves_": {"a": [1]}}, "a must be a list of floats"),
         ({"_training": 1}, "network_ must be a Network"),
     ],
 )
