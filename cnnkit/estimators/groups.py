@@ -1,7 +1,7 @@
 """A validation split that keeps groups whole: patients, scenes, films."""
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length
 
 
 def group_numbers(groups, X, owner):
@@ -12,36 +12,47 @@ def group_numbers(groups, X, owner):
             f"{owner}: groups must be one label for every sample, got shape {groups.shape}."
         )
     check_consistent_length(X, groups)
-    return np.unique(column_or_1d(groups), return_inverse=True)[1]
+    try:
+        return np.unique(groups, return_inverse=True)[1]
+    except TypeError:  # objects that cannot be sorted
+        kinds = sorted({type(group).__name__ for group in groups})
+        raise ValueError(f"{owner}: groups must be all numbers or all text, got {kinds}.") from None
 
 
 def split_groups(estimator, rows, targets, groups, rng):
     """Return rows for training and rows for validation, of other groups.
 
     Groups come to validation in a random order, each that brings the shares of all classes (or
-    labels; for numbers the share of the samples) nearer to `validation_fraction`. Of every class a
-    group stays to train on.
+    labels; for numbers the share of the samples) nearer to `validation_fraction`; if none does, as
+    groups are few, the one that brings them nearest. Of every class a group stays to train on.
     """
     share, found = estimator.validation_fraction, groups[rows]
     known, numbers = np.unique(found, return_inverse=True)
     kinds = _kinds(targets[rows])
     counts = np.zeros((len(known), kinds.shape[1]))
     np.add.at(counts, numbers, kinds)
-    total = counts.sum(axis=0)
-    groups_left = (counts > 0).sum(axis=0)  # of every class, to train on
-    held, kept = np.zeros(len(known), bool), np.zeros_like(total)
-    for group in rng.permutation(len(known)):
-        more = kept + counts[group]
-        nearer = (((more / total) - share) ** 2).sum() < (((kept / total) - share) ** 2).sum()
-        if nearer and (groups_left[counts[group] > 0] > 1).all():
-            held[group], kept = True, more
-            groups_left -= counts[group] > 0
+    counts /= counts.sum(axis=0)
+    left = (counts > 0).sum(axis=0)  # groups of every class, to train on
+    held, kept = np.zeros(len(known), bool), np.zeros(counts.shape[1])
+    order = rng.permutation(len(known))
+    for group in order:
+        there = counts[group] > 0
+        if (left[there] > 1).all() and _off(kept + counts[group], share) < _off(kept, share):
+            held[group], kept, left = True, kept + counts[group], left - there
+    if not held.any():
+        free = [group for group in order if (left[counts[group] > 0] > 1).all()]
+        if free:
+            held[min(free, key=lambda group: _off(counts[group], share))] = True
     if not held.any():
         raise ValueError(
             f"{type(estimator).__name__}: validation_fraction must leave groups of every class to "
             f"train on, got {share} of {len(known)} groups, none of which can be held back."
         )
     return rows[~held[numbers]], rows[held[numbers]]
+
+
+def _off(shares, wanted):
+    return ((shares - wanted) ** 2).sum()
 
 
 def _kinds(targets):

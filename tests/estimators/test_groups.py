@@ -78,6 +78,14 @@ def test_a_class_of_one_group_is_trained_on(seen):
     assert all("rare" in y[train] for _, train, _ in seen)
 
 
+@pytest.mark.parametrize("count", [2, 5])
+def test_few_groups(count, seen):
+    groups = np.arange(120) % count
+    small(early_stopping=True, max_iter=1).fit(X, Y % 3, groups=groups)
+    assert_whole(seen, 120)
+    assert len(seen[0][2]) == 120 // count
+
+
 def test_groups_of_classes_cannot_be_split():
     with pytest.raises(ValueError, match=r"must leave groups of every class to train on, got 0\.1"):
         small(early_stopping=True).fit(X, Y, groups=Y)
@@ -112,6 +120,7 @@ def test_samples_without_weight_are_in_no_group(seen):
         (GROUPS[:5], r"inconsistent numbers of samples: \[120, 5\]"),
         (np.c_[GROUPS, GROUPS], r"CNNClassifier: groups must be one label .*got shape \(120, 2\)"),
         (np.full(120, np.nan), "Input groups contains NaN"),
+        ([None, "a"] * 60, r"groups must be all numbers or all text, got \['NoneType', 'str'\]"),
     ],
 )
 def test_bad_groups(groups, said):
