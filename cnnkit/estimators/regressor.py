@@ -213,8 +213,9 @@ class CNNRegressor(RegressorMixin, BaseCNN):
                 f"CNNRegressor: {name} must have {learnt['n_outputs_']} targets as y has, "
                 f"got shape {y.shape}."
             )
+        y = y.astype(np.float64)
         self._check_sign(y, name)
-        return y.astype(np.float64)
+        return y
 
     def _check_sign(self, y, name):
         """Raise if y has numbers of which a distribution has none."""

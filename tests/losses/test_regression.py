@@ -163,6 +163,11 @@ def test_targets_that_a_deviance_does_not_know(loss, y, said):
         regressor(loss=loss).fit(X, COUNTS + 1, X_val=X, y_val=y)
 
 
+def test_texts_are_no_counts():
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        regressor(loss="poisson").fit(X, ["many"] * 120)
+
+
 def test_training_goes_on_with_the_same_link():
     reg = regressor(loss="poisson", warm_start=True).fit(X, COUNTS)
     assert reg.set_params(loss="gamma").fit(X, COUNTS + 1).n_iter_ == 4
