@@ -22,7 +22,7 @@ from cnnkit.estimators.inputs import TrainingData, check_images
 from cnnkit.estimators.named_layers import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE, Reals
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
-from cnnkit.estimators.scoring import find_scorers
+from cnnkit.estimators.scoring import Known, find_scorers
 from cnnkit.estimators.setup import (
     begin,
     choose,
@@ -230,6 +230,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
 
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}  # as of group splitters
 
+    _known: Known | None = None  # of an estimator that scorers are given
     _training: Training | None = None  # the run with which `partial_fit` goes on, if there is one
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -401,7 +402,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         listened = getattr(moment, "_skl_callbacks", [])  # only callbacks need the start described
         begun = describe_start(run.network.weights, run.loss_curve) if listened else ""
         fit = cache(partial(describe, moment, seed, begun, data, validation))
-        validated, trained = measures(moment, data, validation, run.loss, scorers)
+        validated, trained = measures(moment, data, validation, run, scorers)
         watch = make_watch(
             moment,
             settings,
@@ -503,6 +504,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     def _outputs(self, X):
         """Return the network's outputs for all samples, an array of shape (n, n_outputs)."""
         check_is_fitted(self)
+        if self._known is not None and X is self._known.samples:
+            return self._known.outputs_for(type(self).__name__)
         parts = by_size(self, X)
         if parts is not None:
             found = [(rows, likeness._outputs(images)) for rows, images, likeness in parts]

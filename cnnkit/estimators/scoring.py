@@ -13,6 +13,11 @@ from cnnkit.network.prediction import check_outputs
 from cnnkit.validate.guesses import ended, for_value
 from cnnkit.validate.values import short
 
+# learned attributes that are known at the end of a fit
+LATER = (
+    *("validation_loss_curve_", "validation_scores_", "score_curves_"),
+    "best_validation_score_",
+)
 UNNAMED = "score"  # the name of a score that `scoring` does not name, as in cross_validate
 RULE = "the name of a scorer of scikit-learn or a callable scorer(estimator, X, y)"
 
@@ -65,6 +70,25 @@ def _scorer(estimator, name, scoring):
     raise ValueError(ended(f"{owner}: {place} must be {RULE}, got {short(scoring)}.", advice))
 
 
+class Known:
+    """Outputs of a network that were computed before: those for `samples`, the very object.
+
+    Copies and pickles of an estimator leave them out, as they have other objects.
+    """
+
+    def __init__(self, samples, outputs):
+        self.samples = samples
+        self.outputs = outputs
+
+    def outputs_for(self, owner):
+        """Return a copy of the outputs, which must be finite numbers."""
+        check_outputs(self.outputs, owner)
+        return self.outputs.copy()
+
+    def __reduce__(self):
+        return type(None), ()
+
+
 class Scorers:
     """The scorers of a fit, which score the network as it is at the end of an epoch.
 
@@ -75,23 +99,22 @@ class Scorers:
     ----------
     estimator : estimator
     scorers : dict of callables by name
-    learnt : dict
-        Learned attributes, without those that change from epoch to epoch.
+    data : TrainingData
+    run : Training
     """
 
-    def __init__(self, estimator, scorers, learnt):
+    def __init__(self, estimator, scorers, data, run):
         self.owner = type(estimator).__name__
         self.scorers = scorers
         self.names = list(scorers)
         self.weighted = {name for name, scorer in scorers.items() if _takes_weights(scorer)}
         self.read = {name for name, scorer in scorers.items() if not _only_predicts(scorer)}
+        self.run = run
         self.estimator = snapshot(estimator)
-        for name in ("_skl_callbacks", "_training"):
+        vars(self.estimator).update(data.learnt, input_shape_=data.shape, **dict.fromkeys(LATER))
+        for name in ("_skl_callbacks", "_training", "feature_names_in_"):  # X will be an array
             vars(self.estimator).pop(name, None)
-        vars(self.estimator).update(learnt, _outputs=self._outputs)
-        vars(self.estimator).pop("feature_names_in_", None)  # scorers are given arrays
         self._warned = set()
-        self._known = None, None  # what is scored now, and the outputs for it
 
     def start(self, network, weights):
         """Bind the estimator to the weights for prediction, which steps change."""
@@ -99,13 +122,16 @@ class Scorers:
 
     def __call__(self, outputs, samples):
         """Return a list of the scores of `samples`, a `Validation`, with these outputs."""
+        curve = list(self.run.loss_curve)
+        learnt = {"loss_curve_": curve, "loss_": curve[-1], "n_iter_": len(curve)}
+        vars(self.estimator).update(learnt)
         return [self._score(name, outputs, samples) for name in self.names]
 
     def _score(self, name, outputs, samples):
         X = samples.images if name in self.read else samples
         weights = samples.sample_weight if name in self.weighted else None
         options = {} if weights is None else {"sample_weight": weights}
-        self._known = X, outputs
+        self.estimator._known = Known(X, outputs)
         try:
             found = float(self.scorers[name](self.estimator, X, samples.y, **options))
         except DivergenceError:  # as the outputs are no finite numbers
@@ -116,7 +142,7 @@ class Scorers:
                 f"{type(error).__name__} from {self._shown(name)}: {error}"
             ) from error
         finally:
-            self._known = None, None
+            self.estimator._known = None
         if isnan(found) and name not in self._warned:
             self._warned.add(name)
             warnings.warn(
@@ -128,14 +154,6 @@ class Scorers:
 
     def _shown(self, name):
         return repr(name) if name != UNNAMED else f"the scorer {short(self.scorers[name])}"
-
-    def _outputs(self, X):
-        """Return the network's outputs: a method of the estimator that scorers are given."""
-        known, outputs = self._known
-        if known is None or X is not known:
-            return type(self.estimator)._outputs(self.estimator, X)
-        check_outputs(outputs, self.owner)
-        return outputs.copy()
 
 
 def shown_targets(y):

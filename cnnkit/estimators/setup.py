@@ -120,7 +120,7 @@ def make_training(estimator, data, settings, network, rngs):
     )
 
 
-def measures(estimator, data, validation, loss, scorers):
+def measures(estimator, data, validation, run, scorers):
     """Return two `Validation` or None: the samples for validation and those of training.
 
     `validation` has the arguments of the first, or is None; `scorers` are by name, or None.
@@ -128,8 +128,8 @@ def measures(estimator, data, validation, loss, scorers):
     if scorers is not None:
         if validation is None and not estimator.return_train_score:
             warn_of_unused_scoring(estimator)
-        scorers = Scorers(estimator, scorers, data.learnt | {"input_shape_": data.shape})
-    measured = partial(Validation, loss=loss, scorers=scorers)
+        scorers = Scorers(estimator, scorers, data, run)
+    measured = partial(Validation, loss=run.loss, scorers=scorers)
     trained = measured(**data.measured()) if estimator.return_train_score else None
     return validation and measured(**validation), trained
 

@@ -1,5 +1,8 @@
 """Scores of every epoch, by scorers of scikit-learn and of one's own."""
 
+import pickle
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from estimator_data import DIGITS as ROWS
@@ -12,10 +15,12 @@ from sklearn.model_selection import GridSearchCV
 from cnnkit import load, save
 from cnnkit.callbacks import Callback, Checkpoint, CSVLog
 from cnnkit.estimators import resume
+from cnnkit.estimators.snapshot import snapshot
 from cnnkit.training import checkpoints, stopping
 
 HELD = (ROWS[200:300] / 16).reshape(-1, 8, 8, 1), LABELS[200:300]
 VAL = dict(zip(("X_val", "y_val"), HELD, strict=True))
+VAL_OPTIONS = {"max_iter": 3, "early_stopping": True}
 WORDS = np.array([f"digit {label}" for label in range(10)])
 
 
@@ -106,6 +111,21 @@ def test_a_scorer_of_ones_own_sees_images_of_the_split_and_the_present_weights()
     rows = [np.flatnonzero((image == X).all(axis=(1, 2, 3)))[0] for image in images]
     assert (WORDS[Y[rows]] == y).all()
     assert (clf.predict(images) == predicted).all()
+
+
+@pytest.mark.parametrize("copied", [deepcopy, lambda e: pickle.loads(pickle.dumps(e))])
+def test_an_estimator_that_scorers_are_given_can_be_copied(copied):
+    def score(estimator, X, y):
+        plain = snapshot(estimator)
+        plain.scoring = None  # this function, which pickle does not take
+        found = copied(plain)
+        assert (found.n_iter_, len(found.loss_curve_)) == (estimator.n_iter_, estimator.n_iter_)
+        assert found.score(X[:5], y[:5]) == estimator.score(X[:5], y[:5])
+        clone(estimator)
+        return found.score(X, y)
+
+    clf = small(scoring=score, **VAL_OPTIONS).fit(X, Y, **VAL)
+    assert clf.validation_scores_ == small(**VAL_OPTIONS).fit(X, Y, **VAL).validation_scores_
 
 
 def test_one_prediction_is_enough_for_all_scorers(monkeypatch):
