@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from endings import save_picture, timed
 from sklearn.datasets import load_digits
+from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import train_test_split
 
 from cnnkit import CNNClassifier, Conv, Conv1x1, GlobalAvgPool, ReLU
@@ -198,7 +199,7 @@ def draw_class_maps(figure, seen):
 def draw_mistake(figure, seen):
     i, first, second = seen.mistake()
     figure.suptitle(f"A {seen.y[i]} taken for a {seen.predicted[i]}: the maps of the two classes")
-    axes = figure.subplots(1, 4)
+    *axes, beside = figure.subplots(1, 5)
     maps = {
         f"for {first}: probability {seen.proba[i, first]:.0%}": seen.maps[i, :, :, first],
         f"for {second}: probability {seen.proba[i, second]:.0%}": seen.maps[i, :, :, second],
@@ -210,6 +211,10 @@ def draw_mistake(figure, seen):
     for ax, (title, class_map) in zip(axes[1:], maps.items(), strict=True):
         drawn = draw_map(ax, seen.X[i], class_map, most, title)
     figure.colorbar(drawn, ax=axes, label="evidence", shrink=0.8)
+    ConfusionMatrixDisplay.from_predictions(
+        seen.y, seen.predicted, cmap="Purples", colorbar=False, ax=beside
+    )
+    beside.set_title("digits, and what they are taken for", fontsize=11)
 
 
 def main():
