@@ -23,11 +23,15 @@ class Source:
         Of batch norms there; None means that it is ours.
     needs : dict of (attribute, value) by path
         Hyper-parameters without which the weights mean something else.
+    preprocessing : str or None
+        A word of `cnnkit.data.scaling.PREPROCESSING` for their images; None means that no word is
+        that of all weights with these names.
     """
 
     rules: list
     eps: float | None = 1e-5
     needs: dict = field(default_factory=dict)
+    preprocessing: str | None = "imagenet"
 
 
 def _listed(places, name):
@@ -50,7 +54,7 @@ VGG_KERAS = [
     (r"fc(6|7)", lambda _, i: f"fc{i - 5}"),
     ("fc8", lambda _: "predictions"),
 ]
-VGG = LISTED | {"Keras": Source(VGG_KERAS)}
+VGG = LISTED | {"Keras": Source(VGG_KERAS, preprocessing=None)}
 SQUEEZENET = {
     "torchvision": Source(
         [
@@ -158,16 +162,16 @@ SOURCES = {  # by network, in the order in which they are tried
     "squeezenet_1_1": SQUEEZENET,
     "resnet18": {"torchvision": Source(RESNET)},
     "resnet50": {"torchvision": Source(RESNET, needs=AT_3X3)},
-    "mobilenet_v1": {"Keras": Source(MOBILENET_V1, 1e-3)},
+    "mobilenet_v1": {"Keras": Source(MOBILENET_V1, 1e-3, preprocessing="inception")},
     "mobilenet_v2": {
         "torchvision": Source(_torchvision_v2(old=False), needs=SYMMETRIC),
         "torchvision, old": Source(_torchvision_v2(old=True), needs=SYMMETRIC),
         "timm": Source(_timm(MOBILENET_V2), needs=SYMMETRIC),
-        "Keras": Source(MOBILENET_V2_KERAS, 1e-3, SAME),
+        "Keras": Source(MOBILENET_V2_KERAS, 1e-3, SAME, "inception"),
     },
     "efficientnet_lite0": {
-        "EfficientNet-PyTorch": Source(EFFICIENTNET_PYTORCH, 1e-3, SAME),
-        "timm": Source(_timm(EFFICIENTNET_LITE0), None),
+        "EfficientNet-PyTorch": Source(EFFICIENTNET_PYTORCH, 1e-3, SAME, "lite"),
+        "timm": Source(_timm(EFFICIENTNET_LITE0), None, preprocessing=None),
     },
 }
 

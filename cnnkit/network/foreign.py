@@ -71,7 +71,8 @@ def convert_weights(
         ``input/scale`` of the result, which an estimator uses in the place of the statistics of its
         training images. A word is one of `cnnkit.data.scaling.PREPROCESSING`: "imagenet" for
         torchvision and most of timm, "inception" for -1 to 1, "lite" for EfficientNet-Lite, "unit"
-        for 0 to 1.
+        for 0 to 1; or "auto" for the one that weights with these names were trained with, where
+        there is one.
 
     Returns
     -------
@@ -81,7 +82,8 @@ def convert_weights(
     Raises
     ------
     ValueError
-        If layers are missing or left over, or have another shape; the error lists all.
+        If layers are missing or left over, or have another shape; the error lists all. If
+        `preprocessing` is not known.
 
     See Also
     --------
@@ -119,8 +121,21 @@ def convert_weights(
         raise ValueError(f"{OWNER}: mapping must have the weights of layers, got {faults[0]}.")
     _check_needs(source, graph)
     if preprocessing is not None:
-        found |= scaling.fixed(preprocessing, image_shape[-1], OWNER)
+        found |= scaling.fixed(_settled(preprocessing, source), image_shape[-1], OWNER)
     return found
+
+
+def _settled(preprocessing, source):
+    """Return what images are put through; "auto" is what the weights of the source need."""
+    if not isinstance(preprocessing, str) or preprocessing != "auto":
+        return preprocessing
+    word = source.preprocessing if source is not None else None
+    if word is None:
+        raise ValueError(
+            f"{OWNER}: preprocessing must be one of {list(scaling.PREPROCESSING)} or (mean, scale) "
+            f"for these weights, whose names do not say it, got 'auto'."
+        )
+    return word
 
 
 def _modules(mapping):

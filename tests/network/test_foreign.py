@@ -98,6 +98,21 @@ def test_weights_come_back(table):
 
 
 @pytest.mark.parametrize("table", TABLES)
+def test_preprocessing_by_the_names(table):
+    model, word, source, names = TABLES[table]
+    graph = network_of(model, source)
+    mapping = there(drawn(graph, SHAPE, 7), names, word == "Keras")
+    if table in ("vgg16, Keras", "vgg19, Keras", "efficientnet_lite0, timm"):
+        assert source.preprocessing is None
+        with pytest.raises(ValueError, match=r"preprocessing must .* names do not say it, got 'au"):
+            io.convert_weights(mapping, graph, SHAPE, preprocessing="auto")
+        return
+    found = io.convert_weights(mapping, graph, SHAPE, preprocessing="auto")
+    wanted = {"Keras": 127.5, "EfficientNet-PyTorch": 127}.get(word, 255 * 0.406)
+    np.testing.assert_allclose(found["input/mean"][2], wanted)
+
+
+@pytest.mark.parametrize("table", TABLES)
 def test_every_name_is_another(table):
     model, _, _, names = TABLES[table]
     leaves = [n.name for n in models.MODELS[model]().flattened(1) if has_weights(n.layer)]
@@ -221,6 +236,11 @@ def test_networks_that_compute_something_else_are_refused(table, options, messag
         (({"x": np.ones(3)}, CHAIN, (8, 8, 3)), {}, r"names must end in one of .*got \['x'\]"),
         ((chain(), CHAIN, (8, 8, 3)), {"preprocessing": "image"}, "preprocessing must be one of"),
         ((chain(), CHAIN, (8, 8, 3)), {"preprocessing": (0, 0)}, "preprocessing must be one of"),
+        (
+            (chain(), CHAIN, (8, 8, 3)),
+            {"preprocessing": "auto"},
+            "preprocessing must .* say it, got 'auto'",
+        ),
         (
             (chain(), CHAIN, (8, 8, 3)),
             {"preprocessing": ((1, 2), 1)},
