@@ -32,7 +32,7 @@ def check_source(source):
         raise ValueError(f"{shown(path)} {rule}, got a file of another kind.")
 
 
-def labelled(source, size=None):
+def labelled(source, size=None, channels=None):
     """Return X and y from the source given to ``train``.
 
     Parameters
@@ -41,6 +41,8 @@ def labelled(source, size=None):
         ``digits``, an ``.npz`` file or a folder of folders.
     size : pair of ints, default=None
         Height and width to which image files are resized.
+    channels : {1, 3}, default=None
+        Of image files: see `photos.read`.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def labelled(source, size=None):
         return _digits()
     path = Path(source)
     if path.is_dir():
-        return _folder(path, size)
+        return _folder(path, size, channels)
     X, y = _npz(path)
     if y is None:
         raise ValueError(f"{shown(path)} must hold arrays X and y, got no y.")
@@ -121,14 +123,14 @@ def _npz(path):
     return found["X"], found.get("y")
 
 
-def _folder(path, size):
+def _folder(path, size, channels):
     """Return the images of a folder with a folder for each class."""
     inside = sorted(p for p in path.iterdir() if not is_hidden(p.name))
     classes = [p for p in inside if p.is_dir()]
     files = {folder.name: image_files(folder) for folder in classes}
     _check_classes(path, files, [p for p in inside if not p.is_dir()])
     every = [file for found in files.values() for file in found]
-    X, kept = photos.read(every, size)
+    X, kept = photos.read(every, size, channels)
     y = np.repeat(list(files), [len(found) for found in files.values()])[kept]
     if len(kept) < len(every):
         warn(f"{len(every) - len(kept)} of {len(every)} image files are left out.")

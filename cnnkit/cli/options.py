@@ -72,3 +72,10 @@ def model_names():
     from cnnkit import models
 
     return sorted(models.MODELS)
+
+
+def preprocessing_words(*more):
+    """Return the words for what images are put through, and `more`."""
+    from cnnkit.data.scaling import PREPROCESSING
+
+    return [*PREPROCESSING, *more]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cnnkit.cli import files
 from cnnkit.cli.options import add_command, model_names, positive, sizes
 
 EPILOG = """examples:
@@ -42,7 +43,7 @@ def run(options):
         build = getattr(models, options.model)
         print(build(options.classes or 1000, shape, width=options.width or 1).summary(shape))
         return
-    of_onnx = Path(options.model).suffix.lower() == ".onnx"
+    of_onnx = files.kind(options.model) == files.ONNX
     for name in ("classes", "width") if of_onnx else ("image_shape", "classes", "width"):
         if getattr(options, name) is not None:
             option = name.replace("_", "-")

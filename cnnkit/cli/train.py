@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnkit.cli import weights
 from cnnkit.cli.data import check_source, labelled
 from cnnkit.cli.messages import check_output
 from cnnkit.cli.options import (
@@ -12,6 +13,7 @@ from cnnkit.cli.options import (
     add_command,
     model_names,
     positive,
+    preprocessing_words,
     share,
     side_sizes,
     sizes,
@@ -26,11 +28,21 @@ reason and left out; hidden files and folders are passed over.
 The model file holds no code and no pickle; it may be loaded wherever it comes from. One that is
 there already is replaced with --force alone.
 
+--weights starts from a network that was trained before: weights of torchvision, timm or Keras for
+--model (.pth, .pt, .safetensors), or a model file or an ONNX file, which hold their network. Its
+last layer is replaced by a new one, drawn at random, for the classes in DATA. With --freeze only
+that is trained: all layers with weights of the file stay as they are, and batch norms use the
+statistics they have. --preprocessing says what images are put through first, (X - mean) / scale,
+and the model keeps it: imagenet, inception (-1 to 1), lite, unit (0 to 1); data is the mean and the
+deviation of the images in DATA; auto, the default, is what is known of weights with these names; a
+model file has its own; none, of an ONNX file, is numbers as they are. Photos are read in colour.
+
 examples:
   python -m cnnkit train digits --output digits.safetensors
   python -m cnnkit train photos/ --size 64x64 --model resnet18 --width 0.25 --epochs 30
   python -m cnnkit train data.npz --image-shape 28x28x1 --solver sgd --learning-rate 0.05
-  python -m cnnkit train digits --epochs 100 --early-stopping --force"""
+  python -m cnnkit train digits --epochs 100 --early-stopping --force
+  python -m cnnkit train photos/ --size 224x224 --model resnet18 --weights FILE.pth --freeze"""
 
 SCHEDULES = {"cosine": "Cosine", "one-cycle": "OneCycle"}  # classes of cnnkit.schedules
 FROM_DATA = "default: auto, from the images and the network"
@@ -53,15 +65,22 @@ def add_to(commands):
     add(
         "--model",
         choices=model_names(),
-        default="default",
         metavar="NAME",
-        help="a network of cnnkit.models: %(choices)s; default: %(default)s, which follows the "
+        help="a network of cnnkit.models: %(choices)s; default: default, which follows the "
         "size of the images",
     )
     width = "factor of all filters of --model, default: 1"
     add("--width", type=positive(float), metavar="W", help=width)
     add("--size", type=side_sizes, metavar="HxW", help="bring image files to this size")
     add("--image-shape", type=sizes, metavar="HxWxC", help="of flat rows in an .npz file")
+    add("--weights", metavar="FILE", help="start from a trained network, see above")
+    add("--freeze", action="store_true", help="train its new last layer alone")
+    add(
+        "--preprocessing",
+        choices=preprocessing_words(weights.AUTO, weights.FROM_DATA, weights.AS_THEY_ARE),
+        metavar="WORD",
+        help="what images are put through for --weights: %(choices)s",
+    )
     add_training(add)
 
 
@@ -118,11 +137,12 @@ def run(options):
     _refuse_what_would_be_ignored(options)
     keep = "--force replaces it, --output NAME keeps it"
     check_output(options.output, "--output", options.force, keep)
-    X, y = labelled(options.data, options.size)
+    origin = weights.read(options)
+    X, y = labelled(options.data, options.size, origin.channels)
     shape = images.input_shape(X, options.image_shape, "train")
     X, y, X_val, y_val = _split(X, y, options)
     clf = CNNClassifier(
-        _layers(options, shape),
+        **origin.start(options, shape)._asdict(),
         image_shape=options.image_shape,
         solver=options.solver,
         batch_size=options.batch_size,
@@ -144,13 +164,14 @@ def run(options):
     if options.early_stopping:
         name = options.scoring or "accuracy"
         print(f"validation {name} of the weights kept: {clf.best_validation_score_:.4f}")
-    weights = clf.summary().weights
-    print(f"{weights:,} weights trained in {duration(time.monotonic() - start)}")
-    io.save(clf, options.output)
+    count = clf.network_.weights.trained if options.freeze else clf.summary().weights
+    print(f"{count:,} weights trained in {duration(time.monotonic() - start)}")
+    io.save(clf.set_params(initial_weights=None), options.output)
     print(f"model: {options.output}")
 
 
 def _refuse_what_would_be_ignored(options):
+    weights.check(options)
     is_folder = options.data != "digits" and Path(options.data).is_dir()
     if options.size is not None and not is_folder:
         options.refuse(f"argument --size: needs a folder of image files, got {options.data}")
@@ -160,15 +181,6 @@ def _refuse_what_would_be_ignored(options):
         options.refuse("argument --scoring: needs a --validation-fraction above 0")
     if options.image_shape is not None and (is_folder or options.data == "digits"):
         options.refuse("argument --image-shape: needs an .npz file")
-
-
-def _layers(options, shape):
-    """Return the network of ``--model``, or None for the default of the estimator."""
-    if options.model == "default" and options.width is None:
-        return None
-    from cnnkit import models
-
-    return models.MODELS[options.model](None, shape, width=options.width or 1)
 
 
 def _schedule(options):

@@ -113,6 +113,14 @@ def reading(path, form, keys, owner):
         yield data, found
 
 
+def is_own(path, owner):
+    """Say whether a safetensors file has the metadata that `write` writes, whatever they hold."""
+    with opened(path, owner) as (file, size):
+        header, _ = _header(file, size, owner, foreign=True)
+        metadata = header.get("__metadata__")
+        return isinstance(metadata, dict) and KEY in metadata
+
+
 def read_any(path, owner):
     """Return the arrays by name of a file of any tool; its metadata are left out.
 

@@ -83,6 +83,7 @@ def test_files_of_any_writer(tmp_path, metadata):
     data = np.array([1.5, 2], "f2").tobytes() + bits.astype("u2").tobytes()
     text = json.dumps(header, ensure_ascii=False).encode()
     (tmp_path / "x.safetensors").write_bytes(file_of(text, data))
+    assert not tensors.is_own(tmp_path / "x.safetensors", "test")
     found = io.read_weights(tmp_path / "x.safetensors")
     np.testing.assert_array_equal(found["w"], np.array([1.5, 2], "f2"), strict=True)
     np.testing.assert_array_equal(found["ä"], (bits << 16).view("f4"), strict=True)
@@ -97,6 +98,7 @@ def test_numbers_that_cannot_be_read_are_refused(tmp_path):
 
 def test_arrays_lie_where_their_type_wants_them(tmp_path):
     write(tmp_path / "x")
+    assert tensors.is_own(tmp_path / "x", "test")
     content = (tmp_path / "x").read_bytes()
     end = 8 + struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8:end])

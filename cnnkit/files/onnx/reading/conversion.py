@@ -203,7 +203,7 @@ def _wanted(found, names):
     None are all of real numbers, or where there are none of these, all.
     """
     if names is None:
-        return [value for value in found if _is_real(value)] or found
+        return [value for value in found if is_real(value)] or found
     names = [names] if isinstance(names, str) else list(names)
     known = {value.name: value for value in found}
     texts = all(isinstance(name, str) for name in names)
@@ -214,7 +214,7 @@ def _wanted(found, names):
     return [known[name] for name in names]
 
 
-def _is_real(value):
+def is_real(value):
     """Say whether a ValueInfoProto is a tensor of real numbers, or does not say of what."""
     kind = value.type.tensor_type if value.type is not None else None
     return kind is not None and (not kind.elem_type or kind.elem_type in REALS)

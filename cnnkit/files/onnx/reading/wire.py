@@ -89,6 +89,7 @@ GRAPH = {
 }
 MODEL = {
     1: ("ir_version", INT, False),
+    2: ("producer_name", TEXT, False),
     7: ("graph", GRAPH, False),
     8: ("opset_import", OPSET, True),
     20: ("training_info", BYTES, True),
