@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cnnkit import CNNClassifier, CNNFeatures, CNNRegressor, UpSample, fc_head, onnx
+from cnnkit import CNNClassifier, CNNFeatures, CNNRegressor, Resize, UpSample, fc_head, onnx
 
 skl2onnx = pytest.importorskip("skl2onnx", reason="skl2onnx is not installed")
 
@@ -134,7 +134,8 @@ def test_images_and_integers():
 
 
 def test_two_networks_in_one_model():
-    both = [("one", network()), ("two", network(layers=[UpSample(), fc_head(8)]))]
+    second = network(layers=[UpSample(), Resize((9, 12)), fc_head(8)])
+    both = [("one", network()), ("two", second)]
     model = VotingClassifier(both, voting="soft", flatten_transform=False).fit(X, Y)
     assert_near(converted(model, options=PLAIN)[1], model.predict_proba(X))
 

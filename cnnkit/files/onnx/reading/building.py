@@ -7,7 +7,7 @@ import numpy as np
 
 from cnnkit.files.onnx.reading.layout import Axis, Value, axes_of, matched, regrouped
 from cnnkit.files.onnx.reading.tensors import NAMES
-from cnnkit.layers import Affine, Conv, Dense, Flatten, Permute, Reshape
+from cnnkit.layers import Affine, Conv, Dense, Flatten, GroupNorm, Permute, Reshape
 from cnnkit.validate.values import short
 
 MOST_LAYERS = 4_000  # as in a file of cnnkit's own
@@ -354,9 +354,17 @@ class Builder:
         return array.reshape(shape)
 
     def _joined(self, op, value, places, arrays):
-        """Say whether a shift became the bias of the layer before, or the shift of its `Affine`."""
+        """Say whether constants became part of the layer before.
+
+        A shift becomes the bias of a convolution or dense layer, or the shift of an `Affine`; both
+        become weights of a `GroupNorm`.
+        """
         name, layer, inputs = self.nodes[-1] if self.nodes else ("", None, ())
-        if name != value.node or not op.alone or list(arrays) != ["shift"]:
+        if name != value.node or not op.alone:
+            return False
+        if isinstance(layer, GroupNorm) and places in ((-1,), ()):
+            return self._scaled_norm(name, value, arrays)
+        if list(arrays) != ["shift"]:
             return False
         if isinstance(layer, (Conv, Dense)) and not layer.bias and places in ((-1,), ()):
             weights = {"b": np.broadcast_to(arrays["shift"].reshape(-1), value.shape[-1:])}
@@ -369,6 +377,20 @@ class Builder:
             return False
         self.nodes[-1] = (name, layer, inputs)
         self.weights |= {f"{name}/{key}": array for key, array in weights.items()}
+        return True
+
+    def _scaled_norm(self, name, value, arrays):
+        """Put constants into the weights of a normalisation; say whether they fit."""
+        sizes = {1, value.shape[-1]}
+        if any(a.size not in sizes or a.dtype.kind != "f" for a in arrays.values()):
+            return False
+        gamma, beta = (self.weights[f"{name}/{key}"] for key in ("gamma", "beta"))
+        with np.errstate(all="ignore"):  # what is not finite then is refused later
+            if "scale" in arrays:
+                gamma, beta = (a * arrays["scale"].reshape(-1) for a in (gamma, beta))
+            if "shift" in arrays:
+                beta = beta + arrays["shift"].reshape(-1)
+        self.weights |= {f"{name}/gamma": gamma, f"{name}/beta": beta}
         return True
 
     def _apart(self, op, value, axes):

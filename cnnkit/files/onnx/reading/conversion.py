@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.files.atomic import file_name
-from cnnkit.files.onnx.reading import forms, numbers, tensors, windows, wire
+from cnnkit.files.onnx.reading import forms, numbers, patterns, tensors, windows, wire
 from cnnkit.files.onnx.reading.building import (
     ANY_BATCH,
     MOST_MADE,
@@ -130,10 +130,13 @@ def convert(data, input_shape=None, batched=True, outputs=None):
     inputs = [_input(value) for value in graph.input if value.name not in constants]
     if not 1 <= len(inputs) <= MOST_INPUTS:
         raise ModelFormatError(f"onnx: there must be 1 to {MOST_INPUTS} inputs, got {len(inputs)}.")
-    nodes = _needed(graph.node, [value.name for value in graph.output])
+    names = [value.name for value in graph.output]
+    nodes = patterns.joined(_needed(graph.node, names), constants, names)
     read = {name for node in nodes for name in node.input}
     read |= {value.name for value in graph.output}
     inputs = [entry for entry in inputs if entry.name in read]
+    if not inputs:
+        raise ModelFormatError("onnx: outputs must depend on the data, got constants.")
     batch = _batch(inputs) if batched else None
     best = error = None
     for last in (True, False):

@@ -284,7 +284,30 @@ def group_norm(build, op):
         if op.version < 21:
             raise UnsupportedError(f"the opset must be at least 21, got {op.version}")
     inside = GroupNorm(groups, eps=op.get("epsilon", 1e-5))
+    if op.kind == "InstanceNormalization" and len(x.shape) == 3:
+        found = _of_groups(build, op, x, inside, weights, channels)
+        if found is not None:
+            return found
     return build.over_images(op, x, inside, sides, weights, channels)
+
+
+def _of_groups(build, op, x, layer, weights, channels):
+    """Normalise images whose channels a Reshape has cut into groups; None where x is no such value.
+
+    A group of channels with all its pixels then is one channel of ONNX: its axes lie in ours as
+    (pixels, groups, channels of a group).
+    """
+    groups, size = x.dims[channels], x.shape[-1]
+    starts = [i for i in range(len(x.order)) if prod(a.size for a in x.order[i:]) == size]
+    if not any(x.order[i : i + len(groups)] == groups for i in starts):
+        return None
+    if any(array.shape != (layer.groups,) for array in weights.values()):
+        return None
+    each = size // layer.groups
+    op.budget.spend(sum(each * array.nbytes for array in weights.values()))
+    given = {name: np.repeat(array, each) for name, array in weights.items()}
+    node, shape = build.emit(op.name, layer, [x], given)
+    return Value(node, shape, x.dims, x.order, x.kind)
 
 
 def by_channel(build, op, x, layer, weights):

@@ -138,7 +138,9 @@ def resize(step):
         label="samples",
     )
     sizes = step.node("Concat", samples, step.ints("size", *step.shape[:2]), label="sizes", axis=0)
-    return step.value(step.node("Resize", x, region, "", sizes, **how))
+    # no scales, as an empty constant: skl2onnx takes no input without a name
+    scales = step.constant("scales", [], np.float32)
+    return step.value(step.node("Resize", x, region, scales, sizes, **how))
 
 
 def enlargement(step):

@@ -75,11 +75,25 @@ class Value:
     def _make_last(self, name):
         builder = self.builder
         if self.order is not None:
+            channels = self._channels()
+            if channels is not None:
+                sides = (channels, len(self.order) // channels)
+                tensor = builder.reshape(self.forms[ORDERED], sides, f"{name}/image")
+                tensor = builder.node("Transpose", [tensor], f"{name}/turned", perm=[0, 2, 1])
+                return builder.reshape(tensor, self.shape, name)
             places = builder.constant(f"{name}/order", np.argsort(self.order), np.int64)
             return builder.node("Gather", [self.forms[ORDERED], places], name, axis=1)
         if FLAT in self.forms or is_either(self.shape):
             return builder.reshape(self.forms.get(FLAT, self.tensor), self.shape, name)
         return builder.node("Transpose", [self.forms[FIRST]], name, perm=[0, 2, 3, 1])
+
+    def _channels(self):
+        """Return the channels of the one image whose numbers are in `order`, or None."""
+        channels, count = int(self.order[1]), len(self.order)
+        if channels < 1 or count % channels:
+            return None
+        image = np.arange(count).reshape(-1, channels)
+        return channels if np.array_equal(self.order, image.T.reshape(-1)) else None
 
     def _make_flat(self, name):
         straight = LAST not in self.forms and is_either(self.shape)
