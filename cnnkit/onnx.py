@@ -190,8 +190,8 @@ def write(
     path : str, bytes or path-like
         By custom ``.onnx``. A file that is there is replaced, by a whole one or not at all.
     output : {"probabilities", "logits"}, default=None
-        Of a classifier or segmenter: the outputs ``label`` and ``probabilities``, when None, too, or ``logits``
-        alone, what comes before softmax or, of several labels, the sigmoid.
+        Of a classifier or segmenter: the outputs ``label`` and ``probabilities``, when None, too,
+        or ``logits`` alone, what comes before softmax or, of several labels, the sigmoid.
     data_format : {"channels_last", "channels_first", "rows"}, default=None
         Of images: (N, H, W, C), (N, C, H, W), or flat rows of their numbers with channels last.
         None is "rows" for an estimator with `image_shape` or a network for images of one pixel,

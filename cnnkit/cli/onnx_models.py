@@ -9,6 +9,7 @@ from cnnkit import functional, onnx
 from cnnkit.cli import files
 from cnnkit.cli.messages import shown, warn
 from cnnkit.data import images, scaling
+from cnnkit.data.reading import opened
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.files.onnx.reading.about import about
 from cnnkit.layers import Flatten, Identity, LogSoftmax, Reshape, Sigmoid, Softmax
@@ -43,7 +44,7 @@ class Values:
         reads_rows = len(self.network.input_shape) == 1
         if not reads_rows or prod(X.shape[1:]) != prod(self.input_shape_):
             images.check_input_shape(X, self.input_shape_, OWNER, reason="as the file says")
-        X = X.reshape(len(X), *self.network.input_shape)
+        X = opened(X, OWNER)
         scaling.warn_of_another_scale(X, self.network.weights, OWNER, 2, "see --preprocessing")
         outputs = predict(inference_network(self.network, len(X)), X)
         check_outputs(outputs, OWNER)

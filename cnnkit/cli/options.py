@@ -56,6 +56,17 @@ def positive(kind, *, auto=False):
     return convert
 
 
+def folds(text):
+    """Return a number of folds, at least 2."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 2:
+        raise argparse.ArgumentTypeError(f"must be an int of at least 2, got {text!r}")
+    return value
+
+
 def share(text):
     """Return a number from 0 to below 1."""
     try:

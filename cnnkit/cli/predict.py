@@ -8,7 +8,9 @@ import numpy as np
 
 from cnnkit.cli import files
 from cnnkit.cli.data import unlabelled
+from cnnkit.cli.messages import check_output, shown
 from cnnkit.cli.options import add_command, positive, preprocessing_words, sizes
+from cnnkit.files import atomic
 
 EPILOG = """DATA is image files, folders of them, one .npz file with X (and y, for the accuracy), or
 the word digits. Image files are brought to the size and the channels of the model (needs Pillow:
@@ -31,6 +33,7 @@ stderr with the reason, the others are predicted, and the exit code is 1.
 examples:
   python -m cnnkit predict digits.safetensors digits
   python -m cnnkit predict model.safetensors new/*.png > classes.csv
+  python -m cnnkit predict model.safetensors photos/ --proba --csv classes.csv
   python -m cnnkit predict mobilenetv2.onnx photos/ --preprocessing imagenet --labels names.txt"""
 
 
@@ -48,6 +51,8 @@ def add_to(commands):
     add("model", metavar="MODEL", help="a file that train or cnnkit.save wrote, or an ONNX file")
     add("data", metavar="DATA", nargs="+", help="see below")
     add("--proba", action="store_true", help="a column of probabilities for every class")
+    add("--csv", metavar="FILE", help="write the table to a file, not to stdout")
+    add("-f", "--force", action="store_true", help="replace the file of --csv")
     add("--top", type=positive(int), metavar="K", help="the K likeliest classes, default: 1")
     of_onnx = parser.add_argument_group("of an ONNX file").add_argument
     of_onnx("--labels", metavar="FILE", help="names of the classes, one on a line")
@@ -60,6 +65,8 @@ def add_to(commands):
 
 def run(options):
     """Predict and write a table."""
+    if options.csv is not None:
+        check_output(options.csv, "--csv", options.force)
     model = _model(options)
     if not hasattr(model, "predict"):
         raise ValueError(f"predict needs a classifier or a regressor, got {type(model).__name__}.")
@@ -69,16 +76,26 @@ def run(options):
         options.refuse("argument --top: needs a classifier of one label for each image")
     names, X, y, left_out = unlabelled(options.data, model.input_shape_)
     header, rows, found = _table(model, X, options)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # for file names that are not UTF-8
-    table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["name", *header])
-    table.writerows([name, *row] for name, row in zip(names, rows, strict=True))
-    sys.stdout.flush()
+    lines = [["name", *header], *([name, *row] for name, row in zip(names, rows, strict=True))]
+    if options.csv is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="surrogateescape")  # for file names that are not UTF-8
+        _write(lines, sys.stdout)
+        sys.stdout.flush()
+    else:
+        text = io.StringIO(newline="")
+        _write(lines, text)
+        content = text.getvalue().encode(errors="surrogateescape")
+        atomic.replace(options.csv, lambda file: file.write(content), "--csv")
+        print(f"{shown(options.csv)}: {len(rows)} rows")
     if y is not None:
         print(_score(model, y, found), file=sys.stderr)
     if left_out:
         raise ValueError(f"{left_out} of {left_out + len(names)} image files are left out.")
+
+
+def _write(lines, file):
+    csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 def _model(options):

@@ -73,3 +73,17 @@ class TestPredict:
         assert done.stdout.splitlines()[0] == "name,class,probability"
         assert "Traceback" not in done.stderr
         assert "Broken pipe" not in done.stderr
+
+
+def test_a_table_in_a_file(run, digits_file, tmp_path):
+    path = tmp_path / "classes.csv"
+    words = ("predict", digits_file[0], "digits", "--proba")
+    _, wanted, _ = run(*words)
+    code, out, err = run(*words, "--csv", path)
+    assert (code, out) == (0, f"{path}: 1797 rows\n")
+    assert "accuracy" in err
+    assert path.read_text() == wanted
+    code, _, err = run(*words, "--csv", path)
+    assert (code, err) == (1, f"cnnkit: error: --csv: {path} exists; --force replaces it.\n")
+    assert run(*words, "--csv", path, "--force")[0] == 0
+    assert "does not exist" in run(*words, "--csv", tmp_path / "none" / "a.csv")[2]
