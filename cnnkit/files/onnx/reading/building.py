@@ -1,5 +1,6 @@
 """A graph of layers in the making, and how values get the form that a layer wants."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -15,7 +16,7 @@ FLOATS = (1, 10, 11)
 SMALL_INTS = (2, 3, 4, 5, 6, 12)  # exact in float32, those of 32 bits in float64
 WIDE = (6, 11, 12)  # what makes a network of float64
 MOST = 4 << 20  # bytes of a constant that is computed with, or made
-MOST_MADE = 32 << 20  # bytes of all that are made, besides the bytes of the file
+MOST_MADE = 32 << 20  # bytes of all that are made, besides those of the file
 LONGEST = 100  # characters of a node's name
 ANY_BATCH = 1_000_003  # stands for the size of a batch in shapes: a prime, so that no product is it
 
@@ -37,6 +38,13 @@ class Budget:
         self.left -= nbytes
         if self.left < 0:
             raise UnsupportedError("constants that are made must take less memory, got too much")
+
+    @contextmanager
+    def lent(self, nbytes):
+        """Return a context in which so many bytes more are in use."""
+        self.spend(nbytes)
+        yield
+        self.left += nbytes
 
 
 def is_spread(array):

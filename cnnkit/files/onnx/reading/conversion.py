@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnkit.exceptions import ModelFormatError
 from cnnkit.files.atomic import file_name
-from cnnkit.files.onnx.reading import forms, numbers, patterns, tensors, windows, wire
+from cnnkit.files.onnx.reading import forms, numbers, patterns, rows, tensors, windows, wire
 from cnnkit.files.onnx.reading.building import (
     ANY_BATCH,
     MOST_MADE,
@@ -96,7 +96,7 @@ class FileWeights(dict):
 
 
 def read_file(path, owner):
-    """Return the bytes of a file, all of them read once."""
+    """Return the bytes of a file, all of them read once, and its name."""
     name = file_name(path, owner)
     with open(name, "rb", opener=open_at_once) as file:
         size = os.fstat(file.fileno()).st_size
@@ -104,8 +104,9 @@ def read_file(path, owner):
             raise ModelFormatError(
                 f"{owner}: {name!r}: a file must have 1 to 2**31 - 1 bytes, got {size}."
             )
-        data = file.read(size)
-    if len(data) != size:
+        data = bytearray(size)  # where matrices are turned: see `rows`
+        count = file.readinto(data)
+    if count != size:
         raise ModelFormatError(f"{owner}: {name!r}: a file must not shrink while it is read.")
     return data, name
 
@@ -142,7 +143,7 @@ def convert(data, input_shape=None, batched=True, outputs=None):
     for last in (True, False):
         try:
             shapes = _shapes(inputs, batch, input_shape, last)
-            budget = Budget(len(data) + MOST_MADE)
+            budget = Budget(MOST_MADE)
             found = _Conversion(
                 graph, nodes, constants, version, inputs, shapes, batch, last, budget
             )
@@ -409,6 +410,7 @@ class _Conversion:
             for path, array in self.build.weights.items()
             if path.rpartition("/")[0] in kept
         }
+        weights = rows.settled(weights, self.budget)
         for path, array in weights.items():
             _check_finite(path, array)
             array.flags.writeable = False

@@ -4,8 +4,9 @@ from math import prod
 
 import numpy as np
 
-from cnnkit.files.onnx.reading.building import FLOATS, SMALL_INTS, UnsupportedError
+from cnnkit.files.onnx.reading.building import FLOATS, SMALL_INTS, UnsupportedError, is_spread
 from cnnkit.files.onnx.reading.layout import Axis, Value
+from cnnkit.files.onnx.reading.rows import Rows
 from cnnkit.files.onnx.reading.table import operator
 from cnnkit.layers import (
     ELU,
@@ -370,18 +371,20 @@ def dense(build, op, x, w, b=None):
     inner = x.dims[-1]
     inside = [axis for axis in x.order if axis in inner]
     rest = [axis for axis in x.order if axis not in inner]
-    rows = w.reshape([axis.size for axis in inner] + [w.shape[1]])
-    rows = rows.transpose([*(inner.index(axis) for axis in inside), len(inner)])
-    w = build.laid_out(op, rows, w.shape)
+    lead = (1, 1) if rest else ()
+    if inside == list(inner) or is_spread(w):
+        w = w.reshape(*lead, *w.shape)
+    else:
+        places = [inner.index(axis) for axis in inside]
+        w = Rows(w, [axis.size for axis in inner], places, (*lead, *w.shape))
     weights = {"w": w} | ({} if b is None else {"b": b})
     if rest:
         x = build.grouped(op, x, [[], rest, inside])
-        weights["w"] = w[None, None]
-        node, shape = build.emit(op.name, Conv1x1(w.shape[1], bias=b is not None), [x], weights)
+        node, shape = build.emit(op.name, Conv1x1(w.shape[-1], bias=b is not None), [x], weights)
     else:
         x = build.grouped(op, x, [inside])
-        node, shape = build.emit(op.name, Dense(w.shape[1], bias=b is not None), [x], weights)
-    new = (Axis(w.shape[1]),) if w.shape[1] != 1 else ()
+        node, shape = build.emit(op.name, Dense(w.shape[-1], bias=b is not None), [x], weights)
+    new = (Axis(w.shape[-1]),) if w.shape[-1] != 1 else ()
     return Value(node, shape, (*x.dims[:-1], new), (*rest, *new), x.kind)
 
 

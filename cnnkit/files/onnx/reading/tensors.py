@@ -8,6 +8,7 @@ from cnnkit.exceptions import ModelFormatError
 from cnnkit.validate.values import short
 
 MAX_DIMENSIONS = 16
+MOST_JOINED = 4 << 20  # bytes of numbers that lie in several places, and are put together
 LITTLE = {  # data_type -> dtype, little-endian as in a file
     1: "<f4",
     2: "u1",
@@ -81,6 +82,12 @@ def _numbers(tensor, dtype):
         return _view(tensor.raw_data, dtype)
     if place in ("float_data", "double_data"):
         parts = [_view(part, dtype) for part in tensor[place]]
+        size = sum(part.nbytes for part in parts)
+        if len(parts) > 1 and size > MOST_JOINED:
+            raise ModelFormatError(
+                f"onnx: a tensor in {len(parts)} parts must have at most {MOST_JOINED} bytes, got "
+                f"{size}."
+            )
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
     values = np.array(tensor[place], np.int64 if place != "uint64_data" else object)
     if tensor.data_type == 10:
