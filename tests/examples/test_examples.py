@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,11 @@ from cnnkit import Conv, Dense, GlobalAvgPool, ReLU
 FOLDER = Path(__file__).parents[2] / "examples"
 NAMES = sorted(
     path.stem for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text()
+)
+IN_FOLDERS = sorted(  # examples of several files: each has a file of tests of its own
+    path.relative_to(FOLDER).as_posix()
+    for path in FOLDER.glob("*/*.py")
+    if '__name__ == "__main__"' in path.read_text()
 )
 SMALL = {  # sizes with which an example takes a second or two
     "architectures": {"SHORT": 1, "LONG": 2, "NETWORKS": ["lenet5", "convnet", "default"]},
@@ -85,27 +91,50 @@ def test_examples_run(example, name, capsys):
         assert f"Picture: {module.PICTURE}" in out
 
 
+def as_it_is(path):
+    """Run a file in a process of its own, with the package that is tested."""
+    paths = [str(Path(cnnkit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return subprocess.run(
+        [sys.executable, path],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        capture_output=True,
+        text=True,
+    )
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_examples_run_as_they_are(request, name):
     if not request.config.getoption("full"):
         pytest.skip("up to a minute each: --full")
     if name == CLUSTER:
         pytest.importorskip("dask")
-    # the package that is tested is what the example shall import, too
-    paths = [str(Path(cnnkit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    run = subprocess.run(
-        [sys.executable, FOLDER / f"{name}.py"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        capture_output=True,
-        text=True,
-    )
+    run = as_it_is(FOLDER / f"{name}.py")
     assert run.returncode == 0, run.stderr
     assert TOOK.search(run.stdout)
 
 
 def test_a_page_lists_every_example():
     page = (FOLDER.parent / "docs" / "examples.md").read_text()
-    assert [name for name in NAMES if f"(../examples/{name}.py)" not in page] == []
+    files = [f"{name}.py" for name in NAMES] + IN_FOLDERS
+    assert "deploy_browser/make_page.py" in files
+    assert [name for name in files if f"(../examples/{name})" not in page] == []
+
+
+@pytest.mark.parametrize("path", IN_FOLDERS)
+def test_an_example_in_a_folder_has_tests_of_its_own(path):
+    folder, name = path.split("/")
+    assert (Path(__file__).parent / folder / f"test_{name}").exists()
+
+
+@pytest.mark.parametrize("path", IN_FOLDERS)
+def test_an_example_in_a_folder_runs_as_it_is(request, path, tmp_path):
+    if not request.config.getoption("full"):
+        pytest.skip("up to a minute each: --full")
+    pytest.importorskip("onnx")
+    shutil.copytree(FOLDER, tmp_path / "examples")
+    run = as_it_is(tmp_path / "examples" / path)
+    assert run.returncode == 0, run.stderr
+    assert "Page: python -m http.server" in run.stdout
 
 
 def test_without_matplotlib_an_example_says_so(example, tmp_path, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,11 +12,12 @@ import pytest
 from seeded import generator
 
 FOLDER = Path(__file__).parents[3] / "examples" / "deploy_browser"
+PAGE = FOLDER / "page.html"
 COUNT = """
-import {{ reduced }} from {module};
+import {{ reduced, softmax }} from {module};
 const drawings = {drawings};
 const found = drawings.map((rows) => Array.from(reduced(rows.flat(), rows[0].length)));
-console.log(JSON.stringify([found, reduced([0, 0], 2)]));
+console.log(JSON.stringify([found, reduced([0, 0], 2), Array.from(softmax([1, 800, 798]))]));
 """
 
 
@@ -63,9 +65,10 @@ def test_drawings_are_reduced_as_in_python():
         [node, "--input-type=module"], input=script, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
-    found, empty = json.loads(run.stdout)
+    found, empty, shares = json.loads(run.stdout)
     assert found == [reduced(ink).ravel().tolist() for ink in made]
     assert empty is None
+    np.testing.assert_allclose(shares, [0, 1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))], rtol=1e-6)
 
 
 def test_a_bitmap_of_32_pixels_is_counted_in_blocks():
@@ -86,6 +89,45 @@ def test_the_page_is_made_without_npm(example, tmp_path, monkeypatch, capsys):
     assert names == {"index.html", "digit.mjs", "digits.onnx"}
     out = capsys.readouterr().out
     assert all(name in out for name in example.RUNTIME)
+
+
+def script():
+    """Return the JavaScript that stands in the page."""
+    (found,) = re.findall(r'<script type="module">(.*?)</script>', PAGE.read_text(), re.DOTALL)
+    return found
+
+
+def test_the_page_loads_what_is_made(example):
+    loaded = set(re.findall(r'"(?:\./)?([\w.-]+\.(?:mjs|onnx|wasm))"', script()))
+    assert loaded == {"digit.mjs", "digits.onnx", example.RUNTIME[0]}
+    ids = set(re.findall(r'byId\("(\w+)"\)', script())) | set(
+        re.findall(r'paint\("(\w+)"', script())
+    )
+    assert ids <= set(re.findall(r'id="(\w+)"', PAGE.read_text()))
+
+
+def test_the_page_runs_the_network_by_its_names(example, tmp_path, monkeypatch):
+    onnx = pytest.importorskip("onnx", reason="onnx writes the network")
+    monkeypatch.setattr(example, "EPOCHS", 1)
+    example.write_network(example.trained()[0], tmp_path / "digits.onnx")
+    graph = onnx.load(tmp_path / "digits.onnx").graph
+    outputs, inputs = re.search(
+        r"const \{ (.*) \} = await session\.run\(\{ (.*) \}\)", script()
+    ).groups()
+    assert outputs.split(", ") == [output.name for output in graph.output]
+    assert inputs.split(", ") == [given.name for given in graph.input]
+    (shape,) = re.findall(r'new ort\.Tensor\("float32", counts, (\[.*?\])\)', script())
+    sides = graph.input[0].type.tensor_type.shape.dim
+    assert json.loads(shape)[1:] == [side.dim_value for side in sides][1:]
+
+
+def test_the_script_of_the_page_is_javascript(tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs node, which reads JavaScript")
+    (tmp_path / "page.mjs").write_text(script())
+    run = subprocess.run([node, "--check", tmp_path / "page.mjs"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
 
 
 def test_the_network_gives_maps_and_their_means(example, tmp_path, monkeypatch):
