@@ -65,9 +65,8 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     {parameters}
     class_weight : dict of class to weight, list of dict, "balanced" or None, default=None
         Factors for the weights of a class's samples; "balanced" gives all classes the same total
-        weight. For a multilabel y it is a list with a dict for every label, such as
-        ``{0: 1, 1: 5}``, or "balanced": factors for the losses of that label alone, where it is not
-        there and where it is.
+        weight. For a multilabel y it is "balanced", or a list with a dict for every label: factors
+        for the losses of that label alone where it is not there (0), and where it is (1).
     label_smoothing : float, default=0
         Share of every target that is spread over all classes.
     loss : {"log_loss", "focal"} or Loss, default="log_loss"

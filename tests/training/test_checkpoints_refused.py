@@ -162,7 +162,7 @@ def test_another_of_ones_own_is_refused(tmp_path, one, other, name):
 
 def test_sets_are_described_in_order():
     estimator = small([Conv(6, 3), Kinds(), *SMALL[2:]])
-    data = types.SimpleNamespace(X=X, targets=Y, weights=None)
+    data = types.SimpleNamespace(X=X, targets=Y, weights=None, groups=None)
     found = describe(estimator, 0, "", data, None)
     assert found["layers[1].kinds"] == f"frozenset of {sorted(map(repr, 'abcdefgh'))}"
 
