@@ -88,7 +88,7 @@ class Checkpoint(Callback):
     ----------
     path : str or path-like
     monitor : {"loss", "validation_loss", "validation_score"}, default="loss"
-        The figure that decides which epoch is best.
+        The figure that decides which epoch is best. The score is the first of `scoring`.
     best_only : bool, default=False
         Write only when `monitor` is better than in the epoch written last.
     every : int, default=1

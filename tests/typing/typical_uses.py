@@ -88,6 +88,8 @@ def estimators() -> None:
     assert_type(clf.get_params(), dict[str, Any])
     assert_type(clf.set_params(max_iter=3), CNNClassifier)
     clf.fit([[0.0], [1.0]], ["no", "yes"], sample_weight=[1, 2], X_val=X, y_val=y)
+    clf.fit(X, y, groups=["a", "a", "b"])
+    assert_type(clf.score_curves_, dict[str, list[float]] | None)
     clf.partial_fit(X, y, classes=[0, 1]).decision_function([[0.5]])
     reg = CNNRegressor("resnet18", image_shape=(28, 28), loss="huber", max_iter=5, alpha=0.1)
     assert_type(reg.fit(X, y / 2).predict(X), Floats)
@@ -128,8 +130,13 @@ def options() -> None:
         augmentation=[augmentation.Flip(), augmentation.Shift((1, 2), fill="edge")],
         class_weight={0: 1.0, 1: 2.0},
         early_stopping=True,
+        scoring={"f1": "f1_macro", "own": lambda estimator, X, y: float(estimator.score(X, y))},
+        return_train_score=True,
         verbose=1,
     )
+    CNNClassifier(loss="focal", class_weight=[{0: 1, 1: 5}, {1: 2.0}], scoring=["f1", "roc_auc"])
+    CNNRegressor(loss="quantile", quantile=0.9, scoring="neg_mean_absolute_error")
+    CNNClassifier(scoring=3)  # type: ignore[arg-type]
     CNNClassifier(solver="rmsprop")  # type: ignore[arg-type]
     CNNClassifier(max_iter="many")  # type: ignore[arg-type]
     CNNClassifier(iterations=10)  # type: ignore[call-arg]
