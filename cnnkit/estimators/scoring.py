@@ -131,9 +131,10 @@ class Scorers:
         X = samples.images if name in self.read else samples
         weights = samples.sample_weight if name in self.weighted else None
         options = {} if weights is None else {"sample_weight": weights}
-        self.estimator._known = Known(X, outputs)
+        estimator = snapshot(self.estimator)  # a scorer may change it
+        estimator._known = Known(X, outputs)
         try:
-            found = float(self.scorers[name](self.estimator, X, samples.y, **options))
+            found = float(self.scorers[name](estimator, X, samples.y, **options))
         except DivergenceError:  # as the outputs are no finite numbers
             found = float("nan")
         except Exception as error:
@@ -141,8 +142,6 @@ class Scorers:
                 f"{self.owner}: scoring must give a number in every epoch, got "
                 f"{type(error).__name__} from {self._shown(name)}: {error}"
             ) from error
-        finally:
-            self.estimator._known = None
         if isnan(found) and name not in self._warned:
             self._warned.add(name)
             warnings.warn(

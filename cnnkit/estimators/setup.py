@@ -267,7 +267,8 @@ def set_initial(network, source, owner, link=None):
                 f"{owner}: initial_weights must be of a fitted estimator, got {source!r}, not "
                 f"fitted: put it in sklearn.frozen.FrozenEstimator, which clone leaves fitted."
             )
-        alike = other.n_outputs == network.n_outputs and getattr(source, "link_", link) == link
+        links = {link, getattr(source, "link_", None)} - {None}
+        alike = other.n_outputs == network.n_outputs and len(links) < 2
         heads = () if alike else per_output_layers(network.graph)
         if heads:
             heads = {*heads, scaling.TARGETS}

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from estimator_data import X, regressor
+from estimator_data import X, regressor, small
 from oracles import assert_same_bits, normals
 from seeded import generator
 from sklearn.metrics import (
@@ -185,6 +185,9 @@ def test_the_head_of_another_link_is_not_taken_over():
     start = regressor(loss="poisson", max_iter=5).fit(X, COUNTS)
     reg = regressor(initial_weights=start, **STILL).fit(X, COUNTS)
     assert reg.network_.weights["targets/mean"] == pytest.approx(COUNTS.mean())
+    clf = small(initial_weights=regressor(max_iter=1).fit(X, np.c_[COUNTS, COUNTS]), **STILL)
+    head = clf.initial_weights.network_.weights["conv1x1_1/w"]
+    assert_same_bits(clf.fit(X, COUNTS > 30).network_.weights["conv1x1_1/w"], head)
     same = regressor(loss="gamma", initial_weights=start, **STILL).fit(X, COUNTS + 1)
     np.testing.assert_allclose(same.predict(X), start.predict(X), rtol=1e-5)
 
