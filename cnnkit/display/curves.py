@@ -110,7 +110,9 @@ class LossCurveDisplay:
 
     def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw on `ax`, or on a new figure when None, and return the display."""
-        self.ax_ = ax = axes_or_new(ax, "LossCurveDisplay", (5.5, 3.6))
+        curves = self._scores()
+        size = (5.5, 3.6) if len(curves) < 2 else (7.5, 4.2)  # a legend of several rows
+        self.ax_ = ax = axes_or_new(ax, "LossCurveDisplay", size)
         self.figure_ = ax.figure
         self.score_ax_ = None
         self.lines_ = _curve(ax, self.loss_curve, "training", TRAINING, kwargs)
@@ -120,7 +122,6 @@ class LossCurveDisplay:
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3)
         ax.spines["top"].set_visible(False)
-        curves = self._scores()
         if curves:
             self.score_ax_ = beside = ax.twinx()
             for name, (curve, style) in curves.items():
@@ -134,7 +135,7 @@ class LossCurveDisplay:
         if rows:
             columns = min(len(self.lines_), LEGEND_COLUMNS)
             above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": columns}
-            ax.legend(handles=self.lines_, frameon=False, **above)
+            ax.legend(handles=self.lines_, frameon=False, fontsize=9 if rows > 1 else None, **above)
         ax.set_title(self.estimator_name or "", pad=8 + 18 * rows if rows else None)
         return self
 
