@@ -116,7 +116,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
     learning_rate_init : float or "auto", default="auto"
         Highest learning rate. "auto" means the largest rate that suits every layer, from 0.0001 to
         0.01: 1 / fan-in (the numbers that add up in one output), or 5 / fan-in if a batch norm
-        follows. For "sgd" with batch norms it is 5 times as large; in `partial_fit` 0.3 times.
+        follows, and with batch norms 5 times that where targets are images. For "sgd" with batch
+        norms it is 5 times as large; in `partial_fit` 0.3 times.
     max_iter : int or "auto", default="auto"
         Largest number of epochs, or of iterations of "lbfgs". It is a budget: reaching it gives no
         warning. "auto" means ``12 * (1000 / samples) ** 0.75`` epochs, at least 10, and for fewer

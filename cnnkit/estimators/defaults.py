@@ -81,7 +81,7 @@ def settle(estimator, graph, count, *, part=False):
             else epochs(count, table) * (1 if table else estimator._longer)
         ),
         "alpha": lambda: decay(count, table) if estimator.solver == "adamw" else 1e-4,
-        "learning_rate_init": lambda: rate(graph, estimator.solver, part),
+        "learning_rate_init": lambda: rate(graph, estimator.solver, part, estimator._faster),
         "learning_rate": lambda: Constant() if part else OneCycle(),
     }
     found = {
@@ -132,13 +132,13 @@ def decay(count, table=False):
     return min(max(100 / count, least), most) if table else least
 
 
-def rate(graph, solver, part=False):
+def rate(graph, solver, part=False, factor=1):
     """Return `learning_rate_init`, from 1e-4 to 1e-2: the largest rate that suits every layer.
 
     A step of Adam changes every weight by about the rate, and so the output of a layer by about
     rate times fan-in. The bound of a layer is therefore 1 / fan-in, or 5 / fan-in if a batch norm
-    follows, which rescales the output. With batch norms the rate of SGD is 5 times as large. The
-    constant rate of a stream is 0.3 times as large.
+    follows, which rescales the output. With batch norms it is `factor` times as large, and the rate
+    of SGD 5 times that. The constant rate of a stream is 0.3 times as large.
     """
     normalised = {
         path for node in graph.nodes if isinstance(node.layer, BatchNorm) for path in node.inputs
@@ -150,7 +150,8 @@ def rate(graph, solver, part=False):
         if spec.fan_in
     ]
     least, most = RATES
-    found = min(max(min(bounds, default=most), least), most)
+    factor = factor if normalised else 1
+    found = min(max(factor * min(bounds, default=most), least), most)
     if solver == "sgd" and normalised:
         found *= SGD_FACTOR
     return found * STREAM_FACTOR if part else found

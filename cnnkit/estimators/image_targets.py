@@ -35,6 +35,7 @@ class ImageTargets(Targets):
     """
 
     _has_image_targets = True
+    _faster = 5  # a gradient over thousands of pixels has little noise
     _labels_pixels = False
 
     if TYPE_CHECKING:

@@ -36,6 +36,8 @@ class Targets:
         Rate of the dropout layer in the default network; 0 leaves it out.
     _longer : int, default=1
         Factor for the epochs of ``max_iter="auto"``, if X is images.
+    _faster : int, default=1
+        Factor for ``learning_rate_init="auto"``.
     _has_image_targets : bool, default=False
         Whether a target is an image as large as its image of X: see `image_targets.py`.
     _learned_of_targets : tuple of str, default=()
@@ -46,6 +48,7 @@ class Targets:
     _output_word: ClassVar[str] = "output"
     _dropout: ClassVar[float] = 0.0
     _longer: ClassVar[int] = 1
+    _faster: ClassVar[int] = 1
     _has_image_targets: ClassVar[bool] = False
     _learned_of_targets: ClassVar[tuple[str, ...]] = ()
 

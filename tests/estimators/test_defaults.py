@@ -12,7 +12,9 @@ from sklearn.base import clone
 from cnnkit import (
     BatchNorm,
     CNNClassifier,
+    CNNImageRegressor,
     CNNRegressor,
+    CNNSegmenter,
     Conv,
     Conv1x1,
     Dense,
@@ -24,7 +26,7 @@ from cnnkit import (
     models,
 )
 from cnnkit.estimators import defaults
-from cnnkit.estimators.defaults import settle
+from cnnkit.estimators.defaults import rate, settle
 from cnnkit.schedules import Constant, Cosine, OneCycle, ReduceOnPlateau, Step
 
 AUTO = ("alpha", "batch_size", "learning_rate", "learning_rate_init", "max_iter")
@@ -358,3 +360,12 @@ def test_options_of_the_default_network():
         *((8, 8, 16), (4, 4, 32), (4, 4, 32))
     ]
     assert models.default(3, (8, 8, 1), dropout=0.5).layers[-2] == Dropout(0.5)
+
+
+def test_targets_that_are_images_have_higher_rates_with_batch_norms():
+    for norm, factor in ((True, 5), (False, 1)):
+        graph = models.unet(None, (16, 16), depth=2, norm=norm, width=1 / 2).resolve((16, 16, 1), 2)
+        alone = rate(graph, "adamw")
+        assert rate(graph, "adamw", factor=5) == pytest.approx(min(factor * alone, 0.01))
+    assert CNNSegmenter()._faster == CNNImageRegressor()._faster == 5
+    assert CNNClassifier()._faster == 1
