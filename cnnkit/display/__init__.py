@@ -11,6 +11,7 @@ from cnnkit.display.curves import LearningRateDisplay, LossCurveDisplay
 from cnnkit.display.dot import to_dot
 from cnnkit.display.filters import FeatureMapDisplay, FilterDisplay
 from cnnkit.display.mistakes import MisclassifiedDisplay
+from cnnkit.display.segmentation import SegmentationDisplay
 from cnnkit.graph.summary import describe
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "LearningRateDisplay",
     "LossCurveDisplay",
     "MisclassifiedDisplay",
+    "SegmentationDisplay",
     "class_activation_maps",
     "describe",
     "plot_graph",

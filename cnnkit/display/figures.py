@@ -58,7 +58,7 @@ def fitted_network(estimator, display):
 def fitted_classifier(estimator, display):
     """Return a fitted classifier of cnnkit as it is now, safe from changes by other threads."""
     fitted_network(estimator, display)
-    if not hasattr(estimator, "predict_proba"):
+    if not hasattr(estimator, "predict_proba") or estimator._has_image_targets:
         raise ValueError(f"{display.__name__}: estimator must be a classifier, got {estimator!r}.")
     return snapshot(estimator)
 

@@ -18,6 +18,7 @@ from cnnkit.display import (
     LearningRateDisplay,
     LossCurveDisplay,
     MisclassifiedDisplay,
+    SegmentationDisplay,
 )
 
 pytestmark = pytest.mark.usefixtures("pyplot")
@@ -30,6 +31,7 @@ DISPLAYS = [
     lambda: FilterDisplay(np.ones((3, 3, 1, 2))),
     lambda: LearningRateDisplay([1, 2], [2, 1]),
     lambda: LossCurveDisplay([1, 2]),
+    lambda: SegmentationDisplay(np.ones((1, 2, 2, 1)), np.ones((1, 2, 2)), np.ones((1, 2, 2))),
     lambda: MisclassifiedDisplay(np.ones((1, 2, 2, 1)), [0], [1]),
 ]
 
@@ -67,7 +69,11 @@ class TestConvention:
 
 
 @pytest.mark.parametrize(
-    "kind", [FilterDisplay, FeatureMapDisplay, ClassActivationDisplay, MisclassifiedDisplay]
+    "kind",
+    [
+        *(FilterDisplay, FeatureMapDisplay, ClassActivationDisplay, MisclassifiedDisplay),
+        SegmentationDisplay,
+    ],
 )
 def test_not_fitted(kind, digits):
     args = {FilterDisplay: (), FeatureMapDisplay: (digits[0][0],)}.get(kind, digits)
@@ -76,7 +82,7 @@ def test_not_fitted(kind, digits):
 
 
 @pytest.mark.parametrize("columns", [0, -1, 2.5, "a", None])
-@pytest.mark.parametrize("build", [*DISPLAYS[1:4], DISPLAYS[-1]])
+@pytest.mark.parametrize("build", [*DISPLAYS[1:4], *DISPLAYS[-2:]])
 def test_columns_are_a_positive_int(build, columns):
     display = build()
     message = f"{type(display).__name__}: columns must be a positive int, got {columns!r}."
@@ -98,6 +104,7 @@ def test_columns_are_a_positive_int(build, columns):
             r"there must be images, and a title for each or none, got 2 images and \['one'\]",
         ),
         (ClassActivationDisplay(np.ones((0, 2, 2, 1)), np.ones((0, 2, 2))), "there must be images"),
+        (SegmentationDisplay(np.ones((0, 2, 2, 1)), np.ones((0, 2, 2))), "there must be images"),
     ],
 )
 def test_counts_that_cannot_be_drawn(display, message):
