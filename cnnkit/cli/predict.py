@@ -68,7 +68,7 @@ def run(options):
     if options.csv is not None:
         check_output(options.csv, "--csv", options.force)
     model = _model(options)
-    if not hasattr(model, "predict"):
+    if not hasattr(model, "predict") or getattr(model, "_has_image_targets", False):
         raise ValueError(f"predict needs a classifier or a regressor, got {type(model).__name__}.")
     if options.proba and not hasattr(model, "predict_proba"):
         options.refuse("argument --proba: needs a classifier")

@@ -11,7 +11,7 @@ import pytest
 from commands import command
 from seeded import generator
 
-from cnnkit import CNNClassifier, CNNFeatures, CNNRegressor, save
+from cnnkit import CNNClassifier, CNNFeatures, CNNRegressor, CNNSegmenter, save
 
 
 class TestPredict:
@@ -32,6 +32,15 @@ class TestPredict:
         assert code == 2
         assert "--proba: needs a classifier" in err
         assert run("summary", tmp_path / "model")[1].startswith("CNNRegressor for images of 4x5x2")
+
+    def test_images_are_no_rows_of_a_table(self, run, tmp_path):
+        X = generator(0).random((6, 4, 5))
+        seg = CNNSegmenter(max_iter=1, random_state=0).fit(X, (X > 0.5).astype(int))
+        save(seg, tmp_path / "model")
+        np.savez(tmp_path / "data.npz", X=X)
+        code, _, err = run("predict", tmp_path / "model", tmp_path / "data.npz")
+        assert code == 1
+        assert "predict needs a classifier or a regressor, got CNNSegmenter." in err
 
     def test_several_labels(self, run, tmp_path):
         rng = generator(0)
