@@ -262,6 +262,11 @@ class CNNSegmenter(ImageTargets, BaseCNN):
         found = np.empty(y.shape, np.min_scalar_type(-len(known)))
         for some in blocks_of(y):
             found[some] = self._indices(y[some], known, name)
+        if name != "y" and not (found >= 0).any():
+            raise ValueError(
+                f"CNNSegmenter: {name} must have a label besides ignore_label, got "
+                f"{self.ignore_label!r} alone."
+            )
         return found
 
     def _indices(self, y, known, name):

@@ -39,7 +39,8 @@ class Pixelwise(Loss):
         pixels = prod(outputs.shape[1:-1])
         flat, targets, shares = self._of_pixels(outputs, targets, weights)
         if doutputs is None:  # the exact mean
-            return self.loss(flat, targets, None, shares, shares.sum())
+            mass = shares.sum()
+            return self.loss(flat, targets, None, shares, mass) if mass else nan
         slopes = np.empty(flat.shape, doutputs.dtype)
         total = (len(outputs) if total is None else total) * pixels * self.mean
         loss = self.loss(flat, targets, slopes, shares, total)
@@ -54,7 +55,7 @@ class Pixelwise(Loss):
     ) -> float:
         """Return the score of pixels, such as their accuracy, over those that count."""
         flat, targets, shares = self._of_pixels(outputs, targets, weights)
-        return self.loss.score(flat, targets, shares)
+        return self.loss.score(flat, targets, shares) if shares.any() else nan
 
     def _of_pixels(self, outputs, targets, weights):
         """Return outputs, targets and weights of all pixels, one row for each."""

@@ -18,6 +18,7 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks
 
 import cnnkit
 from cnnkit import (
@@ -37,6 +38,13 @@ from cnnkit import (
 from cnnkit.augmentation import Augmentation, CutMix, Flip, Mixup, Noise, Rotate, Scale, Shift
 from cnnkit.metrics import mean_iou
 
+CHECKS = [
+    estimator_checks.check_parameters_default_constructible,
+    estimator_checks.check_no_attributes_set_in_init,
+    estimator_checks.check_get_params_invariance,
+    estimator_checks.check_set_params,
+    estimator_checks.check_estimator_repr,
+]
 KINDS = {"labels": (segmenter, MASKS), "numbers": (image_regressor, IMAGES)}
 both = pytest.mark.parametrize(("make", "y"), KINDS.values(), ids=KINDS)
 
@@ -169,6 +177,17 @@ def test_masks_with_channels(shape, advice):
 def test_labels_unseen_in_training(labels, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         segmenter().fit(X, MASKS, X_val=X, y_val=np.array(labels)[MASKS])
+
+
+def test_validation_samples_of_which_nothing_counts():
+    with pytest.raises(ValueError, match=r"y_val must have a label besides ignore_label, got 9 "):
+        segmenter(ignore_label=9).fit(X, MASKS, X_val=X, y_val=MASKS * 0 + 9)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("kind", [CNNSegmenter, CNNImageRegressor])
+def test_the_checks_of_scikit_learn_that_need_no_targets(kind, check):
+    check(kind.__name__, kind())
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ class TestPixelwise:
             score = Pixelwise(loss).score(self.logits, targets)
             assert score == Pixelwise(loss).score(self.logits[:, 1:], targets[:, 1:])
 
+    def test_no_pixel_counts(self):
+        none, gradient = np.full((3, 4, 5), -1), np.full(self.logits.shape, 7.0)
+        loss = Pixelwise(SoftmaxCrossEntropy(6))
+        assert np.isnan([loss(self.logits, none, None), loss.score(self.logits, none)]).all()
+        assert loss(self.logits, none, gradient) == 0
+        assert (gradient == 0).all()
+
     def test_a_gradient_that_is_part_of_another_array(self):
         whole = np.full((3, 4, 5, 8), 7.0)
         Pixelwise(SoftmaxCrossEntropy(6))(self.logits, self.labels, whole[..., 1:7])
