@@ -103,11 +103,17 @@ class ImageTargets(Targets):
 
 def check_sizes(y: np.ndarray, shape: Shape, owner: str, name: str = "y") -> None:
     """Raise unless targets are as large as the images of X, of `shape`."""
-    if y.shape[1:3] != shape[:2]:
-        raise ValueError(
-            f"{owner}: {name} must have a pixel for each of X, (n, {shape[0]}, {shape[1]}), got "
-            f"shape {y.shape}."
-        )
+    if y.shape[1:3] == shape[:2]:
+        return
+    advice = ""
+    if y.shape[1:3] == shape[1:]:
+        advice = ": channels of X come last, np.moveaxis(X, 1, -1)"
+    elif shape[:2] == (1, 1):
+        advice = ": if the rows of X are images, say image_shape=(H, W, C)"
+    raise ValueError(
+        f"{owner}: {name} must have a pixel for each of X, (n, {shape[0]}, {shape[1]}), got shape "
+        f"{y.shape}{advice}."
+    )
 
 
 def blocks_of(array: np.ndarray) -> list[slice]:

@@ -1,6 +1,6 @@
 """The loss of images: another loss of every pixel."""
 
-from math import prod
+from math import nan, prod
 
 import numpy as np
 

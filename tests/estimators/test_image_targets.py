@@ -153,6 +153,19 @@ def test_masks_of_another_form(make, y, change, message):
         make().fit(X, change(y))
 
 
+@both
+@pytest.mark.parametrize(
+    ("images", "advice"),
+    [
+        (np.stack([X, X], axis=1), "(n, 2, 8), got shape (40, 8, 9): channels of X come last, np."),
+        (X.reshape(40, -1), "if the rows of X are images, say image_shape=(H, W, C)."),
+    ],
+)
+def test_images_of_another_form(make, y, images, advice):
+    with pytest.raises(ValueError, match=re.escape(advice)):
+        make().fit(images, y)
+
+
 @pytest.mark.parametrize(
     ("shape", "advice"),
     [
