@@ -44,6 +44,15 @@ SMALL = {  # sizes with which an example takes a second or two
     "im2col": {"ROUNDS": 2},
     "pointwise": {"ROUNDS": 2},
     "pretrained": {"PER_CLASS": (1, 2), "N_TEST": 20, "EPOCHS": 1, "OTHERS": ()},
+    "segment_shapes": {
+        "SCENES": (12, 4),
+        "EPOCHS": 1,
+        "PIXELS": 200,
+        "TREES": 2,
+        "PATCHES": 10,
+        "PATCH_EPOCHS": 1,
+        "SHIFTS": [(0, 0)],
+    },
     "signals": {"N_TRAIN": 80, "N_TEST": 60, "TREES": 5},
     "transfer": {
         "SEEDS": range(2),
