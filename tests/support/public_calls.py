@@ -25,12 +25,19 @@ def images(*shape, dtype="f4"):
 SMALL = [layers.Conv(2), layers.Conv1x1(), layers.GlobalAvgPool()]
 IMAGES, LABELS = images(12, 6, 6, 1), np.arange(12) % 3
 NUMBERS_OF_IMAGES = images(12)
+MASKS = (IMAGES[..., 0] > 0).astype(int)
 
 
 @functools.cache
 def fitted():
     """A fitted classifier, made once."""
     return cnnkit.CNNClassifier(max_iter=1, random_state=0).fit(IMAGES, LABELS)
+
+
+@functools.cache
+def segmenter():
+    """A fitted segmenter, made once."""
+    return cnnkit.CNNSegmenter([layers.Conv1x1()], max_iter=1, random_state=0).fit(IMAGES, MASKS)
 
 
 # What is done with the arguments of each kind of thing
@@ -145,7 +152,10 @@ def use_augmentation(kind, given, rng):
     change.check(shape)
     change.without_mixing()
     batch = np.ones((2, 6, 6, 1)) if rng.random() < 0.8 else hostile(rng, arrays=True)
-    change.apply(batch, np.ones((2, 3)), np.random.default_rng(0))
+    targets = np.ones((2, 3))
+    if rng.random() < 0.3:
+        targets = MASKS[:2].copy() if rng.random() < 0.7 else hostile(rng, arrays=True)
+    change.apply(batch, targets, np.random.default_rng(0))
 
 
 def use_callback(kind, given, rng):
@@ -173,11 +183,17 @@ def is_large(value):
     return isinstance(value, (int, np.integer)) and value > 5
 
 
+TO_IMAGES = (cnnkit.CNNSegmenter, cnnkit.CNNImageRegressor)
+
+
 def use_estimator(kind, given, rng):
     params = {"layers": SMALL, "max_iter": 1, "random_state": 0, **short(given)}
     if kind is cnnkit.CNNFeatures:
         params = {"estimator": cnnkit.CNNClassifier(SMALL, max_iter=1), **given}
     targets = NUMBERS_OF_IMAGES if kind is cnnkit.CNNRegressor else LABELS
+    if kind in TO_IMAGES:
+        params["layers"] = given.get("layers", [layers.Conv(4), layers.ReLU(), layers.Conv1x1()])
+        targets = MASKS
     estimator = call(kind, {}, rng).set_params(**params)
     repr(estimator)
     arguments = {"X": IMAGES, "y": targets}
@@ -291,7 +307,10 @@ BLOCKS = {
     "inception": {"filters_1x1": 3},
     "inverted_residual": {"filters": 4, "channels": 4},
     "mlpconv": {"filters": [3, 4]},
-    **{name: {"n_outputs": 3, "image_shape": (5, 5, 4), "width": 0.1} for name in models.MODELS},
+    **{
+        name: {"n_outputs": 3, "image_shape": (5, 5, 4), "width": 0.1}
+        for name in (*models.MODELS, *models.IMAGE_MODELS)
+    },
     "small": {"name": "convnet", "image_shape": (5, 5, 4), "n_outputs": 3},
 }
 SCHEDULES = {key: {} for key in classes(schedules, schedules.Schedule)}
@@ -312,12 +331,15 @@ DISPLAYS = {
     "LearningRateDisplay": lambda: {"estimator": fitted(), "X": IMAGES, "y": LABELS, "steps": 3},
     "LossCurveDisplay": lambda: {"estimator": fitted()},
     "MisclassifiedDisplay": lambda: {"estimator": fitted(), "X": IMAGES, "y": LABELS},
+    "SegmentationDisplay": lambda: {"estimator": segmenter(), "X": IMAGES, "y": MASKS},
 }
 GRAPH = cnnkit.Sequential(SMALL)
 OTHER_CALLS = {
     "CNNClassifier": (use_estimator, {}),
     "CNNFeatures": (use_estimator, {}),
+    "CNNImageRegressor": (use_estimator, {}),
     "CNNRegressor": (use_estimator, {}),
+    "CNNSegmenter": (use_estimator, {}),
     "Input": (call, {}),
     "Network": (use_network, {"graph": GRAPH, "input_shape": (5, 5, 2), "n_outputs": 3}),
     "class_activation_maps": (
@@ -355,11 +377,12 @@ SHARES = {
     **dict.fromkeys(FUNCTIONS, 20),
     **dict.fromkeys(LAYERS, 12),
     **dict.fromkeys(BLOCKS, 3),
-    **dict.fromkeys(models.MODELS, 0.2),
+    **dict.fromkeys((*models.MODELS, *models.IMAGE_MODELS), 0.2),
     **dict.fromkeys([*SCHEDULES, *AUGMENTATIONS], 10),
     **dict.fromkeys([*CALLBACKS, *DISPLAYS], 0.05),
     **dict.fromkeys(OTHER_CALLS, 5),
     **dict.fromkeys(["CNNClassifier", "CNNFeatures", "CNNRegressor", "lr_find"], 2),
+    **dict.fromkeys(["CNNImageRegressor", "CNNSegmenter"], 2),
     **dict.fromkeys(["class_activation_maps", "load", "save", "plot_graph"], 0.2),
     **dict.fromkeys(["Layer", "Schedule", "Augmentation", "show_versions"], 0.01),
 }
