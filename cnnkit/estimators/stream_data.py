@@ -3,6 +3,7 @@
 from math import prod
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_array, check_X_y
 
 from cnnkit.data import images
@@ -11,6 +12,7 @@ from cnnkit.data.stream import Stream, StreamTargets, makes_batches
 from cnnkit.estimators.defaults import is_auto
 from cnnkit.estimators.image_targets import check_sizes
 from cnnkit.estimators.inputs import TrainingData
+from cnnkit.estimators.warnings import warn_of_layout, warn_of_one_hot
 from cnnkit.validate import shapes
 from cnnkit.validate.arrays import check_range, real_dtype
 from cnnkit.validate.values import short
@@ -57,6 +59,9 @@ class StreamData(TrainingData):
             images.check_input_shape(stream, self.shape, owner)
         else:
             self.shape = images.input_shape(stream, estimator.image_shape, owner)
+            warn_of_layout(stream, estimator.image_shape, owner)
+            if is_classifier(estimator):
+                warn_of_one_hot(y, owner)
         if estimator._has_image_targets:
             check_sizes(y, self.shape, owner)
         self.X, self.y = stream, y

@@ -3,6 +3,7 @@
 Nothing here runs. A line with ``# type: ignore`` must be an error: mypy reports it if it is none.
 """
 
+from pathlib import Path
 from typing import Any, assert_type
 
 import numpy as np
@@ -56,6 +57,7 @@ from cnnkit import (
     show_versions,
 )
 from cnnkit.callbacks import Callback, Checkpoint, CSVLog, Timer
+from cnnkit.data import ImageReader, LazyArray, load_image_folder, load_image_stack
 from cnnkit.display import (
     ArchitectureDisplay,
     ClassActivationDisplay,
@@ -300,6 +302,18 @@ def own() -> None:
     )
     Scale("2")  # type: ignore[arg-type]
     CNNRegressor(loss=LogCosh)  # type: ignore[arg-type]
+
+
+def data_in_files(clf: CNNClassifier, path: Path) -> None:
+    photos = load_image_folder(path, size=(96, 96), fit="crop", cache="memory")
+    clf.fit(photos.data, photos.target).predict(photos.data)
+    lazy = LazyArray(np.load(path, mmap_mode="r"), n_jobs=2)
+    assert_type(clf.predict_proba(lazy), Floats)
+    assert_type(lazy.read(slice(0, 5)), NDArray[Any])
+    assert_type(load_image_stack([path], mode="I;16"), LazyArray)
+    assert_type(ImageReader("path", size=64).transform([path]), LazyArray)
+    clf.fit(lambda: iter([(X, y)]), steps_per_epoch=1, X_val=lazy, y_val=y)
+    load_image_folder(path, mode="CMYK")  # type: ignore[arg-type]
 
 
 def displays(clf: CNNClassifier, labels: NDArray[np.str_]) -> None:
