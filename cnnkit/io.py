@@ -102,8 +102,8 @@ def save(estimator: BaseCNN | CNNFeatures, path: FilePath) -> None:
     ------
     ValueError
         If a hyper-parameter is neither plain data nor of cnnkit's own classes (such as a
-        RandomState, your own layer or loss, or `initial_weights`), if labels are neither numbers
-        nor text, or if `load` would refuse the file: weights that are not finite, or
+        RandomState, your own layer, loss or scorer, or `initial_weights`), if labels are neither
+        numbers nor text, or if `load` would refuse the file: weights that are not finite, or
         hyper-parameters that `fit` would refuse.
     TypeError
         If `estimator` is not of these classes, or `path` is not a path.
