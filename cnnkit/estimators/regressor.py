@@ -161,8 +161,8 @@ class CNNRegressor(RegressorMixin, BaseCNN):
         y : array of shape (n,) or (n, n_outputs), as it was in `fit`
         """
         with overflow_allowed():
-            outputs = inverse_link(self.link_, self._outputs(X))
-            outputs = from_standard(outputs, self.network_.weights)
+            outputs = self._outputs(X)  # raises unless fitted
+            outputs = from_standard(inverse_link(self.link_, outputs), self.network_.weights)
         check_outputs(outputs, type(self).__name__)
         return outputs[:, 0] if self.n_outputs_ == 1 else outputs
 
