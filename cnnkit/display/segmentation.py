@@ -17,7 +17,7 @@ from cnnkit.display.figures import (
 )
 from cnnkit.estimators.snapshot import snapshot
 from cnnkit.validate import shapes
-from cnnkit.validate.values import as_real
+from cnnkit.validate.values import as_real, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # of Okabe & Ito (2008), which the colour-blind can tell apart, grey for what comes first
 COLOURS = ("#d9d9d9", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#f0e442")
 NOTHING = "#000000"  # of pixels that do not count
+MOST_INCHES = 100
 LEGEND = 0.35  # inches for the legend, for each of its rows
 
 
@@ -194,6 +195,11 @@ class SegmentationDisplay:
         """
         columns = shapes.as_int(columns, "columns", "SegmentationDisplay")
         alpha = as_real(alpha, "alpha", "SegmentationDisplay", least=0, most=1)
+        inch = as_real(inch, "inch", "SegmentationDisplay", above=0, most=MOST_INCHES)
+        if not isinstance(colors, (list, tuple)) or not colors:
+            raise ValueError(
+                f"SegmentationDisplay: colors must be a list of colours, got {short(colors)}."
+            )
         import_matplotlib("SegmentationDisplay")
         known = self._classes()
         masks = {} if self.y_true is None else {"true": self.y_true}
@@ -230,9 +236,8 @@ class SegmentationDisplay:
         """Draw and return the legend of the classes."""
         from matplotlib.patches import Patch
 
-        names = [str(label) for label in known]
-        if self.class_names is not None:
-            names = list(self.class_names)
+        given = self.class_names
+        names = [str(name) for name in (known if given is None else np.atleast_1d(given))]
         if len(names) != len(known):
             raise ValueError(
                 f"SegmentationDisplay: class_names must be {len(known)} names, one for each class, "

@@ -86,6 +86,12 @@ def test_bytes_and_colours():
         ),
         ((X[0], None, MASKS[0]), {}, "X must be (n, H, W) or (n, H, W, C), got shape (8, 9)."),
         ((X, None, MASKS), {"class_names": ["a"]}, "class_names must be 3 names, one for each cla"),
+        (
+            (X, None, MASKS),
+            {"inch": 0},
+            "inch must be a finite number above 0 and at most 100, got",
+        ),
+        ((X, None, MASKS), {"colors": []}, "colors must be a list of colours, got []."),
         ((X, None, MASKS), {"alpha": 2}, "alpha must be a finite number at least 0 and at mo"),
     ],
 )
