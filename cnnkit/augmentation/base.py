@@ -129,7 +129,7 @@ def are_images(targets: Any) -> bool:
 
 
 def _check_image_targets(images, targets, augmentation):
-    """Raise unless targets are images of the size of `images`, which the augmentation can change"""
+    """Raise unless targets are images of the size of `images` that can be augmented."""
     labels = targets.dtype.kind == "i"
     augmentation.check_image_targets(labels=labels)
     if not labels:

@@ -365,6 +365,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
             epoch, or an iterable of such pairs: then `y` is None. The first epoch is read once
             before training, to learn classes and scales. Epochs have as many samples as that.
         y : array of shape (n,) or (n, n_outputs)
+            Where targets are images, (n, H, W) or, of numbers, (n, H, W, n_outputs).
         sample_weight : array of shape (n,), default=None
             Weights of the samples, not negative. A sample of weight zero is left out. Only the
             ratios of weights matter, except where `alpha` is divided by their sum.

@@ -208,7 +208,8 @@ def _check_classes(found, n_outputs, of_targets):
     """Raise unless the attributes `of_targets` are there alone, and fit `n_outputs` outputs."""
     for name in OF_TARGETS:
         if name not in of_targets and name in found:
-            raise ValueError(f"{name} must be None for such an estimator, got {found[name]!r}.")
+            got = short(found[name])
+            raise ValueError(f"{name} must be None for such an estimator, got {got}.")
         if name in of_targets and name in FLAGS and not isinstance(found.get(name), bool):
             raise ValueError(f"{name} must be true or false, got {short(found.get(name))}.")
     if found.get("has_channels_") is False and n_outputs != 1:

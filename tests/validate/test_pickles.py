@@ -165,7 +165,7 @@ def test_hyper_parameters_are_all_there(value, name):
 
 def test_regressors_and_features():
     reg = regressor().fit(X, NUMBERS)
-    with pytest.raises(ModelFormatError, match="classes_ must be None for a regressor"):
+    with pytest.raises(ModelFormatError, match="classes_ must be None for such an estimator"):
         renewed(reg, classes_=np.arange(1))
     features = CNNFeatures(regressor()).fit(X, NUMBERS)
     for changes in ({"node_": "nowhere"}, {"feature_shape_": (2**40,)}, {"estimator_": None}):
