@@ -27,4 +27,4 @@ def labels(name):
         text = Path(name).read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"--labels: {shown(name)} must be UTF-8 text: {error}.") from None
-    return [line.strip() for line in text.rstrip().split("\n")]
+    return [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []

@@ -41,6 +41,9 @@ class Values:
     def predict(self, X):
         """Return the numbers of all images, (n, outputs)."""
         real_dtype(X.dtype, "X", OWNER)
+        if not len(X) or not np.isfinite(X).all():
+            got = "NaN or infinite ones" if len(X) else "no images"
+            raise ValueError(f"{OWNER}: X must hold finite numbers, got {got}.")
         reads_rows = len(self.network.input_shape) == 1
         if not reads_rows or prod(X.shape[1:]) != prod(self.input_shape_):
             images.check_input_shape(X, self.input_shape_, OWNER, reason="as the file says")
@@ -83,16 +86,15 @@ def load(options):
     said = about(path, "onnx.load")
     output = _output(options, said.outputs)
     network = _network(path, options.image_shape and (*options.image_shape, 1)[:3], output)
+    shape = _image_shape(network, options)
     if options.preprocessing in scaling.PREPROCESSING:
-        channels = network.input_shape[-1]
-        for name, array in scaling.fixed(options.preprocessing, channels, OWNER).items():
-            network.weights[name] = array
+        for name, array in scaling.fixed(options.preprocessing, shape[-1], OWNER).items():
+            network.weights[name] = np.resize(array, network.weights[name].shape)  # rows: repeated
     elif options.preprocessing is None and said.producer != OURS:
         warn(
             f"{shown(path)} does not say how images are scaled: it is given their numbers as they "
             f"are, 0 to 255 of image files, unless --preprocessing says another way."
         )
-    shape = _image_shape(network, options)
     last, count = _last_layer(network), network.output[0].size
     gives_classes = options.labels is not None or options.top is not None
     if isinstance(last, (Softmax, LogSoftmax)) or output == PROBABILITIES or gives_classes:

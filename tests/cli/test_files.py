@@ -27,6 +27,8 @@ def test_names_of_classes(tmp_path):
     for text in ("cat\ndog", "\ufeffcat\r\ndog \r\n\n"):
         path.write_text(text, "utf-8")
         assert files.labels(path) == ["cat", "dog"]
+    path.write_text("\n")
+    assert files.labels(path) == []
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"--labels: .* must be UTF-8 text"):
         files.labels(path)

@@ -9,8 +9,8 @@ from seeded import generator
 
 pytest.importorskip("onnx", reason="needs onnx: pip install 'cnnkit[onnx]'")
 
-from cnnkit import CNNClassifier, CNNRegressor, GlobalAvgPool, Network, Sequential, onnx, save
-from cnnkit.layers import Conv, Dense, LogSoftmax, Softmax
+from cnnkit import CNNClassifier, CNNRegressor, Graph, Network, Sequential, onnx, save
+from cnnkit.layers import Add, Conv, Dense, GlobalAvgPool, LogSoftmax, Softmax
 
 RNG = generator(0)
 X = RNG.integers(0, 256, (12, 5, 7, 3), np.uint8)
@@ -121,6 +121,33 @@ def test_preprocessing(run, tmp_path, data):
         run(*other, "--preprocessing", "inception")
 
 
+def test_preprocessing_of_flat_rows(run, tmp_path, data):
+    network = written(tmp_path / "images.onnx")
+    onnx.write(network, tmp_path / "rows.onnx", data_format="rows")
+    words = ("--preprocessing", "imagenet", "--top", 3)
+    code, out, _ = run("predict", tmp_path / "images.onnx", data, *words)
+    rows = ("predict", tmp_path / "rows.onnx", data, *words)
+    assert (code, out) == run(*rows, "--image-shape", "5x7x3")[:2]
+    assert "one for each of 105 channels, got 'imagenet'" in run(*rows)[2]
+
+
+def test_several_inputs_and_outputs(run, tmp_path, data):
+    graph = Graph([("a", Dense(3), "x"), ("b", Dense(2), "z")], ["a", "b"], ["x", "z"])
+    network = Network(graph, {"x": (4,), "z": (5,)}, None)
+    network.weights.initialise(generator(0))
+    onnx.write(network, tmp_path / "two.onnx")
+    code, _, err = run("predict", tmp_path / "two.onnx", data)
+    assert (code, "--output-name: must be one of ['a', 'b']" in err) == (2, True)
+    np.savez(tmp_path / "rows.npz", X=np.ones((2, 4), np.float32))
+    words = ("predict", tmp_path / "two.onnx", tmp_path / "rows.npz", "--output-name", "a")
+    code, out, _ = run(*words)
+    assert (code, len(rows(out)[0])) == (0, 4)
+    graph = Graph([("both", Add(), ("x", "z"))], None, ["x", "z"])
+    onnx.write(Network(graph, {"x": (4,), "z": (4,)}, None), tmp_path / "two.onnx")
+    code, _, err = run("predict", tmp_path / "two.onnx", tmp_path / "rows.npz")
+    assert (code, "must read one array of images, got ['x', 'z']" in err) == (1, True)
+
+
 def test_photos_and_flat_rows(run, photos, tmp_path):
     clf = CNNClassifier(image_shape=(5, 7, 3), max_iter=1).fit(X.reshape(12, -1), np.arange(12) % 3)
     onnx.write(clf, tmp_path / "rows.onnx")
@@ -156,12 +183,16 @@ def test_what_is_refused(run, tmp_path, data):
     save(fitted(NAMES[np.arange(12) % 3]), tmp_path / "own")
     model, np_file = tmp_path / "model.onnx", tmp_path / "other.npz"
     np.savez(np_file, X=X[:, :4])
+    np.savez(tmp_path / "none.npz", X=X[:0])
+    np.savez(tmp_path / "nan.npz", X=np.full(X.shape, np.nan))
     for words, code, message in (
         ((tmp_path / "maps.onnx", data), 1, "must give a row of numbers for each image"),
         ((model, data, "--image-shape", "4x4"), 2, "must be 5x7x3, as the file says"),
         ((model, data, "--proba"), 2, "--proba: needs a classifier"),
         ((model, data, "--output-name", "z"), 1, "outputs must be some of"),
         ((model, np_file), 1, "X must hold images of shape (5, 7, 3), as the file says"),
+        ((model, tmp_path / "none.npz"), 1, "X must hold finite numbers, got no images"),
+        ((model, tmp_path / "nan.npz"), 1, "X must hold finite numbers, got NaN"),
         ((tmp_path / "own", data, "--labels", "x"), 2, "--labels: needs an ONNX file"),
         ((tmp_path / "none.onnx", data), 1, "No such file"),
     ):
