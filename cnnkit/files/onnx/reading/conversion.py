@@ -256,7 +256,8 @@ def _shapes(inputs, batch, given, last):
         if isinstance(given, dict):
             shape = given.get(entry.name)
         if shape is not None:
-            shape = list(sample_shape(shape, "onnx"))
+            said = sample_shape(shape, "onnx")
+            shape = list(said)
             shape = shape[-1:] + shape[:-1] if last and len(sizes) > 1 else shape
             fits = len(shape) == len(sizes) and all(
                 old in (None, new) for old, new in zip(sizes, shape, strict=True)
@@ -264,7 +265,7 @@ def _shapes(inputs, batch, given, last):
             if not fits:
                 raise ModelFormatError(
                     f"onnx: input_shape must fit that of {entry.name!r} in the file, "
-                    f"{_word(sizes)} with the channels where they are there, got {tuple(shape)}."
+                    f"{_word(sizes)} with the channels where they are there, got {said}."
                 )
             sizes = shape
         if None in sizes:
