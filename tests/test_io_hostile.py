@@ -162,7 +162,7 @@ class TestHostileFiles:
             (learned(score_curves_=[]), "score_curves_ must have names, got []"),
             (learned(score_curves_=["a", "a"]), "score_curves_ must have names, got ['a', 'a']"),
             (learned(score_curves_=["a"]), "a tensor must hold score_curves_a, got none"),
-            (learned(link_="log"), "link_ must be None for a classifier, got 'log'"),
+            (learned(link_="log"), "link_ must be None for such an estimator, got 'log'"),
             (learned(feature_names_in_="object"), "a tensor must hold feature_names_in_:ends"),
             (put("estimator", "CNNRegressor"), "params must be those of CNNRegressor, got ['class"),
             (as_regressor, "classes_ must be None for such an estimator, got array(['ant'"),

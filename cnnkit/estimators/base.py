@@ -351,8 +351,8 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         sample_weight: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
-        steps_per_epoch: int | None = None,
         groups: ArrayLike | None = None,
+        steps_per_epoch: int | None = None,
     ) -> Self:
         """Train a network: a new one, unless `warm_start`.
 
@@ -371,12 +371,12 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
             ratios of weights matter, except where `alpha` is divided by their sum.
         X_val, y_val : arrays, default=None
             Validation samples, whose loss and score are recorded after every epoch.
-        steps_per_epoch : int, default=None
-            Batches of an epoch where `X` makes batches; None means all that an iterator gives.
         groups : array of shape (n,), default=None
             Label of the group that a sample belongs to, such as a patient. The split of
             `early_stopping` keeps groups whole, and the shares of the classes as far as it can.
             With scikit-learn's metadata routing, a search or a pipeline passes them on.
+        steps_per_epoch : int, default=None
+            Batches of an epoch where `X` makes batches; None means all that an iterator gives.
 
         Returns
         -------

@@ -117,8 +117,8 @@ class CNNImageRegressor(ImageTargets, CNNRegressor):
         y : array of shape (n, H, W) or (n, H, W, n_outputs), as it was in `fit`
         """
         with overflow_allowed():
-            outputs = inverse_link(self.link_, self._outputs(X))
-            outputs = from_standard(outputs, self.network_.weights)
+            outputs = self._outputs(X)  # raises unless fitted
+            outputs = from_standard(inverse_link(self.link_, outputs), self.network_.weights)
         check_outputs(outputs, type(self).__name__)
         return outputs if self.has_channels_ else outputs[..., 0]
 

@@ -160,6 +160,10 @@ def test_running_statistics_of_any_op_are_run_anew():
     assert op.momentum == 0.5
 
 
+# modules that meet objects of other packages, and of the user's own
+FOREIGN = {"cache", "containers", "decoding", "image_files", "reader", "stream"}
+
+
 def probes(tree):
     """The lines that ask whether there is an attribute."""
     for node in ast.walk(tree):
@@ -171,7 +175,7 @@ def probes(tree):
 
 @pytest.mark.parametrize("folder", ["layers", "functional", "graph", "data", "network", "training"])
 def test_nothing_is_probed_for(folder):
-    paths = sorted((HOME / folder).rglob("*.py"))
+    paths = sorted(path for path in (HOME / folder).rglob("*.py") if path.stem not in FOREIGN)
     assert paths
     found = {str(path): list(probes(ast.parse(path.read_text()))) for path in paths}
     assert {path: lines for path, lines in found.items() if lines} == {}

@@ -24,6 +24,7 @@ from public_calls import (
     FUNCTIONS,
     IMAGES,
     LABELS,
+    MASKS,
     NUMBERS_OF_IMAGES,
     SMALL,
     call,
@@ -109,6 +110,8 @@ def made(name, rng):
         options |= {"early_stopping": True, "validation_fraction": 0.5}
     if name == "CNNRegressor":
         return kind(SMALL, **options).fit(IMAGES, NUMBERS_OF_IMAGES), NUMBERS_OF_IMAGES
+    if name in ("CNNSegmenter", "CNNImageRegressor"):  # a class, or a number, for every pixel
+        return kind([layers.Conv(None, 3)], **options).fit(IMAGES, MASKS), MASKS
     options["label_smoothing"] = 0.1
     estimator = kind(SMALL, **options).fit(IMAGES, LABELS)
     if rng.random() < 0.5:  # which a partial_fit refuses
@@ -133,7 +136,7 @@ def estimators(rng, memory):
 LOSSES = {
     name: kind
     for name, kind in classes(losses, losses.Loss).items()
-    if name not in ("Loss", "OwnLoss", "Regression")
+    if name not in ("Loss", "OwnLoss", "Pixelwise", "Regression")
 }
 
 

@@ -204,7 +204,7 @@ def test_advice_is_true(place):
         ("epochs", "for {}(...), use max_iter."),
         ("batch_size", "it is a hyper-parameter, {}(batch_size=...)."),
         ("sample_weigth", "did you mean sample_weight?"),
-        ("xyz", "there are X, y, sample_weight, X_val, y_val, groups."),
+        ("xyz", "there are X, y, sample_weight, X_val, y_val, groups, steps_per_epoch."),
     ],
 )
 def test_arguments_of_fit(kind, word, advice):
@@ -228,7 +228,8 @@ def test_scikit_learn_sees_the_arguments_of_fit(kind):
     with config_context(enable_metadata_routing=True):
         requests = kind().set_fit_request(sample_weight=True).get_metadata_routing().fit.requests
     assert requests["sample_weight"] is True
-    assert set(requests) <= {"sample_weight", "X_val", "y_val", "groups"}
+    known = {"sample_weight", "X_val", "y_val", "groups", "steps_per_epoch"}
+    assert set(requests) <= known
 
 
 # set_params
