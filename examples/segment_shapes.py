@@ -103,6 +103,7 @@ def forest_masks(X, y, X_test, rng):
     chosen = rng.choice(y.size, min(PIXELS, y.size), replace=False)
     forest = RandomForestClassifier(TREES, min_samples_leaf=3, n_jobs=-1, random_state=0)
     forest.fit(neighbourhoods(X)[chosen], y.reshape(-1)[chosen])
+    forest.set_params(n_jobs=1)  # its threads lose filters of warnings in many short calls
     parts = [forest.predict(neighbourhoods(image[None])) for image in X_test]
     return np.reshape(parts, X_test.shape[:3])
 
