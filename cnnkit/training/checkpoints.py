@@ -191,7 +191,7 @@ def read(path):
                 _epoch(
                     figures, data["validated"], {name: float(scores[name][i]) for name in scores}
                 )
-                for i, figures in enumerate(epochs.tolist())
+                for i, figures in enumerate(map(np.ndarray.tolist, epochs))
             ],
             vectors=_starting(arrays, VECTOR),
             best=arrays.get("best"),
