@@ -31,7 +31,7 @@ TOGETHER := $(BIN)/pytest -n 2 --dist loadfile
 OTHER_SETS = $$($(BIN)/python -P -c \
 	'from cnnkit._native.runtime import INSTRUCTION_SETS; print(*INSTRUCTION_SETS[:-1])')
 NATIVE := $(filter-out %_refusals.py,$(wildcard tests/functional/test_*.py)) \
-	$(addprefix tests/,layers network estimators/test_classifier.py test_losses.py \
+	$(addprefix tests/,layers network losses estimators/test_classifier.py \
 	native/test_im2col.py native/test_runtime.py training/test_optimizers.py \
 	$(addprefix reliability/test_,accuracy.py convolutions.py denormals.py float_modes.py \
 	guard_pages.py layouts.py same_bits.py torch_agreement.py))
