@@ -5,7 +5,13 @@ from math import prod
 
 from cnnkit.cli.messages import shown, warn
 from cnnkit.data.decoding import GREY, Form, pillow
-from cnnkit.data.image_files import ImageFiles, check_jobs, headers_of, readable
+from cnnkit.data.image_files import (
+    ImageFiles,
+    check_jobs,
+    first_of_each,
+    headers_of,
+    readable,
+)
 from cnnkit.data.lazy import LazyArray
 from cnnkit.validate.available_memory import available_memory
 
@@ -13,7 +19,7 @@ KEPT = 4  # images are kept in memory where they take this part of what is free
 FRAMES = ".* frames, of which the first is taken"
 
 
-def read(files, size=None, channels=None, fit="stretch"):
+def read(files, size=None, channels=None):
     """Return image files as a lazy array, and the indices of those that it holds.
 
     All are read once, and a file that cannot be read is left out, with a warning that names it.
@@ -25,8 +31,6 @@ def read(files, size=None, channels=None, fit="stretch"):
         Height and width to which all images are brought.
     channels : {1, 3}, default=None
         None means 1 if all images are grey, else 3.
-    fit : {"stretch", "crop", "pad"}, default="stretch"
-        How an image gets another shape.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def read(files, size=None, channels=None, fit="stretch"):
             size = _common_size(headers) if size is None else size
             grey = all(header.mode in GREY for header in headers.values())
             channels = (1 if grey else 3) if channels is None else channels
-        X = ImageFiles(names, Form(size, "L" if channels == 1 else "RGB", fit, 0))
+        X = ImageFiles(names, Form(size, "L" if channels == 1 else "RGB", "stretch", 0))
         free = available_memory()
         small = free is not None and prod(X.shape) * KEPT < free
         X = LazyArray(X, n_jobs=readers, cache="memory" if small else None)
@@ -68,9 +72,7 @@ def _reason(error, name):
 
 def _common_size(headers):
     """Return the height and width that all images have, or raise an error."""
-    sizes = {}
-    for name, header in headers.items():
-        sizes.setdefault(header.size, name)
+    sizes = first_of_each(headers, lambda header: header.size)
     if not sizes:
         return 1, 1  # no file can be read
     if len(sizes) > 1:

@@ -4,7 +4,6 @@ A file has a page of text that says what is in it, one byte for each row that is
 there, and then the rows as they lie in an array, from the next whole page on.
 """
 
-import hashlib
 import json
 import os
 from math import prod
@@ -118,8 +117,3 @@ def _begins_with(path, head, size):
             f"a file of another kind."
         )
     return found == head and path.stat().st_size == size
-
-
-def fingerprint_of(*parts):
-    """Return a text that is the same for the same parts, in all processes."""
-    return hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()

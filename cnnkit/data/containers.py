@@ -4,6 +4,7 @@ A container is anything with a ``shape``, a NumPy ``dtype``, and ``container[row
 an increasing array of indices.
 """
 
+import hashlib
 import os
 from math import prod
 
@@ -57,6 +58,20 @@ def read(container, rows):
     return found if places is None else found[places]
 
 
+def state_of(path):
+    """Return what changes when a file changes, or None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def fingerprint_of(*parts):
+    """Return a text that is the same for the same parts, in all processes."""
+    return hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()
+
+
 class Reopened:
     """A container that is opened when it is first read, in every process anew."""
 
@@ -78,6 +93,10 @@ class Reopened:
 
     def __getstate__(self):
         return vars(self) | {"_opened": None, "_process": None}
+
+    def fingerprint(self):
+        """Return a text that is another one if the file has changed, or another array is meant."""
+        return fingerprint_of(type(self).__name__, self.__getstate__(), state_of(self.path))
 
     def _open(self):
         raise NotImplementedError

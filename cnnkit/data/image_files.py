@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from cnnkit.data.cache import fingerprint_of
+from cnnkit.data.containers import fingerprint_of, state_of
 from cnnkit.data.decoding import GREY, MODES, check_form, decode, read_header
 from cnnkit.validate import shapes
 
@@ -55,21 +55,12 @@ class ImageFiles:
 
     def fingerprint(self):
         """Return a text that is another one if a file, or the form, has changed."""
-        times = [_state(path) for path in self.paths]
+        times = [state_of(path) for path in self.paths]
         frames = None if self.frames is None else self.frames.tolist()
         return fingerprint_of(self.paths, times, self.form, frames)
 
     def __repr__(self):
         return f"{self.shape[0]} image files"
-
-
-def _state(path):
-    """Return what changes when a file changes."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
 
 
 def settled(files, size, mode, fit, fill, readers, owner, faults=None):
@@ -151,15 +142,27 @@ def beside(work, files, readers):
         return list(threads.map(work, files))
 
 
+def first_of_each(headers, kind):
+    """Return the first path of each kind that ``kind(header)`` tells apart, by kind."""
+    found = {}
+    for path, header in headers.items():
+        found.setdefault(kind(header), path)
+    return found
+
+
+def _mode_of(header):
+    """Return the mode in which an image keeps its numbers."""
+    if header.mode in GREY:
+        return "L"
+    return "F" if header.mode == "F" else "I;16" if header.mode.startswith("I") else "RGB"
+
+
 def _common_mode(headers):
     """Return the mode in which images of all the headers can be read, or raise an error.
 
     `headers` is a dict by path.
     """
-    kinds = {}
-    for path, header in headers.items():
-        deep = "F" if header.mode == "F" else "I;16" if header.mode.startswith("I") else "RGB"
-        kinds.setdefault("L" if header.mode in GREY else deep, path)
+    kinds = first_of_each(headers, _mode_of)
     if kinds.keys() == {"L", "RGB"}:
         return "RGB"
     if len(kinds) > 1:
@@ -173,9 +176,7 @@ def _common_mode(headers):
 
 def _common_size(headers):
     """Return the height and width that all images have, or raise an error."""
-    sizes = {}
-    for path, header in headers.items():
-        sizes.setdefault(header.size, path)
+    sizes = first_of_each(headers, lambda header: header.size)
     if len(sizes) > 1:
         (a, one), (b, other) = list(sizes.items())[:2]
         raise ValueError(

@@ -41,8 +41,8 @@ class LazyArray:
         Results do not depend on it.
     cache : "memory" or path, default=None
         Where rows are kept once they were read: in memory, or in one file, by a memory map. The
-        file serves later runs and other processes if it can be known to be of the same source;
-        else it is begun anew.
+        file serves later runs and other processes if it can be known to be of the same source, as
+        of image files, data sets of h5py and memory maps; else it is begun anew.
 
     Attributes
     ----------
@@ -54,6 +54,10 @@ class LazyArray:
     ------
     TypeError
         If `source` is no array of real numbers with an axis for the rows.
+    ValueError
+        If `cache` is a file of another kind, which is left as it is.
+    MemoryError, OSError
+        If there is no room for the cache.
 
     See Also
     --------

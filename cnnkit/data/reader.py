@@ -128,8 +128,7 @@ class ImageReader(TransformerMixin, BaseEstimator):
         y : None
             Not used.
         """
-        pillow()
-        check_form(self.size, self.mode, str(self.fit), self.fill, "ImageReader")
+        self._check()
         self._paths(X)
         return self
 
@@ -144,14 +143,20 @@ class ImageReader(TransformerMixin, BaseEstimator):
         -------
         images : LazyArray of shape (n, H, W, C)
         """
-        pillow()
+        self._check()
         paths, readers = self._paths(X), check_jobs(self.n_jobs, "ImageReader")
         form = settled(
             paths, self.size, self.mode, str(self.fit), self.fill, readers, "ImageReader"
         )
+        return LazyArray(ImageFiles(paths, form), n_jobs=readers, cache=self.cache)
+
+    def _check(self):
+        """Raise if Pillow is missing or a hyper-parameter is wrong."""
+        pillow()
+        check_form(self.size, self.mode, str(self.fit), self.fill, "ImageReader")
+        check_jobs(self.n_jobs, "ImageReader")
         if self.cache not in (None, "memory"):  # every call has other images
             raise ValueError(f'ImageReader: cache must be "memory" or None, got {self.cache!r}.')
-        return LazyArray(ImageFiles(paths, form), n_jobs=readers, cache=self.cache)
 
     def _paths(self, X):
         """Return the paths in X, as a list of str."""

@@ -9,20 +9,20 @@ from functools import cache, partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from cnnkit.augmentation import Augment, Augmentation
+from cnnkit.augmentation import Augmentation
 from cnnkit.callbacks import Bar, Lines
-from cnnkit.data.scaling import LEAST, warn_of_another_scale
+from cnnkit.data.scaling import LEAST
 from cnnkit.estimators import learned_attributes, sklearn_callbacks
-from cnnkit.estimators.inputs import TrainingData, check_images
+from cnnkit.estimators.inputs import TrainingData
 from cnnkit.estimators.named_layers import NamedLayers
 from cnnkit.estimators.options import AUGMENTATION, ESTIMATOR, MODEL, SCHEDULE, Reals
+from cnnkit.estimators.outputs import MOST_COPIES, Outputs
 from cnnkit.estimators.resume import describe, describe_start, go_on, state_to_resume
-from cnnkit.estimators.scoring import Known, find_scorers
+from cnnkit.estimators.scoring import find_scorers
 from cnnkit.estimators.setup import (
     begin,
     choose,
@@ -32,16 +32,14 @@ from cnnkit.estimators.setup import (
     make_watch,
     measures,
 )
-from cnnkit.estimators.sizes import by_size
 from cnnkit.estimators.snapshot import CHANGING, set_learned, snapshot, training_of
 from cnnkit.estimators.stream_data import StreamData, are_batches
 from cnnkit.estimators.targets import Targets
 from cnnkit.estimators.warnings import warn_of_no_progress
-from cnnkit.exceptions import DivergenceError, ModelFormatError, overflow_allowed
+from cnnkit.exceptions import DivergenceError, ModelFormatError
 from cnnkit.graph.graph import Graph
 from cnnkit.models import default
 from cnnkit.network.network import Network
-from cnnkit.network.prediction import check_outputs, inference_network, predict
 from cnnkit.training.checkpoints import State
 from cnnkit.training.loop import Training
 from cnnkit.training.stopping import Watch
@@ -66,12 +64,11 @@ if TYPE_CHECKING:
         Shape,
     )
 
-MOST_COPIES = 1000  # copies of an image for one prediction
 AUTO = StrOptions({"auto"})
 ALGORITHMS = ("auto", "exact", "direct", "im2col", "winograd")
 
 
-class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
+class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, Outputs, NamedLayers, Checked):
     """Base class of classifier and regressor, which define the methods that `Targets` declares.
 
     Parameters
@@ -231,7 +228,6 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
 
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}  # as of group splitters
 
-    _known: Known | None = None  # of an estimator that scorers are given
     _training: Training | None = None  # the run with which `partial_fit` goes on, if there is one
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -361,6 +357,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features), or batches
+            Arrays of h5py, zarr and dask, and a `cnnkit.data.LazyArray`, are read in batches.
             Batches are a callable that returns an iterator of pairs of images and targets for every
             epoch, or an iterable of such pairs: then `y` is None. The first epoch is read once
             before training, to learn classes and scales. Epochs have as many samples as that.
@@ -501,83 +498,10 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, NamedLayers, Checked):
             "best_validation_score_": watch.best_score,
         }
 
-    # Prediction
-
-    def _outputs(self, X):
-        """Return the network's outputs for all samples, an array of shape (n, n_outputs)."""
-        check_is_fitted(self)
-        if self._known is not None and X is self._known.samples:
-            return self._known.outputs_for(type(self).__name__)
-        parts = by_size(self, X)
-        if parts is not None:
-            found = [(rows, likeness._outputs(images)) for rows, images, likeness in parts]
-            outputs = np.empty((len(X), *found[0][1].shape[1:]), found[0][1].dtype)
-            for rows, some in found:
-                outputs[rows] = some
-            return outputs
-        X = check_images(self, X, self.network_.dtype)
-        warn_of_another_scale(X, self.network_.weights, type(self).__name__, stacklevel=5)
-        copies = self.test_time_augmentation
-        network = inference_network(self.network_, len(X), passes=1 + copies)
-        outputs = predict(network, X)
-        if copies:
-            augmentation = self._test_augmentation(self.input_shape_)
-            rng = generators(draw_seed(self.random_state))["augmentation"]
-            self._average_copies(network, X, outputs, augmentation, rng)
-        check_outputs(outputs, type(self).__name__)
-        return outputs
-
-    def _average_copies(self, network, X, outputs, augmentation, rng):
-        """Replace outputs by their means with those of augmented copies of X."""
-        augment = partial(augmentation.apply, targets=None, rng=rng)
-        with overflow_allowed():
-            for _ in range(self.test_time_augmentation):
-                outputs += predict(network, X, augment=augment)
-        outputs /= outputs.dtype.type(1 + self.test_time_augmentation)
-
-    def _test_augmentation(self, shape):
-        """Return the augmentation for prediction, without steps that change targets, or None.
-
-        An error is raised if `augmentation` does not fit images of `shape`.
-        """
-        copies = self.test_time_augmentation
-        if not 0 <= copies <= MOST_COPIES:  # `fit` does not check it for an unpickled estimator
-            raise ValueError(
-                f"{type(self).__name__}: test_time_augmentation must be at most {MOST_COPIES}, "
-                f"got {copies}."
-            )
-        found = self._augmentation()
-        if found is not None:
-            found.check(shape)
-            found = found.without_mixing()
-        if self.test_time_augmentation and found is None:
-            raise ValueError(
-                f"{type(self).__name__}: test_time_augmentation must be 0 without an augmentation "
-                f"that leaves targets alone, got {self.test_time_augmentation} and "
-                f"augmentation={self.augmentation!r}."
-            )
-        return found
-
     def _default_layers(self, shape):
         """Return the network that `layers=None` stands for, for images of `shape`."""
         # L-BFGS cannot train with dropout
         return default(None, shape, dropout=0 if self.solver == "lbfgs" else self._dropout)
-
-    def _augmentation(self):
-        """Return `augmentation` as an `Augmentation`, or None."""
-        found = self.augmentation
-        if found is None:
-            return None
-        several = isinstance(found, (list, tuple))
-        for entry in found if several else [found]:
-            if not AUGMENTATION.is_satisfied_by(entry):
-                raise ValueError(
-                    f"{type(self).__name__}: augmentation must be {AUGMENTATION}, or a list of "
-                    f"them, got {entry!r}."
-                )
-        if not several:
-            return found
-        return Augment(found) if found else None
 
     def summary(self) -> Summary:
         """Return a table of name, layer, output shape, weights, multiply-adds and algorithms.

@@ -1,5 +1,6 @@
 """Containers of other packages: what is read of them, and how they reach other processes."""
 
+import os
 import pickle
 
 import numpy as np
@@ -80,6 +81,26 @@ def test_a_file_that_has_changed_is_refused(tmp_path):
     (tmp_path / "Y.h5").replace(tmp_path / "X.h5")
     with pytest.raises(ValueError, match=r"of shape \(50, 5, 4, 1\) as before"):
         np.asarray(pickle.loads(found))
+
+
+@pytest.mark.parametrize("kind", [memory_map, hdf5])
+def test_a_cache_serves_later_runs_until_the_file_changes(kind, tmp_path):
+    cache = tmp_path / "images.cache"
+    np.asarray(LazyArray(kind(tmp_path), cache=cache))
+    kept = cache.stat().st_ino
+    np.testing.assert_array_equal(LazyArray(kind_again(kind, tmp_path), cache=cache), X)
+    assert cache.stat().st_ino == kept
+    changed = next(path for path in tmp_path.iterdir() if path.stem == "X")
+    os.utime(changed, ns=(0, 0))
+    LazyArray(kind_again(kind, tmp_path), cache=cache)
+    assert cache.stat().st_ino != kept
+
+
+def kind_again(kind, folder):
+    """Open the file that `kind` has written."""
+    if kind is memory_map:
+        return np.load(folder / "X.npy", mmap_mode="r")
+    return pytest.importorskip("h5py").File(folder / "X.h5", "r")["images"]
 
 
 def test_a_part_of_a_memory_map_is_pickled_whole(tmp_path):

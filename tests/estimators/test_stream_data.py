@@ -42,16 +42,18 @@ def test_labels_may_be_texts_or_several_and_targets_numbers():
 
 
 def test_endless_batches_with_a_validation_set_that_ends_training():
+    rng = np.random.default_rng(1)
+
     def endless():
-        rng = np.random.default_rng()
         while True:
-            rows = rng.integers(0, 64, 8)
+            rows = rng.integers(0, 64, 32)
             yield X[rows], Y[rows]
 
     clf = classifier(max_iter=12, early_stopping=True)
     clf.fit(endless, steps_per_epoch=8, X_val=X, y_val=Y)
     assert len(clf.validation_scores_) == clf.n_iter_
-    assert clf.score(X, Y) == clf.best_validation_score_ > 0.8
+    assert clf.best_validation_score_ == max(clf.validation_scores_) > 0.8
+    assert clf.score(X, Y) > 0.8  # statistics of batch norms are renewed at the end
     clf.set_params(warm_start=True, max_iter=1)
     assert clf.fit(endless(), steps_per_epoch=3, X_val=X, y_val=Y).n_iter_ > clf.max_iter
 
