@@ -6,7 +6,8 @@ Run::
 
 Scores are means over stratified splits on held-out samples: a quarter, or for few images all
 others. ``--draw`` is the seed of the drawn data sets: the defaults were chosen on other draws than
-those of docs/defaults.md. Times are of the whole fit, and depend on other work of the machine.
+those of docs/guides/defaults.md. Times are of the whole fit, and depend on other work of the
+machine.
 """
 
 import argparse

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PAGES = [HERE.parent / "docs" / name for name in ("performance.md", "defaults.md")]
+PAGES = [HERE.parent / "docs" / name for name in ("design/performance.md", "guides/defaults.md")]
 OURS = ("cnnkit", "seconds", "numbers")  # entries of a row that are no other contender's
 
 

@@ -8,7 +8,9 @@ ROWS = pytest.StashKey[list]()
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--full", action="store_true", help="make the trials that docs/reliability.md reports"
+        "--full",
+        action="store_true",
+        help="make the trials that docs/design/reliability.md reports",
     )
 
 
@@ -24,7 +26,7 @@ class Trials:
     number : int
         Of the trial under way, from 0; it is named where a test fails.
     found : str
-        What the test measured, for docs/reliability.md.
+        What the test measured, for docs/design/reliability.md.
     """
 
     def __init__(self, full):
@@ -68,7 +70,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Print the rows of docs/reliability.md."""
+    """Print the rows of docs/design/reliability.md."""
     if config.getoption("full"):
         terminalreporter.section("trials")
         for row in (("test", "trials", "found", "seconds"), ("---",) * 4, *config.stash[ROWS]):

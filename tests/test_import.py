@@ -67,7 +67,7 @@ def test_dir_has_all_before_it_is_used():
     assert int(count) > len(cnnkit.__all__)
 
 
-# what stands below imports nothing of what stands above it; docs/architecture.md says why
+# what stands below imports nothing of what stands above it; docs/design/architecture.md says why
 ORDER = [
     *("exceptions", "validate", "_native", "_versions", "functional", "schedules", "augmentation"),
     *("layers", "graph", "blocks", "heads", "models", "files", "data", "network", "losses"),

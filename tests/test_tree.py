@@ -44,7 +44,7 @@ FILES = sorted(path.relative_to(TESTS) for path in TESTS.rglob("*.py"))
 def stems(folder):
     """Return the stems of the sources that a folder of tests mirrors."""
     root, *suffixes = SOURCES.get(folder, (ROOT / "cnnkit" / folder, ".py"))
-    paths = root.rglob("*") if folder == "native" else root.glob("*")
+    paths = root.rglob("*") if folder in ("docs", "native") else root.glob("*")
     return {path.stem for path in paths if path.suffix in suffixes}
 
 

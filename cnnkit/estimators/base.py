@@ -84,7 +84,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, Outputs, NamedLayers, 
     image_shape : tuple (H, W, C) or (H, W), default=None
         Shape of one image, needed if X has flat rows. Without it a flat row is one pixel with as
         many channels as features. ``(1, L)`` and ``(1, L, C)`` are for signals, X of shape (n, L)
-        or (n, L, C): see docs/signals.md.
+        or (n, L, C): see docs/guides/signals.md.
     standardize : bool, default=True
         Whether the mean of every channel over the training set is subtracted, and the channel
         divided by its standard deviation, in training and prediction alike; ranges such as 0..255,
@@ -142,7 +142,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, Outputs, NamedLayers, 
         What is recorded of validation samples after every epoch, and the first of which decides
         `early_stopping`: names of scikit-learn's scorers, such as ``"f1_macro"`` or
         ``"neg_mean_absolute_error"``, or callables ``scorer(estimator, X, y)``; more is better.
-        None means accuracy, or R2. See docs/training.md.
+        None means accuracy, or R2. See docs/guides/training.md.
     return_train_score : bool, default=False
         Whether the same scores of the training samples are recorded, too, which takes a prediction
         of all of them in every epoch.

@@ -1,6 +1,6 @@
 """The values of "auto": rules that depend on the data and the network alone.
 
-docs/defaults.md says how the rules were chosen, and on which data.
+docs/guides/defaults.md says how the rules were chosen, and on which data.
 """
 
 from dataclasses import dataclass

@@ -104,7 +104,7 @@ class Layer(Checked):
     """Base class of layers: a layer is a step of a network, described by hyper-parameters.
 
     A layer has no arrays: it can be cloned, printed, compared and searched over. `bind` returns the
-    `Op` that computes. docs/write_a_layer.md shows how to write one.
+    `Op` that computes. docs/guides/write_a_layer.md shows how to write one.
     """
 
     per_output: ClassVar[str | None] = (

@@ -15,7 +15,7 @@ class Loss(Checked):
 
     A loss is a parameter object like a layer: it has only hyper-parameters, and can be cloned,
     printed and searched over. A subclass defines `loss_gradient`; ``CNNRegressor(loss=...)`` and
-    ``CNNClassifier(loss=...)`` take an instance of it. docs/write_a_loss.md shows how.
+    ``CNNClassifier(loss=...)`` take an instance of it. docs/guides/write_a_loss.md shows how.
 
     Attributes
     ----------

@@ -41,7 +41,7 @@ def default(
     128. Global average pooling, dropout and a dense layer follow. Images below 16 pixels a side
     start with a single convolution of 32 filters, images of 128 pixels or more with a stride of 2.
     Along a side of one pixel, kernels have one pixel. An image of one pixel is a row of a table: it
-    gets one hidden layer of 100 units. docs/defaults.md says how this was chosen.
+    gets one hidden layer of 100 units. docs/guides/defaults.md says how this was chosen.
 
     Parameters
     ----------

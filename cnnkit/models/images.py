@@ -80,7 +80,7 @@ def default_unet(
     """Return the network of estimators of images without `layers`: a small `unet`.
 
     It has a quarter of the filters of the published one, 16 to 256, batch norm, and a pooling as
-    long as a side has 8 pixels, at most four. docs/defaults.md says how this was chosen.
+    long as a side has 8 pixels, at most four. docs/guides/defaults.md says how this was chosen.
 
     Parameters
     ----------

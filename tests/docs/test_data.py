@@ -1,9 +1,9 @@
-"""The code on docs/data.md runs as it is written."""
+"""The code on docs/guides/data.md runs as it is written."""
 
 import pytest
 from pages import PAGES, running
 
-PAGE = PAGES / "data.md"
+PAGE = PAGES / "guides" / "data.md"
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="the pages are not installed")

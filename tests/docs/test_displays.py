@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-GUIDE = Path(__file__).parents[2] / "docs" / "displays.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "displays.md"
 
 
 @pytest.mark.skipif(not GUIDE.exists(), reason="docs are not installed")

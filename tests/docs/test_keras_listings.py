@@ -8,7 +8,7 @@ import pytest
 
 # Listings for Keras
 
-PAGE = Path(__file__).parents[2] / "docs" / "keras_listings.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guides" / "keras_listings.md"
 NORM = 4  # numbers for each channel
 
 

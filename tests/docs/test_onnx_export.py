@@ -1,11 +1,11 @@
-"""The Python of docs/onnx_export.md runs as it is written."""
+"""The Python of docs/guides/onnx_export.md runs as it is written."""
 
 import warnings
 
 import pytest
 from pages import PAGES, running
 
-PAGE = PAGES / "onnx_export.md"
+PAGE = PAGES / "guides" / "onnx_export.md"
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="the pages are not installed")

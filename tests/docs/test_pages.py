@@ -14,10 +14,13 @@ from cnnkit.layers import KINDS
 ROOT = DOCS.parent
 README = ROOT / "README.md"
 GUIDES = [
-    DOCS / f"{name}.md"
-    for name in ("layers", "masks", "pretrained", "saving", "signals", "training")
+    DOCS / "reference" / "layers.md",
+    *(
+        DOCS / "guides" / f"{name}.md"
+        for name in ("masks", "pretrained", "saving", "signals", "training")
+    ),
 ]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 pytestmark = pytest.mark.skipif(not README.exists(), reason="the pages are not installed")
 
 
@@ -57,5 +60,5 @@ def test_readme_leads_to_every_page():
 
 
 def test_the_page_of_layers_has_them_all():
-    text = (DOCS / "layers.md").read_text()
+    text = (DOCS / "reference" / "layers.md").read_text()
     assert [name for name in KINDS if f"`{name}(" not in text and f"`{name}`" not in text] == []

@@ -1,4 +1,4 @@
-"""docs/write_a_layer.md runs, and its layer does what a layer of cnnkit does."""
+"""docs/guides/write_a_layer.md runs, and its layer does what a layer of cnnkit does."""
 
 import pickle
 from copy import deepcopy
@@ -12,7 +12,7 @@ from cnnkit import BatchNorm, CNNRegressor, Conv, GlobalAvgPool, Network, Sequen
 from cnnkit.files.json_text import to_json
 from cnnkit.layers import check_gradients
 
-PAGE = PAGES / "write_a_layer.md"
+PAGE = PAGES / "guides" / "write_a_layer.md"
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="docs are not installed")
 
 

@@ -1,4 +1,4 @@
-"""docs/write_a_loss.md runs, and its losses do what it says."""
+"""docs/guides/write_a_loss.md runs, and its losses do what it says."""
 
 import pickle
 
@@ -6,7 +6,7 @@ import pytest
 from oracles import assert_same_bits
 from pages import PAGES, running
 
-PAGE = PAGES / "write_a_loss.md"
+PAGE = PAGES / "guides" / "write_a_loss.md"
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="docs are not installed")
 
 

@@ -123,10 +123,10 @@ def test_examples_run_as_they_are(request, name):
 
 
 def test_a_page_lists_every_example():
-    page = (FOLDER.parent / "docs" / "examples.md").read_text()
+    page = (FOLDER.parent / "docs" / "guides" / "examples.md").read_text()
     files = [f"{name}.py" for name in NAMES] + IN_FOLDERS
     assert "deploy_browser/make_page.py" in files
-    assert [name for name in files if f"(../examples/{name})" not in page] == []
+    assert [name for name in files if f"(../../examples/{name})" not in page] == []
 
 
 @pytest.mark.parametrize("path", IN_FOLDERS)

@@ -121,7 +121,7 @@ def briefly(estimator, **options):
 
 
 def figures(latencies):
-    """The row of docs/reliability.md."""
+    """The row of docs/design/reliability.md."""
     p50, p99 = np.percentile(latencies, [50, 99])
     return f"ms until it stops: p50 {p50:.0f}, p99 {p99:.0f}, most {max(latencies):.0f}"
 
