@@ -3,11 +3,16 @@
 Run::
 
     python benchmarks/convolutions.py [--rounds 4] [--threads 2] [--torch-python PATH]
-                                      [--only PATTERN] [--json PATH]
+                                      [--only PATTERN] [--json PATH] [--random COUNT [--seed S]]
 
-A case is written ``N,C,H,W -> F kernel``, with ``s4`` for a stride of 4: N images of H x W pixels
-and C channels, F filters. 3x3 and 5x5 kernels have padding that keeps the size of the image; 1x1
-and 11x11 have none. In depthwise convolutions F is C, and every channel has its own kernel.
+A case is written ``N,C,H,W -> F kernel``: N images of H x W pixels and C channels, F filters;
+``s4`` is a stride of 4, ``d2`` a dilation of 2, ``g2`` two groups. Images are padded so that a
+stride of 1 keeps their size, or "valid" is written behind. In depthwise convolutions F is C and is
+left out, and every channel has its own kernel.
+
+With ``--random COUNT`` so many cases are drawn from ``--seed`` instead, as `ops.drawn` says. Of
+these the 5th percentile and the ten least ratios are shown, too. A seed that was looked at once is
+no test any more: draw another.
 
 ``forward: CASE``
     Milliseconds for y = conv(x, w) + b. cnnkit runs the op of its layer, with the algorithm of
@@ -29,32 +34,29 @@ figure show that they computed the same.
 import functools
 
 import harness
-from ops import CONVOLUTIONS, DEPTHWISE, arrays_of, bound
-
-TABLES = {
-    "forward": (CONVOLUTIONS, False),
-    "forward + backward": (CONVOLUTIONS, True),
-    "depthwise forward": (DEPTHWISE, False),
-    "depthwise forward + backward": (DEPTHWISE, True),
-}
+from ops import CONVOLUTIONS, DEPTHWISE, arrays_of, bound, drawn
 
 
-def multiply_adds():
-    """{row: multiply-adds} of all tables."""
+def tables(args):
+    """{table: (cases, whether backward, too)}."""
+    if args.random:
+        cases = drawn(args.random, args.seed)
+        return {"random forward": (cases, False), "random forward + backward": (cases, True)}
     return {
-        f"{table}: {case.name}": case.multiply_adds * (3 if backward else 1)
-        for table, (cases, backward) in TABLES.items()
-        for case in cases
+        "forward": (CONVOLUTIONS, False),
+        "forward + backward": (CONVOLUTIONS, True),
+        "depthwise forward": (DEPTHWISE, False),
+        "depthwise forward + backward": (DEPTHWISE, True),
     }
 
 
-def rows_of(prepare, depthwise=True):
+def rows_of(tables, prepare):
     """The rows of the tables.
 
     Parameters
     ----------
+    tables : dict
     prepare : callable, (case, backward) -> callable that computes and returns y, or y, dx, dw, db
-    depthwise : bool
     """
     prepare = functools.lru_cache(maxsize=1)(prepare)  # one case at a time in memory
 
@@ -70,19 +72,25 @@ def rows_of(prepare, depthwise=True):
 
     return {
         f"{table}: {case.name}": functools.partial(one_round, case, backward)
-        for table, (cases, backward) in TABLES.items()
-        if depthwise or cases is CONVOLUTIONS
+        for table, (cases, backward) in tables.items()
         for case in cases
     }
 
 
-def with_cnnkit():
+def with_cnnkit(tables):
     from cnnkit._native.threads import one_blas_thread
     from cnnkit.layers import Conv
 
     def prepare(case, backward):
         x, w, b, dy = arrays_of(case)
-        layer = Conv(case.F, case.K, stride=case.stride, padding=case.padding, groups=case.groups)
+        layer = Conv(
+            case.F,
+            case.K,
+            stride=case.stride,
+            padding=case.padding,
+            dilation=case.dilation,
+            groups=case.groups,
+        )
         op, slots = bound(layer, x, training=backward)
         slots.weights["w"][...], slots.weights["b"][...] = w, b
         if backward:
@@ -101,10 +109,10 @@ def with_cnnkit():
 
         return forward_backward if backward else forward
 
-    return rows_of(prepare)
+    return rows_of(tables, prepare)
 
 
-def with_torch(memory_format):
+def with_torch(tables, memory_format):
     import torch
 
     memory_format = getattr(torch, memory_format)
@@ -120,7 +128,7 @@ def with_torch(memory_format):
 
         def convolution():
             return torch.nn.functional.conv2d(
-                x, w, b, case.stride, case.padding, groups=case.groups
+                x, w, b, case.stride, case.pads, case.dilation, case.groups
             )
 
         def forward():
@@ -133,10 +141,10 @@ def with_torch(memory_format):
 
         return forward_backward if backward else forward
 
-    return rows_of(prepare)
+    return rows_of(tables, prepare)
 
 
-def with_numpy():
+def with_numpy(tables):
     import numpy as np
     from numpy.lib.stride_tricks import sliding_window_view
 
@@ -165,14 +173,30 @@ def with_numpy():
 
         return forward_backward if backward else lambda: forward()[0]
 
-    return rows_of(prepare, depthwise=False)
+    return rows_of(tables, prepare)
 
 
-CONTENDERS = [
-    *harness.beside_torch(with_cnnkit, with_torch),
-    harness.Contender("NumPy im2col", with_numpy, ("numpy",)),
-    harness.floor({row: work for row, work in multiply_adds().items() if "depth" not in row}),
-]
+def contenders(args):
+    every = tables(args)
+    few = {name: table for name, table in every.items() if table[0] is CONVOLUTIONS}
+    work = {
+        f"{table}: {case.name}": case.multiply_adds * (3 if backward else 1)
+        for table, (cases, backward) in few.items()
+        for case in cases
+    }
+    ours, *torch = harness.beside_torch(
+        functools.partial(with_cnnkit, every), functools.partial(with_torch, every)
+    )
+    if not few:
+        return [ours, *torch]
+    numpy = harness.Contender("NumPy im2col", functools.partial(with_numpy, few), ("numpy",))
+    return [ours, *torch, numpy, harness.floor(work)]
+
+
+def add_options(add):
+    add("--random", type=int, metavar="COUNT", help="draw so many cases instead")
+    add("--seed", type=int, default=0, help="of the cases that are drawn (%(default)s)")
+
 
 if __name__ == "__main__":
-    harness.run(__doc__, CONTENDERS, rounds=4, rest=0.2)
+    harness.run(__doc__, contenders, rounds=4, rest=0.2, add_options=add_options)

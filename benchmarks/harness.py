@@ -170,9 +170,22 @@ def memory_mb(kind="VmHWM"):
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{kind}:"))
 
 
-def run(description, contenders, argv=None, *, rounds=7, rest=0.3):
-    """Entry point of a benchmark script: measure and print, or be one of the contenders."""
-    args = _parse(description, argv, rounds, rest)
+def run(description, contenders, *, rounds=7, rest=0.3, add_options=lambda add: None):
+    """Entry point of a benchmark script: measure and print, or be one of the contenders.
+
+    Parameters
+    ----------
+    description : str
+    contenders : list of Contender, or callable, args -> list of Contender
+    rounds : int
+    rest : float
+        Seconds before each turn.
+    add_options : callable, given `ArgumentParser.add_argument`
+        Adds options of the script's own, which `contenders` may read.
+    """
+    args = _parse(description, rounds, rest, add_options)
+    if callable(contenders):
+        contenders = contenders(args)
     if args.worker is not None:
         _work(contenders[args.worker])
         return
@@ -208,7 +221,7 @@ def run(description, contenders, argv=None, *, rounds=7, rest=0.3):
         Path(args.json).write_text(json.dumps(found, indent=1) + "\n")
 
 
-def _parse(description, argv, rounds, rest):
+def _parse(description, rounds, rest, add_options):
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -225,7 +238,8 @@ def _parse(description, argv, rounds, rest):
         help="interpreter of the environment that has PyTorch (this one)",
     )
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
+    add_options(add)
+    args = parser.parse_args()
     for name in ("rounds", "threads"):
         if getattr(args, name) < 1:
             parser.error(f"--{name} must be at least 1, got {getattr(args, name)}")
@@ -240,7 +254,7 @@ class _Worker:
         python = args.torch_python if contender.interpreter == "torch" else sys.executable
         threads = dict.fromkeys(THREAD_VARIABLES, str(args.threads))
         self.process = subprocess.Popen(
-            [python, sys.argv[0], "--worker", str(index)],
+            [python, *sys.argv, "--worker", str(index)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -4,33 +4,54 @@ from typing import NamedTuple
 
 
 class Case(NamedTuple):
-    """A convolution of N images (H, W, C) with F kernels of size K x K; depthwise if `groups`."""
+    """A convolution of N images (H, W, C) with F kernels; depthwise if every channel is a group.
+
+    `K` and `padding`, which is the same on opposite sides, may be pairs.
+    """
 
     N: int
     C: int
     H: int
     W: int
     F: int
-    K: int
+    K: int | tuple
     stride: int = 1
-    padding: int = 0
+    padding: int | tuple = 0
     groups: int = 1
+    dilation: int = 1
+
+    @property
+    def kernel(self):
+        return self.K if isinstance(self.K, tuple) else (self.K, self.K)
+
+    @property
+    def pads(self):
+        return self.padding if isinstance(self.padding, tuple) else (self.padding, self.padding)
 
     @property
     def name(self):
-        images = f"{self.N},{self.C},{self.H},{self.W}"
-        kernel = f"{self.K}x{self.K}" + (f" s{self.stride}" if self.stride > 1 else "")
-        return f"{images} {kernel}" if self.groups > 1 else f"{images} -> {self.F} {kernel}"
+        kernel = "x".join(map(str, self.kernel))
+        depthwise = self.groups == self.C == self.F > 1
+        options = {"s": self.stride, "d": self.dilation, "g": 1 if depthwise else self.groups}
+        words = [f"{letter}{value}" for letter, value in options.items() if value > 1]
+        filters = [] if depthwise else ["->", str(self.F)]
+        if self.kernel != (1, 1) and not any(self.pads):
+            words.append("valid")
+        return " ".join([f"{self.N},{self.C},{self.H},{self.W}", *filters, kernel, *words])
 
     @property
     def output_sides(self):
-        return tuple((s + 2 * self.padding - self.K) // self.stride + 1 for s in (self.H, self.W))
+        return tuple(
+            (side + 2 * pad - self.dilation * (k - 1) - 1) // self.stride + 1
+            for side, pad, k in zip((self.H, self.W), self.pads, self.kernel, strict=True)
+        )
 
     @property
     def multiply_adds(self):
         """Multiply-adds of the forward pass; dx and dw take as many again each."""
         height, width = self.output_sides
-        return self.N * height * width * self.F * self.K**2 * self.C // self.groups
+        taps = self.kernel[0] * self.kernel[1]
+        return self.N * height * width * self.F * taps * self.C // self.groups
 
 
 CONVOLUTIONS = (
@@ -68,6 +89,75 @@ DEPTHWISE = tuple(
 )
 
 
+def drawn(count, seed):
+    """Draw convolutions as people use them.
+
+    ======== ==========================================================================
+    batch    1 in a quarter of the cases, else 2 to 256, all sizes of number alike
+    side     4 to 224, all sizes of number alike, half of them from 7, 8, 14, ..., 224;
+             a quarter of the images are not square
+    channels 1 or 3 in a sixth, else a power of two from 8 to 1,024, three quarters of
+             one, or any number from 2 to 600
+    filters  the same, without the first
+    kernel   3x3 0.4, 1x1 0.28, 5x5 0.1, 7x7 0.06, 1xk or kx1 0.08, 2x2 0.05, 11x11 0.03
+    stride   2 in a quarter
+    dilation 2 or 3 in an eighth, of kernels that are no points
+    groups   every channel its own in a tenth, 2 to 8 in another sixteenth
+    padding  as much as keeps the size at stride 1, in three quarters; else none
+    ======== ==========================================================================
+
+    Every case has at most a billion multiply-adds and 16 million numbers in x and y together.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    cases = []
+    while len(cases) < count:
+        case = _draw(rng)
+        height, width = case.output_sides
+        numbers = case.N * (case.H * case.W * case.C + height * width * case.F)
+        if min(height, width) > 0 and numbers <= 1 << 24 and case.multiply_adds <= 1e9:
+            cases.append(case)
+    return tuple(dict.fromkeys(cases))
+
+
+def _draw(rng):
+    import numpy as np
+
+    def log_uniform(least, most):
+        return int(np.exp(rng.uniform(np.log(least), np.log(most + 1))))
+
+    def channels():
+        kind = rng.random()
+        if kind < 0.4:
+            return 2 ** int(rng.integers(3, 11))
+        return 3 * 2 ** int(rng.integers(2, 9)) if kind < 0.6 else log_uniform(2, 600)
+
+    def side():
+        usual = (7, 8, 14, 16, 28, 32, 56, 64, 112, 224)
+        return int(rng.choice(usual)) if rng.random() < 0.5 else log_uniform(4, 224)
+
+    N = 1 if rng.random() < 0.25 else log_uniform(2, 256)
+    H = side()
+    W = H if rng.random() < 0.75 else side()
+    C = int(rng.choice([1, 3])) if rng.random() < 1 / 6 else channels()
+    F = channels()
+    kinds = ["3", "1", "5", "7", "line", "2", "11"]
+    kind = rng.choice(kinds, p=[0.4, 0.28, 0.1, 0.06, 0.08, 0.05, 0.03])
+    kernel = (1, int(rng.choice([3, 5, 7])))[:: int(rng.choice([1, -1]))]
+    if kind != "line":
+        kernel = (int(kind), int(kind))
+    stride = 2 if rng.random() < 0.25 else 1
+    dilation = int(rng.integers(2, 4)) if max(kernel) > 1 and rng.random() < 1 / 8 else 1
+    groups, draw = 1, rng.random()
+    if draw < 0.1 and C > 3:
+        F = groups = C
+    elif draw < 0.1625:
+        groups = int(rng.choice([g for g in range(1, 9) if C % g == F % g == 0]))
+    pads = tuple(dilation * (k - 1) // 2 for k in kernel) if rng.random() < 0.75 else (0, 0)
+    return Case(N, C, H, W, F, kernel, stride, pads, groups, dilation)
+
+
 def arrays_of(case):
     """Return x (N, H, W, C), w (K, K, C / groups, F), b (F,) and dy: the same in every process."""
     import numpy as np
@@ -75,7 +165,7 @@ def arrays_of(case):
     rng = np.random.default_rng(0)
     shapes = (
         (case.N, case.H, case.W, case.C),
-        (case.K, case.K, case.C // case.groups, case.F),
+        (*case.kernel, case.C // case.groups, case.F),
         (case.F,),
         (case.N, *case.output_sides, case.F),
     )

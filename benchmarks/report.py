@@ -78,8 +78,14 @@ def print_row(figures):
     sys.stdout.flush()
 
 
+MANY = 20  # ratios of which a percentile says something
+
+
 def summaries(rows):
-    """Geometric mean and least of the ratios: {table: {peer: {"mean", "least", "at", "rows"}}}."""
+    """Ratios of each table together: {table: {peer: {"mean", "least", "at", "rows", ...}}}.
+
+    The mean is geometric. Of many rows there are also "5th percentile" and "ten least".
+    """
     tables = {}
     for figures in rows:
         table, separator, case = figures["row"].partition(": ")
@@ -87,17 +93,23 @@ def summaries(rows):
             for name, ratio in figures["ratios"].items():
                 tables.setdefault(table, {}).setdefault(name, []).append((ratio, case))
     return {
-        table: {
-            name: {
-                "mean": statistics.geometric_mean(ratio for ratio, _ in found),
-                "least": min(found)[0],
-                "at": min(found)[1],
-                "rows": len(found),
-            }
-            for name, found in peers.items()
-        }
+        table: {name: _summary(sorted(found)) for name, found in peers.items()}
         for table, peers in tables.items()
     }
+
+
+def _summary(found):
+    ratios = [ratio for ratio, _ in found]
+    summary = {
+        "mean": statistics.geometric_mean(ratios),
+        "least": ratios[0],
+        "at": found[0][1],
+        "rows": len(found),
+    }
+    if len(found) >= MANY:
+        summary["5th percentile"] = statistics.quantiles(ratios, n=20)[0]
+        summary["ten least"] = found[:10]
+    return summary
 
 
 def print_summaries(tables):
@@ -106,3 +118,7 @@ def print_summaries(tables):
         for name, found in peers.items():
             rows = f"of {found['rows']} row{'s' * (found['rows'] > 1)}"
             print(f"  {name:<38}{found['mean']:>8.2f}{found['least']:>8.2f}  {rows}: {found['at']}")
+            if "ten least" in found:
+                print(f"    {'5th percentile':<36}{found['5th percentile']:>8.2f}")
+                for ratio, case in found["ten least"]:
+                    print(f"      {ratio:>42.2f}  {case}")
