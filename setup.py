@@ -100,7 +100,7 @@ def extension(path):
         define_macros=[("CNNKIT_SETS(X)", " ".join(f"X({isa})" for isa in INSTRUCTION_SETS))]
         if runtime
         else [],
-        depends=HEADERS,
+        depends=HEADERS + (KERNELS if runtime else []),
     )
 
 
