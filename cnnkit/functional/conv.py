@@ -163,8 +163,9 @@ def conv2d(
         "direct" reads the pixels in place. "im2col" multiplies blocks of the im2col matrix by
         BLAS. "winograd" computes 3x3 kernels with stride 1, without dilation or groups, by
         Winograd's algorithm, and all others as "direct". "auto" chooses the fastest for the shape
-        of an image: as a rule "winograd" for 3x3 kernels with at least 16 channels and filters,
-        "direct" for others, and "im2col" with the portable instruction set. "exact" chooses the
+        of an image: "winograd" for most 3x3 kernels that it can compute, but for few channels or
+        filters or tiny images, "direct" for others, and "im2col" with the portable instruction
+        set. "exact" chooses the
         fastest without Winograd's algorithm. The notes give the error of each.
     out : array of shape (N, OH, OW, F), default=None
         Array for the result, with its dtype, C-contiguous in the given layout.

@@ -10,7 +10,8 @@ winograd   all three, of 3x3 kernels with stride 1
 An algorithm is chosen by the shape of one image, so that bits do not depend on the batch.
 """
 
-from common.simd cimport Kernels
+from common.arithmetic cimport ceil_div
+from common.simd cimport WINOGRAD_POINTS, WINOGRAD_TILE, Kernels
 from common.windows cimport Windows
 from conv.sums cimport ADDS, TERMS
 from conv.units cimport Conv
@@ -23,23 +24,38 @@ cdef enum:
 
 cdef enum:
     SCATTERED = 4           # most channels of an image the gradient to which is scattered
+    TOGETHER = 8            # images that the packing of weights is shared out to
 
 
-cdef inline int choose(str algorithm, const Conv* conv) except -1:
-    """The algorithm of forward and of the gradient to w; `conv` turned, of the gradient to x.
+cdef inline bint winograd_wins(const Conv* conv, const Kernels* kernels) noexcept nogil:
+    """Whether Winograd's algorithm is expected to beat the product, for a 3x3 kernel with stride 1.
 
-    "auto" takes Winograd's where it was measured to be faster, in Gflop/s of the definition on one
-    core (Zen 4, AVX-512), against the direct product: 16 -> 32 filters at 8x8 220 against 106,
-    64 -> 128 at 32x32 320 against 110, 256 -> 256 at 96x96 356 against 106, 512 -> 32 at 12x12
-    190 against 99; but 1 -> 16 at 8x8 7 against 43: transforms of few channels cost more than
-    they save.
+    It multiplies a quarter as often, but transforms the 36 points of each tile for every channel
+    and every filter, and tiles at the edge are part empty. Nanoseconds an image, in float32, fitted
+    to 393 random shapes on one core (Zen 3, AVX2). The batch does not count, since bits must not
+    depend on it: the weights are taken to be packed for TOGETHER images.
     """
+    cdef:
+        const Windows* g = &conv.g
+        double C = g.C, F = ceil_div(conv.F, kernels.lanes) * kernels.lanes
+        double pixels = g.OH * g.OW
+        double tiles = ceil_div(g.OH, WINOGRAD_TILE) * ceil_div(g.OW, WINOGRAD_TILE)
+        double own = (0.024 * 9 * pixels * C * F + 0.8 * g.H * g.W * C + 0.13 * pixels * F
+                      + 0.34 * 9 * C * F / TOGETHER)
+        double winograd = WINOGRAD_POINTS * (0.029 * tiles * C * F + 0.37 * tiles * (C + F)
+                                             + 0.36 * C * F / TOGETHER)
+    return winograd < own
+
+
+cdef inline int choose(str algorithm, const Conv* conv, const Kernels* kernels) except -1:
+    """The algorithm of forward and of the gradient to w; `conv` turned, of the gradient to x."""
     cdef const Windows* g = &conv.g
     cdef bint fits = (g.KH == g.KW == 3 and g.SH == g.SW == g.DH == g.DW == 1
                       and conv.groups == 1)
     if algorithm == "im2col":
         return IM2COL
-    if fits and (algorithm == "winograd" or (algorithm == "auto" and min(g.C, conv.F) >= 16)):
+    if fits and (algorithm == "winograd"
+                 or (algorithm == "auto" and winograd_wins(conv, kernels))):
         return WINOGRAD
     return DIRECT
 
@@ -69,10 +85,12 @@ cdef inline bint blas_wins(
     return blas < own
 
 
-cdef inline int choose_for_input(str algorithm, const Conv* conv, const Conv* turned) except -1:
+cdef inline int choose_for_input(
+    str algorithm, const Conv* conv, const Conv* turned, const Kernels* kernels
+) except -1:
     """The algorithm of the gradient to x, `turned` being the convolution that it is at stride 1."""
     cdef const Windows* g = &conv.g
-    cdef int by = choose(algorithm, turned)
+    cdef int by = choose(algorithm, turned, kernels)
     if by == DIRECT and (g.SH > 1 or g.SW > 1 or g.C // conv.groups <= SCATTERED):
         return SCATTER
     return by

@@ -12,7 +12,7 @@ from common.simd cimport PRODUCT_ADD, Kernels, Product
 from conv.dense cimport dense, is_dense
 from conv.job cimport ConvJob
 from conv.panels cimport (
-    Panel, count_panels, locate_panel, pack_item, panel_bytes, panels_of_chunk)
+    Panel, count_panels, locate_panel, pack_panels, panel_bytes, panels_of_chunk)
 from conv.slabs cimport load_unit
 from conv.sums cimport ADDS, Cut, add_block
 from conv.units cimport Conv, Unit, count_units, locate_unit
@@ -140,7 +140,7 @@ cdef inline void direct(ConvJob* job) noexcept nogil:
             job.count = panels
         else:
             job.count = min(panels_of_chunk(conv, job.kernels, job.size), panels - job.panel)
-            job.dispatch.run(pack_item, job, job.count, 1 if small else job.threads)
+            pack_panels(job, 1 if small else job.threads)
         job.shares = min(job.count, ceil_div(SHARES, units))
         job.dispatch.run(direct_item, job, units * job.shares, job.threads)
         job.panel += job.count

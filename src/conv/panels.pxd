@@ -13,6 +13,7 @@ from conv.units cimport Conv
 
 cdef enum:
     CHUNK_BYTES = 5 << 20   # most packed weights at a time
+    ROWS = 8                # of w, of 8 panels or more, that are packed together
 
 
 cdef inline Py_ssize_t panel_bytes(
@@ -47,32 +48,47 @@ cdef inline Panel locate_panel(
     return panel
 
 
-cdef inline void pack_panel(
+cdef inline void pack_tap(
     const Conv* conv,
     const Kernels* kernels,
     Py_ssize_t size,
-    Py_ssize_t index,
+    Py_ssize_t index,       # of the panel
+    Py_ssize_t tap,
     Py_ssize_t c0,          # channels c0 <= c < c0 + cn of each group
     Py_ssize_t cn,
     bint turned,            # w is that of the convolution whose gradient to x this one is
     const char* w,          # IN   (KH, KW, C / groups, F), or (KH, KW, F / groups, C) when turned
     const char* scale,      # IN   (F,) or NULL for ones
-    char* to,               # OUT  (KH, KW, cn, width)
+    char* to,               # OUT  (cn, width)
 ) noexcept nogil:
     cdef:
         Panel panel = locate_panel(conv, kernels, index)
         Py_ssize_t C = conv.g.C // conv.groups, F = conv.F // conv.groups
-        Py_ssize_t taps = conv.g.KH * conv.g.KW, tap, step = cn * panel.width * size
-        Py_ssize_t f = panel.first - panel.group * F
-    for tap in range(taps):
-        if turned:
-            kernels.pack(cn, panel.cols,
-                         w + (((taps - 1 - tap) * F + f) * conv.g.C + panel.group * C + c0) * size,
-                         1, conv.g.C, NULL, to + tap * step)
-        else:
-            kernels.pack(cn, panel.cols, w + ((tap * C + c0) * conv.F + panel.first) * size,
-                         conv.F, 1, scale + panel.first * size if scale != NULL else NULL,
-                         to + tap * step)
+        Py_ssize_t taps = conv.g.KH * conv.g.KW, f = panel.first - panel.group * F
+    if turned:
+        kernels.pack(cn, panel.cols,
+                     w + (((taps - 1 - tap) * F + f) * conv.g.C + panel.group * C + c0) * size,
+                     1, conv.g.C, NULL, to)
+    else:
+        kernels.pack(cn, panel.cols, w + ((tap * C + c0) * conv.F + panel.first) * size, conv.F, 1,
+                     scale + panel.first * size if scale != NULL else NULL, to)
+
+
+cdef inline void pack_panel(
+    const Conv* conv,
+    const Kernels* kernels,
+    Py_ssize_t size,
+    Py_ssize_t index,
+    Py_ssize_t c0,          # as for pack_tap
+    Py_ssize_t cn,
+    bint turned,
+    const char* w,
+    const char* scale,
+    char* to,               # OUT  (KH, KW, cn, width)
+) noexcept nogil:
+    cdef Py_ssize_t step = cn * locate_panel(conv, kernels, index).width * size, tap
+    for tap in range(conv.g.KH * conv.g.KW):
+        pack_tap(conv, kernels, size, index, tap, c0, cn, turned, w, scale, to + tap * step)
 
 
 cdef inline Py_ssize_t panels_of_chunk(
@@ -81,8 +97,36 @@ cdef inline Py_ssize_t panels_of_chunk(
     return clip(CHUNK_BYTES // panel_bytes(conv, kernels, size), 1, count_panels(conv, kernels))
 
 
+cdef inline Py_ssize_t rows_together(const ConvJob* job) noexcept nogil:
+    return max(ROWS, 8 * ROWS // job.count)
+
+
 cdef inline void pack_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
-    cdef ConvJob* job = <ConvJob*> context
-    pack_panel(job.conv, job.kernels, job.size, job.panel + i, 0, job.conv.g.C // job.conv.groups,
-               job.turned, job.w, job.scale,
-               job.panels + i * panel_bytes(job.conv, job.kernels, job.size))
+    """Some rows of w, or when it is turned one panel of them, for all panels that are packed.
+
+    A row is read across the panels, as it lies in memory: panel by panel, rows that lie a page
+    apart were read at 1 GB/s.
+    """
+    cdef:
+        ConvJob* job = <ConvJob*> context
+        const Conv* conv = job.conv
+        Py_ssize_t C = conv.g.C // conv.groups, step = panel_bytes(conv, job.kernels, job.size)
+        Py_ssize_t rows = rows_together(job), pieces = ceil_div(C, rows)
+        Py_ssize_t tap = i // pieces, c0 = i % pieces * rows, cn = min(rows, C - c0), j
+        Panel panel
+    if job.turned:
+        pack_panel(conv, job.kernels, job.size, job.panel + i, 0, C, True, job.w, job.scale,
+                   job.panels + i * step)
+        return
+    for j in range(job.count):
+        panel = locate_panel(conv, job.kernels, job.panel + j)
+        pack_tap(conv, job.kernels, job.size, job.panel + j, tap, c0, cn, False, job.w, job.scale,
+                 job.panels + j * step + (tap * C + c0) * panel.width * job.size)
+
+
+cdef inline void pack_panels(ConvJob* job, int threads) noexcept nogil:
+    """Panels job.panel <= j < job.panel + job.count"""
+    cdef const Conv* conv = job.conv
+    cdef Py_ssize_t taps = conv.g.KH * conv.g.KW
+    cdef Py_ssize_t pieces = taps * ceil_div(conv.g.C // conv.groups, rows_together(job))
+    job.dispatch.run(pack_item, job, job.count if job.turned else pieces, threads)

@@ -18,7 +18,7 @@ from conv.direct cimport direct, direct_own_bytes
 from conv.im2col cimport (
     block_bytes, im2col_forward, im2col_input, plan_blocks, rows_alike, turned_bytes)
 from conv.job cimport ConvJob
-from conv.panels cimport count_panels, pack_item, panel_bytes, panels_of_chunk
+from conv.panels cimport count_panels, pack_panels, panel_bytes, panels_of_chunk
 from conv.scatter cimport (
     scatter, scatter_columns, scatter_panel_bytes, scatter_panels, scatter_rows)
 from conv.units cimport Conv, plan
@@ -148,8 +148,8 @@ cdef class ConvOp:
 
     cdef int choose_algorithms(self, str algorithm) except -1:
         cdef const Conv* conv = &self.forward_plan
-        self.forward_by = self.weights_by = choose(algorithm, conv)
-        self.input_by = choose_for_input(algorithm, conv, &self.turned_plan)
+        self.forward_by = self.weights_by = choose(algorithm, conv, self.kernels)
+        self.input_by = choose_for_input(algorithm, conv, &self.turned_plan, self.kernels)
         if algorithm in ("auto", "exact"):
             if self.leaves_to_blas(self.forward_by):
                 self.forward_by = IM2COL
@@ -294,7 +294,7 @@ cdef class ConvOp:
             if self.forward_by == WINOGRAD:
                 winograd_pack(&job)
             else:
-                dispatch.run(pack_item, &job, job.count, job.threads)
+                pack_panels(&job, job.threads)
 
     def forward(self, Py_ssize_t n):
         """Fill the first `n` images of y."""

@@ -112,9 +112,7 @@ def test_convolutions(trials, geometry, kind, dtype):
                 want = convolution(x, w, b, dy, stride, groups)
                 sums = convolution(*map(abs, (x, w, b, dy)), stride, groups)
                 tiles = kernel_times_tiles(*map(abs, (x, w, b, dy))) if fits else None
-            by_tiles = fits and (
-                algorithm == "winograd" or (algorithm == "auto" and min(C, F) >= 16)
-            )
+            by_tiles = fits and algorithm in ("winograd", "auto")
             results = found.y, *found.dxs, found.grads["w"], found.grads["b"]
             bounds = (TILES if by_tiles else BOUNDS)[dtype]
             for got, wanted, magnitudes in zip(
