@@ -12,6 +12,7 @@ cdef extern from "kernels.h":
     enum:
         PRODUCT_ADD
         PRODUCT_RELU
+        PRODUCT_FEW
 
     enum:
         ACTIVATION_COUNT
@@ -42,10 +43,16 @@ cdef extern from "kernels.h":
 
         void (*product)(const Product* p, Py_ssize_t rows, Py_ssize_t cols, const void* a,
                         const void* b, const void* bias, int flags, void* c) noexcept nogil
+        void (*few_product)(const Product* p, Py_ssize_t rows, Py_ssize_t cols, const void* a,
+                            const void* b, const void* bias, int flags, void* c) noexcept nogil
         void (*row_product)(Py_ssize_t K, Py_ssize_t n, const void* x, const void* w,
                             Py_ssize_t w_row, void* y) noexcept nogil
         void (*pack)(Py_ssize_t K, Py_ssize_t cols, const void* w, Py_ssize_t w_row,
                      Py_ssize_t w_col, const void* scale, void* panel) noexcept nogil
+
+        void (*pack_few)(Py_ssize_t K, Py_ssize_t cols, const void* w, Py_ssize_t w_row,
+                         Py_ssize_t w_col, const void* scale, void* panel,
+                         Py_ssize_t panel_row) noexcept nogil
 
         Transform winograd_input
         Transform winograd_weights

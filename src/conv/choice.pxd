@@ -13,6 +13,7 @@ An algorithm is chosen by the shape of one image, so that bits do not depend on 
 from common.arithmetic cimport ceil_div
 from common.simd cimport WINOGRAD_POINTS, WINOGRAD_TILE, Kernels
 from common.windows cimport Windows
+from conv.panels cimport is_few
 from conv.sums cimport ADDS, TERMS
 from conv.units cimport Conv
 
@@ -38,9 +39,9 @@ cdef inline bint winograd_wins(const Conv* conv, const Kernels* kernels) noexcep
     cdef:
         const Windows* g = &conv.g
         double C = g.C, F = ceil_div(conv.F, kernels.lanes) * kernels.lanes
-        double pixels = g.OH * g.OW
+        double pixels = g.OH * g.OW, own_F = 2 * conv.F if is_few(conv, kernels) else F
         double tiles = ceil_div(g.OH, WINOGRAD_TILE) * ceil_div(g.OW, WINOGRAD_TILE)
-        double own = (0.024 * 9 * pixels * C * F + 0.8 * g.H * g.W * C + 0.13 * pixels * F
+        double own = (0.024 * 9 * pixels * C * own_F + 0.8 * g.H * g.W * C + 0.13 * pixels * F
                       + 0.34 * 9 * C * F / TOGETHER)
         double winograd = WINOGRAD_POINTS * (0.029 * tiles * C * F + 0.37 * tiles * (C + F)
                                              + 0.36 * C * F / TOGETHER)

@@ -12,9 +12,9 @@ from common.simd cimport PRODUCT_ADD, Kernels, Product
 from conv.dense cimport dense, is_dense
 from conv.job cimport ConvJob
 from conv.panels cimport (
-    Panel, count_panels, locate_panel, pack_panels, panel_bytes, panels_of_chunk)
+    Panel, count_panels, is_few, locate_panel, pack_panels, panel_bytes, panels_of_chunk)
 from conv.slabs cimport load_unit
-from conv.sums cimport ADDS, Cut, add_block
+from conv.sums cimport ADDS, TERMS, Cut, add_block, cut_sum
 from conv.units cimport Conv, Unit, count_units, locate_unit
 from threads.dispatch cimport SHARES
 
@@ -53,21 +53,28 @@ cdef inline void direct_unit(
         const Cut* cut = &conv.whole if run_on else &conv.apart
         const char* x = unit.x + panel.group * C * size
         char* to = y + (unit.first * conv.y_pixel + panel.first) * size
+        bint few = is_few(conv, kernels)
+        Py_ssize_t width = 1 if few else panel.width    # numbers of the panel for one term
+        Cut lanes                                       # each lane is a sum of its own
         Product p
+    if few:
+        lanes = (cut_sum(1, conv.g.KH, conv.g.KW * C, TERMS * kernels.lanes) if run_on
+                 else cut_sum(conv.g.KH, conv.g.KW, C, TERMS * kernels.lanes))
+        cut = &lanes
     p.a_row = unit.across
     p.a_run = conv.g.DH * unit.row if run_on else conv.g.DW * unit.pixel
     p.a_step = 1
-    p.b_run = cut.length * panel.width
-    p.b_step = panel.width
+    p.b_run = cut.length * width
+    p.b_step = conv.g.KH * conv.g.KW * C if few else width
     for line in range(cut.lines):
         run = k = 0
         while run < cut.runs:
             p.runs = min(cut.some, cut.runs - run)
             p.length = min(cut.most, cut.length - k)
-            p.c_row = conv.y_pixel if part < cut.block else panel.width
-            direct_part(kernels, size, unit, panel, &p, cut, part,
+            p.c_row = conv.y_pixel if part < cut.block else panel.cols
+            direct_part(kernels, size, few, unit, panel, &p, cut, part,
                         x + (line * conv.g.DH * unit.row + run * p.a_run + k) * size,
-                        packed + ((line * cut.runs + run) * cut.length + k) * panel.width * size,
+                        packed + ((line * cut.runs + run) * cut.length + k) * width * size,
                         b + panel.first * size if b != NULL and part == 0 else NULL, flags, block,
                         to, conv.y_pixel)
             part += 1
@@ -80,6 +87,7 @@ cdef inline void direct_unit(
 cdef inline void direct_part(
     const Kernels* kernels,
     Py_ssize_t size,
+    bint few,               # columns
     const Unit* unit,
     const Panel* panel,
     const Product* p,
@@ -98,12 +106,18 @@ cdef inline void direct_part(
         bint last = part == cut.parts - 1, in_y = part < cut.block
         bint ends = last or part % cut.block == cut.block - 1
         int when = (PRODUCT_ADD if part % cut.block else 0) | (flags if last and in_y else 0)
-        Py_ssize_t pitch = (unit.stretch * y_pixel if in_y else unit.cols * panel.width) * size, r
+        Py_ssize_t pitch = (unit.stretch * y_pixel if in_y else unit.cols * panel.cols) * size, r
+        const char* a = x
+        char* c = y if in_y else block
     for r in range(unit.rows):
-        kernels.product(p, unit.cols, panel.cols, x + r * unit.down * size, packed, b, when,
-                        (y if in_y else block) + r * pitch)
+        if few:
+            kernels.few_product(p, unit.cols, panel.cols, a, packed, b, when, c)
+        else:
+            kernels.product(p, unit.cols, panel.cols, a, packed, b, when, c)
+        a += unit.down * size
+        c += pitch
         if ends and not in_y:
-            add_block(kernels, size, unit.cols, panel.cols, block + r * pitch, panel.width,
+            add_block(kernels, size, unit.cols, panel.cols, block + r * pitch, panel.cols,
                       flags if last else 0, y + r * unit.stretch * y_pixel * size, y_pixel)
 
 
@@ -131,7 +145,7 @@ cdef inline void direct(ConvJob* job) noexcept nogil:
         bint small = panels * step < PACK
     if not units:
         return
-    if is_dense(job):
+    if is_dense(job) and not is_few(conv, job.kernels):
         dense(job)
         return
     job.panel = 0

@@ -7,13 +7,14 @@
 """
 
 from common.arithmetic cimport ceil_div, clip
-from common.simd cimport Kernels
+from common.simd cimport PRODUCT_FEW, Kernels
 from conv.job cimport ConvJob
 from conv.units cimport Conv
 
 cdef enum:
     CHUNK_BYTES = 5 << 20   # most packed weights at a time
     ROWS = 8                # of w, of 8 panels or more, that are packed together
+    SHORT = 24              # terms for each of few filters
 
 
 cdef inline Py_ssize_t panel_bytes(
@@ -97,8 +98,39 @@ cdef inline Py_ssize_t panels_of_chunk(
     return clip(CHUNK_BYTES // panel_bytes(conv, kernels, size), 1, count_panels(conv, kernels))
 
 
+cdef inline bint is_few(const Conv* conv, const Kernels* kernels) noexcept nogil:
+    """Whether filters are so few that vectors run along channels, and panels are (F, KH, KW, C).
+
+    The lanes of every result are added up at its end, which short sums do not pay for.
+    """
+    cdef Py_ssize_t C = conv.g.C // conv.groups, F = conv.F // conv.groups
+    return (F <= PRODUCT_FEW and conv.g.KH * conv.g.KW * C >= SHORT * F
+            and (C >= kernels.lanes
+                 or (conv.groups == 1 and conv.g.DW == 1 and conv.g.KW * C >= 2 * kernels.lanes)))
+
+
 cdef inline Py_ssize_t rows_together(const ConvJob* job) noexcept nogil:
     return max(ROWS, 8 * ROWS // job.count)
+
+
+cdef inline void pack_few_panel(const ConvJob* job, Py_ssize_t i) noexcept nogil:
+    cdef:
+        const Conv* conv = job.conv
+        Panel panel = locate_panel(conv, job.kernels, job.panel + i)
+        Py_ssize_t C = conv.g.C // conv.groups, F = conv.F // conv.groups, size = job.size, tap
+        Py_ssize_t taps = conv.g.KH * conv.g.KW
+        char* to = job.panels + i * panel_bytes(conv, job.kernels, size)
+    for tap in range(taps):
+        if job.turned:
+            job.kernels.pack_few(
+                C, panel.cols,
+                job.w + ((taps - 1 - tap) * F * conv.g.C + panel.group * C) * size, 1, conv.g.C,
+                NULL, to + tap * C * size, taps * C)
+        else:
+            job.kernels.pack_few(
+                C, panel.cols, job.w + (tap * C * conv.F + panel.first) * size, conv.F, 1,
+                job.scale + panel.first * size if job.scale != NULL else NULL,
+                to + tap * C * size, taps * C)
 
 
 cdef inline void pack_item(void* context, Py_ssize_t i, int thread) noexcept nogil:
@@ -114,6 +146,9 @@ cdef inline void pack_item(void* context, Py_ssize_t i, int thread) noexcept nog
         Py_ssize_t rows = rows_together(job), pieces = ceil_div(C, rows)
         Py_ssize_t tap = i // pieces, c0 = i % pieces * rows, cn = min(rows, C - c0), j
         Panel panel
+    if is_few(conv, job.kernels):
+        pack_few_panel(job, i)
+        return
     if job.turned:
         pack_panel(conv, job.kernels, job.size, job.panel + i, 0, C, True, job.w, job.scale,
                    job.panels + i * step)
@@ -129,4 +164,6 @@ cdef inline void pack_panels(ConvJob* job, int threads) noexcept nogil:
     cdef const Conv* conv = job.conv
     cdef Py_ssize_t taps = conv.g.KH * conv.g.KW
     cdef Py_ssize_t pieces = taps * ceil_div(conv.g.C // conv.groups, rows_together(job))
-    job.dispatch.run(pack_item, job, job.count if job.turned else pieces, threads)
+    if job.turned or is_few(conv, job.kernels):
+        pieces = job.count
+    job.dispatch.run(pack_item, job, pieces, threads)

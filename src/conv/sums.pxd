@@ -32,11 +32,16 @@ cdef inline Py_ssize_t parts_of_block(Py_ssize_t parts) noexcept nogil:
     return some
 
 
-cdef inline Cut cut_sum(Py_ssize_t lines, Py_ssize_t runs, Py_ssize_t length) noexcept nogil:
+cdef inline Cut cut_sum(
+    Py_ssize_t lines,
+    Py_ssize_t runs,
+    Py_ssize_t length,
+    Py_ssize_t terms,       # most of a part
+) noexcept nogil:
     cdef Cut cut
     cut.lines, cut.runs, cut.length = lines, runs, length
-    cut.some = max(1, TERMS // length)
-    cut.most = min(length, TERMS)
+    cut.some = max(1, terms // length)
+    cut.most = min(length, terms)
     cut.parts = lines * ceil_div(runs, cut.some) * ceil_div(length, cut.most)
     cut.block = parts_of_block(cut.parts)
     return cut

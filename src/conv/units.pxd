@@ -7,7 +7,7 @@ alone, never on the number of threads.
 from common.arithmetic cimport ceil_div
 from common.arrays cimport LINE
 from common.windows cimport Windows
-from conv.sums cimport Cut, cut_sum
+from conv.sums cimport TERMS, Cut, cut_sum
 from threads.dispatch cimport SHARES
 
 cdef enum:
@@ -58,8 +58,8 @@ cdef inline Conv plan(Windows g, Py_ssize_t F, Py_ssize_t groups, Py_ssize_t siz
     conv.y_pixel = F
     conv.block = 0
     conv.alone = False
-    conv.whole = cut_sum(1, g.KH, g.KW * (g.C // groups))
-    conv.apart = cut_sum(g.KH, g.KW, g.C // groups)
+    conv.whole = cut_sum(1, g.KH, g.KW * (g.C // groups), TERMS)
+    conv.apart = cut_sum(g.KH, g.KW, g.C // groups, TERMS)
     conv.flat = (g.KH == g.KW == g.SH == g.SW == 1 and g.PT == g.PL == 0
                  and g.OH == g.H and g.OW == g.W)
     conv.gathers = (g.KH == g.KW == 1 and g.PT == g.PB == g.PL == g.PR == 0

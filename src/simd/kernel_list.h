@@ -23,6 +23,16 @@ KERNEL(void, row_product, ptrdiff_t K, ptrdiff_t n, const void *x, const void *w
 KERNEL(void, pack, ptrdiff_t K, ptrdiff_t cols, const void *w, ptrdiff_t w_row, ptrdiff_t w_col,
        const void *scale, void *panel)
 
+/* ---- few.c -------------------------------------------------------------------------------- */
+
+/* A product of cols <= PRODUCT_FEW, b having k along its rows: p->b_step is from one column to the
+ * next, and p->a_step is 1. The order of the sum follows from runs and length alone. */
+KERNEL(void, few_product, const Product *p, ptrdiff_t rows, ptrdiff_t cols, const void *a,
+       const void *b, const void *bias, int flags, void *c)
+/* b of it: panel[j * panel_row + k] = scale[j] * w[k * w_row + j * w_col] */
+KERNEL(void, pack_few, ptrdiff_t K, ptrdiff_t cols, const void *w, ptrdiff_t w_row,
+       ptrdiff_t w_col, const void *scale, void *panel, ptrdiff_t panel_row)
+
 /* ---- winograd.c --------------------------------------------------------------------------- */
 
 /* table of 6x6 pixels of x to 36 points */

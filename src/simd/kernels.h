@@ -25,6 +25,7 @@ typedef struct {
 } Product;
 
 enum { PRODUCT_ADD = 1, PRODUCT_RELU = 2 };
+enum { PRODUCT_FEW = 4 }; /* most columns of a few_product */
 
 /* Places of the activations of activation_list.h. */
 #define ACTIVATION(name, y_of_x, dx_of_s_g) ACTIVATION_##name,
