@@ -280,7 +280,8 @@ display = FilterDisplay.from_estimator(clf)
 
 # %%
 # Purple weights are positive, orange ones negative. Nobody wrote these filters. Several have a
-# purple side and an orange side: they answer to edges of strokes, each in its own direction. The feature maps of one digit, after the ReLU (negative numbers become 0):
+# purple side and an orange side: they answer to edges of strokes, each in its own direction. The
+# feature maps of one digit, after the ReLU (negative numbers become 0):
 
 display = FeatureMapDisplay.from_estimator(clf, X_test[3])
 
