@@ -212,12 +212,9 @@ for ax, (k, s) in zip(axes, [(3, 1), (5, 3)], strict=True):
 #
 # That is six multiplications. Winograd found that four are enough. Take
 #
-# .. math::
+# .. math:: m_1 = (d_0 - d_2)\, g_0, \qquad m_2 = (d_1 + d_2)\, (g_0 + g_1 + g_2) / 2,
 #
-#    m_1 &= (d_0 - d_2)\, g_0 \\
-#    m_2 &= (d_1 + d_2)\, (g_0 + g_1 + g_2) / 2 \\
-#    m_3 &= (d_2 - d_1)\, (g_0 - g_1 + g_2) / 2 \\
-#    m_4 &= (d_1 - d_3)\, g_2
+# .. math:: m_3 = (d_2 - d_1)\, (g_0 - g_1 + g_2) / 2, \qquad m_4 = (d_1 - d_3)\, g_2 .
 #
 # Multiply out and you find :math:`m_2 + m_3 = d_1 g_1 + d_2 (g_0 + g_2)` and
 # :math:`m_2 - m_3 = d_1 (g_0 + g_2) + d_2 g_1`, so that
