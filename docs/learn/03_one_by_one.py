@@ -37,7 +37,7 @@ assert np.array_equal(y, 2 * M[0] + 3 * M[1])
 tables = {"channel 0": M[0], "channel 1": M[1], "result": y}
 colours = {"channel 0": "#cfe4f3", "channel 1": "#fbdcc4", "result": "#cdeadf"}
 figure, axes = plt.subplots(1, 3, figsize=(8, 2.5))
-figure.subplots_adjust(left=0.08, right=0.98, top=0.82, bottom=0.06, wspace=0.6)
+figure.subplots_adjust(left=0.12, right=0.98, top=0.82, bottom=0.06, wspace=0.6)
 for ax, sign, (name, table) in zip(axes, ["2 x", "+ 3 x", "="], tables.items(), strict=True):
     words = [[f"{number:g}" for number in row] for row in table]
     tints = [[colours[name]] * 2] * 2
@@ -68,16 +68,15 @@ y = (x.reshape(-1, 192) @ w).reshape(1, 28, 28, 32)
 print(y.shape, np.allclose(y, conv2d(x, w.reshape(1, 1, 192, 32))))
 
 # %%
-# A common puzzle: 28x28x192 numbers meet one filter of 1x1x192. Is the result not 28x28x192? That is
-# the product number by number. The convolution also *adds* over the channels, which leaves one map.
+# A common puzzle: 28x28x192 numbers meet one filter of 1x1x192. Is the result not 28x28x192? That
+# is the product number by number. The convolution also *adds* over the channels, which leaves one
+# map.
 
-filter_ = w[:, 0]
-product = x * filter_
-print(
-    "product", product.shape, "-> sum over the channels", product.sum(axis=-1, keepdims=True).shape
-)
-one_map = conv2d(x, filter_.reshape(1, 1, 192, 1))
-assert np.allclose(product.sum(axis=-1, keepdims=True), one_map)
+one_filter = w[:, 0]
+product = x * one_filter
+added = product.sum(axis=-1, keepdims=True)
+print("product", product.shape, "-> sum over the channels", added.shape)
+assert np.allclose(added, conv2d(x, one_filter.reshape(1, 1, 192, 1)))
 for K in (1, 3, 32):
     filters = rng.normal(size=(1, 1, 192, K))
     print(f"{K:2} filters of 1x1x192 make", conv2d(x, filters).shape[1:])
@@ -120,26 +119,27 @@ print(f"by hand: 1x1 {512 * 32 + 32:,}, 3x3 {512 * 32 * 9 + 32:,}")
 # one thread:
 
 
-def timed(layers, shape, algorithm, turns):
-    """Return a function that runs layers on one picture, and a list for its times."""
+def bound(layers, shape, algorithm):
+    """Return a network of layers with a random picture and random weights."""
     network = Network(Sequential(layers), shape, 1, algorithm=algorithm)
     network.x[:] = rng.normal(size=network.x.shape)
     for weights in network.weights.values():
         weights[...] = rng.normal(size=weights.shape) / 30
-    return network, []
+    return network
 
 
 def milliseconds(cases, turns):
     """Return the shortest time of every case; the cases take turns."""
-    networks = {name: timed(*case, turns) for name, case in cases.items()}
+    networks = {name: bound(*case) for name, case in cases.items()}
+    shortest = dict.fromkeys(cases, np.inf)
     set_num_threads(1)
     for _ in range(turns):
-        for network, times in networks.values():
+        for name, network in networks.items():
             start = perf_counter()
             network.forward(1)
-            times.append(1e3 * (perf_counter() - start))
+            shortest[name] = min(shortest[name], 1e3 * (perf_counter() - start))
     set_num_threads(None)
-    return {name: min(times) for name, (_, times) in networks.items()}
+    return shortest
 
 
 ALGORITHMS = ("im2col", "exact", "auto")
@@ -243,9 +243,10 @@ print(f"the work is {work:.2f} times less")
 # times less. Here, on one thread:
 
 cases = {(a, name): (layers, shape, a) for a in ALGORITHMS for name, layers in blocks.items()}
-took = milliseconds(cases, 3)
+took = milliseconds(cases, 6)
 
 figure, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
+figure.get_layout_engine().set(w_pad=0.1)
 for k, (name, colour) in enumerate(zip(blocks, ["#d55e00", "#0072b2"], strict=True)):
     values = [took[a, name] for a in ALGORITHMS]
     bars = ax.barh(np.arange(3) + 0.38 * k, values, 0.36, color=colour, label=name)
@@ -261,8 +262,9 @@ ax.spines[["top", "right"]].set_visible(False)
 
 # %%
 # A bottleneck divides the *work* by this factor, and the time by about that where the program
-# spends its time on multiply-adds. Winograd's algorithm makes 3x3 filters cheaper and leaves 1x1 as
-# it is, so with it a bottleneck saves less of the time.
+# spends its time on multiply-adds. Winograd's algorithm (in "auto") makes 3x3 filters cheaper and
+# leaves 1x1 as it is, so with it a bottleneck can save less of the time than of the work. (Other
+# work on the machine disturbs such times, long runs more than short ones.)
 #
 # ResNet's bottleneck goes down, looks around, and up again: 1x1, 3x3, 1x1, with a shortcut.
 
