@@ -23,6 +23,7 @@ ACROSS = {
     "display/test_conventions.py": "what all displays have in common",
     "display/test_moments.py": "all displays of an estimator that is fitted meanwhile",
     "docs/test_docstrings.py": "docstrings of the package",
+    "docs/test_learn.py": "all pages of docs/learn",
     "docs/test_pages.py": "README.md and all pages of docs",
     "estimators/test_composition.py": "inside scikit-learn's own estimators and tools",
     "estimators/test_contract.py": "scikit-learn's checks",

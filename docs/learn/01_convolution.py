@@ -17,7 +17,16 @@ from scipy.signal import convolve2d, correlate2d
 from sklearn.datasets import load_digits, load_sample_image
 from sklearn.model_selection import train_test_split
 
-from cnnkit import CNNClassifier, Conv, Dense, Flatten, MaxPool, ReLU, Sequential, gap_head
+from cnnkit import (
+    CNNClassifier,
+    Conv,
+    Dense,
+    Flatten,
+    MaxPool,
+    ReLU,
+    Sequential,
+    gap_head,
+)
 from cnnkit.display import FeatureMapDisplay, FilterDisplay
 from cnnkit.functional import conv2d, max_pool2d
 
@@ -36,7 +45,14 @@ GREY = "#e4e4e4"
 # .. math:: y_{ij} = \sum_{k=0}^{2} \sum_{l=0}^{2} x_{i+k,\,j+l} \; w_{kl}
 
 image = np.array(
-    [[1, 2, 0, 1, 3], [0, 4, 1, 2, 1], [3, 1, 2, 0, 2], [2, 0, 1, 3, 1], [1, 2, 0, 1, 4]], float
+    [
+        [1, 2, 0, 1, 3],
+        [0, 4, 1, 2, 1],
+        [3, 1, 2, 0, 2],
+        [2, 0, 1, 3, 1],
+        [1, 2, 0, 1, 4],
+    ],
+    float,
 )
 kernel = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], float)
 
@@ -51,7 +67,11 @@ print(result)
 # that the filter does not multiply by 0:
 
 window = image[0:3, 1:4]
-terms = [f"{x:g}*({w:g})" for x, w in zip(window.flat, kernel.flat, strict=True) if w]
+terms = [
+    f"{x:g}*({w:g})"
+    for x, w in zip(window.flat, kernel.flat, strict=True)
+    if w
+]
 print(" + ".join(terms), "=", f"{result[0, 1]:g}")
 
 
@@ -67,10 +87,28 @@ def cells(ax, table, x, y, title="", tints=None):
     """Draw a table of numbers or words as squares; its upper left corner is at (x, y)."""
     for (i, j), number in np.ndenumerate(table):
         tint = "white" if tints is None else tints[i][j]
-        ax.add_patch(Rectangle((x + j, y + i), 1, 1, facecolor=tint, edgecolor="#777777"))
+        ax.add_patch(
+            Rectangle(
+                (x + j, y + i), 1, 1, facecolor=tint, edgecolor="#777777"
+            )
+        )
         word = number if isinstance(number, str) else f"{number:g}"
-        ax.text(x + j + 0.5, y + i + 0.5, word, ha="center", va="center", fontsize=11)
-    ax.text(x + len(table[0]) / 2, y - 0.25, title, ha="center", va="bottom", fontsize=11)
+        ax.text(
+            x + j + 0.5,
+            y + i + 0.5,
+            word,
+            ha="center",
+            va="center",
+            fontsize=13,
+        )
+    ax.text(
+        x + len(table[0]) / 2,
+        y - 0.25,
+        title,
+        ha="center",
+        va="bottom",
+        fontsize=12,
+    )
 
 
 def tint(shape, rows, columns, colour=BLUE):
@@ -144,7 +182,11 @@ for n, k, p, s, d in [
     (32, 3, 2, 1, 2),
 ]:
     found = conv2d(
-        np.zeros((1, n, n, 1)), np.zeros((k, k, 1, 1)), stride=s, padding=p, dilation=d
+        np.zeros((1, n, n, 1)),
+        np.zeros((k, k, 1, 1)),
+        stride=s,
+        padding=p,
+        dilation=d,
     ).shape[1]
     assert found == output_size(n, k, p, s, d)
     print(f"{n:4}{k:4}{p:4}{s:4}{d:4}{found:9}")
@@ -179,7 +221,9 @@ sums = (patch * taps).sum(axis=(0, 1))
 bias = 2.0
 
 ax = sheet(18, 10.6)
-for c, (name, colour) in enumerate([("red", ORANGE), ("green", GREEN), ("blue", BLUE)]):
+for c, (name, colour) in enumerate(
+    [("red", ORANGE), ("green", GREEN), ("blue", BLUE)]
+):
     left = 4.2 * c + 0.2
     cells(ax, patch[:, :, c], left, 1.1, name, np.full((3, 3), colour))
     cells(ax, taps[:, :, c], left, 5.4, f"filter, {name}")
@@ -248,7 +292,9 @@ for k, name in enumerate(filters):
 dot = np.zeros((5, 5))
 dot[2, 2] = 1
 numbers = np.arange(1.0, 10).reshape(3, 3)
-ours = conv2d(dot[None, :, :, None], numbers[:, :, None, None], padding=1)[0, :, :, 0]
+ours = conv2d(dot[None, :, :, None], numbers[:, :, None, None], padding=1)[
+    0, :, :, 0
+]
 assert np.array_equal(ours, correlate2d(dot, numbers, mode="same"))
 
 ax = sheet(22.6, 6.6)
@@ -256,7 +302,14 @@ cells(ax, dot, 0, 1.2, "picture")
 cells(ax, numbers, 6.4, 2.2, "filter")
 cells(ax, ours, 10.8, 1.2, "correlation", tint((5, 5), [1, 2, 3], [1, 2, 3]))
 turned = convolve2d(dot, numbers, mode="same")
-cells(ax, turned, 17.2, 1.2, "convolution", tint((5, 5), [1, 2, 3], [1, 2, 3], ORANGE))
+cells(
+    ax,
+    turned,
+    17.2,
+    1.2,
+    "convolution",
+    tint((5, 5), [1, 2, 3], [1, 2, 3], ORANGE),
+)
 
 # %%
 # A network *learns* its filters, so it does not matter: it would learn the turned filter instead.
@@ -274,7 +327,9 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 layers = [Conv(16, 3), ReLU(), MaxPool(2), Conv(32, 3), ReLU(), gap_head()]
 clf = CNNClassifier(layers, max_iter=20, random_state=0).fit(X_train, y_train)
-print(f"accuracy on {len(X_test)} other digits: {clf.score(X_test, y_test):.3f}")
+print(
+    f"accuracy on {len(X_test)} other digits: {clf.score(X_test, y_test):.3f}"
+)
 
 display = FilterDisplay.from_estimator(clf)
 
@@ -313,11 +368,25 @@ ax.imshow(matrix, cmap="PuOr", vmin=-2.5, vmax=2.5)
 for (i, j), number in np.ndenumerate(matrix):
     if number:
         ink = "white" if abs(number) > 1 else "black"
-        ax.text(j, i, f"{number:g}", ha="center", va="center", fontsize=9, color=ink)
-ax.set(title="A convolution as a matrix", xlabel="pixel of the picture", ylabel="output")
+        ax.text(
+            j,
+            i,
+            f"{number:g}",
+            ha="center",
+            va="center",
+            fontsize=9,
+            color=ink,
+        )
+ax.set(
+    title="A convolution as a matrix",
+    xlabel="pixel of the picture",
+    ylabel="output",
+)
 ax.set_xticks(range(0, 25, 5))
 ax.set_yticks(range(9))
-print(f"{np.count_nonzero(matrix)} of {matrix.size} numbers are not 0; 9 weights make them all")
+print(
+    f"{np.count_nonzero(matrix)} of {matrix.size} numbers are not 0; 9 weights make them all"
+)
 
 # %%
 # The count for the first layer of our network, against a fully connected layer with the same number
@@ -338,7 +407,10 @@ picture = np.zeros((1, 12, 12, 1))
 picture[0, 2:10, 1:9, 0] = X_test[3]
 moved = np.roll(picture, 2, axis=2)  # two pixels to the right
 w4 = w[:, :, None, :].astype(float)
-same = np.allclose(np.roll(conv2d(picture, w4), 2, axis=2)[:, :, 2:], conv2d(moved, w4)[:, :, 2:])
+same = np.allclose(
+    np.roll(conv2d(picture, w4), 2, axis=2)[:, :, 2:],
+    conv2d(moved, w4)[:, :, 2:],
+)
 print("maps of the moved picture are the moved maps:", same)
 
 # %%
@@ -367,14 +439,26 @@ print("maps of the moved picture are the moved maps:", same)
 # 2. to 6. are computed below.
 
 print("2.", output_size(32, 5, p=2, s=2))
-print("3.", [p for p in range(9) if output_size(50, 7, p) == 50], end=" and with dilation 2 ")
+print(
+    "3.",
+    [p for p in range(9) if output_size(50, 7, p) == 50],
+    end=" and with dilation 2 ",
+)
 print([p for p in range(9) if output_size(50, 7, p, d=2) == 50])
 for side in (16, 32):
-    print(f"4. {Sequential([Conv(64, 5)]).summary((side, side, 32)).weights:,} at {side}x{side}")
-sizes = [max_pool2d(np.zeros((1, 112, 1, 1)), (3, 1), 2, 0, up).shape[1] for up in (False, True)]
+    print(
+        f"4. {Sequential([Conv(64, 5)]).summary((side, side, 32)).weights:,} at {side}x{side}"
+    )
+sizes = [
+    max_pool2d(np.zeros((1, 112, 1, 1)), (3, 1), 2, 0, up).shape[1]
+    for up in (False, True)
+]
 print("5.", sizes)
 patch = np.array([[1, 2, 0], [0, 1, 3], [2, 0, 1]])
-print("6. 2 + 0 - 4*1 + 3 + 0 =", (patch * np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])).sum())
+print(
+    "6. 2 + 0 - 4*1 + 3 + 0 =",
+    (patch * np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])).sum(),
+)
 
 # %%
 # 7. One filter of 5x5, the convolution (in the sense of mathematics) of the two:

@@ -21,7 +21,12 @@ from threadpoolctl import threadpool_limits
 from cnnkit import set_num_threads
 from cnnkit.functional import col2im, conv2d, conv2d_backward, im2col
 
-TINTS = ["#cfe4f3", "#fbdcc4", "#cdeadf", "#f2d7e6"]  # a colour for each window
+TINTS = [
+    "#cfe4f3",
+    "#fbdcc4",
+    "#cdeadf",
+    "#f2d7e6",
+]  # a colour for each window
 
 # %%
 # Windows become rows
@@ -53,9 +58,27 @@ def cells(ax, table, x, y, title="", tints=None):
     """Draw a table of numbers as squares; its upper left corner is at (x, y)."""
     for (i, j), number in np.ndenumerate(table):
         tint = "white" if tints is None else tints[i][j]
-        ax.add_patch(Rectangle((x + j, y + i), 1, 1, facecolor=tint, edgecolor="#777777"))
-        ax.text(x + j + 0.5, y + i + 0.5, f"{number:g}", ha="center", va="center", fontsize=11)
-    ax.text(x + len(table[0]) / 2, y - 0.2, title, ha="center", va="bottom", fontsize=10)
+        ax.add_patch(
+            Rectangle(
+                (x + j, y + i), 1, 1, facecolor=tint, edgecolor="#777777"
+            )
+        )
+        ax.text(
+            x + j + 0.5,
+            y + i + 0.5,
+            f"{number:g}",
+            ha="center",
+            va="center",
+            fontsize=13,
+        )
+    ax.text(
+        x + len(table[0]) / 2,
+        y - 0.2,
+        title,
+        ha="center",
+        va="bottom",
+        fontsize=12,
+    )
 
 
 def signs(ax, y, places):
@@ -69,7 +92,11 @@ for k, colour in enumerate(["#0072b2", "#d55e00", "#009e73", "#cc79a7"]):
     inset = 0.06 + 0.06 * k
     corner = (k % 2 + inset, 1.5 + k // 2 + inset)
     side = 2 - 2 * inset
-    ax.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=colour, linewidth=2))
+    ax.add_patch(
+        Rectangle(
+            corner, side, side, fill=False, edgecolor=colour, linewidth=2
+        )
+    )
 rows = [[t] * 4 for t in TINTS]
 cells(ax, cols, 4.4, 1, "im2col: a row per window", rows)
 cells(ax, column, 9.6, 1, "filter")
@@ -83,11 +110,17 @@ signs(ax, 3, {3.7: "→", 9.0: "@", 11.4: "=", 14.5: "→"})
 # channel of the result. For the first layer of AlexNet, 96 filters of 11x11 at stride 4 on pictures
 # of 227x227x3:
 
-picture = np.random.default_rng(0).normal(size=(1, 227, 227, 3)).astype(np.float32)
-filters = np.random.default_rng(1).normal(size=(11, 11, 3, 96)).astype(np.float32)
+picture = (
+    np.random.default_rng(0).normal(size=(1, 227, 227, 3)).astype(np.float32)
+)
+filters = (
+    np.random.default_rng(1).normal(size=(11, 11, 3, 96)).astype(np.float32)
+)
 side = (227 - 11) // 4 + 1
 patches = im2col(picture, 11, stride=4)
-print(f"windows: (227 - 11) / 4 + 1 = {side} each way, {side} * {side} = {side**2:,}")
+print(
+    f"windows: (227 - 11) / 4 + 1 = {side} each way, {side} * {side} = {side**2:,}"
+)
 print(f"numbers in a window: 11 * 11 * 3 = {11 * 11 * 3}")
 print("matrix of windows:", patches.shape)
 maps = patches @ filters.reshape(-1, 96)
@@ -102,11 +135,21 @@ print("as a picture:", maps.reshape(side, side, 96).shape)
 
 flipped = filters.reshape(-1, 96).T @ patches.T
 print(
-    "transposed:", patches.T.shape, "gives", flipped.shape, np.allclose(flipped.T, maps, atol=1e-3)
+    "transposed:",
+    patches.T.shape,
+    "gives",
+    flipped.shape,
+    np.allclose(flipped.T, maps, atol=1e-3),
 )
-first = im2col(picture.transpose(0, 3, 1, 2), 11, stride=4, data_format="channels_first")
+first = im2col(
+    picture.transpose(0, 3, 1, 2), 11, stride=4, data_format="channels_first"
+)
 print("channels first: the same numbers in each row:", end=" ")
-print(np.array_equal(np.sort(first[0]), np.sort(patches[0])), "- in the same order:", end=" ")
+print(
+    np.array_equal(np.sort(first[0]), np.sort(patches[0])),
+    "- in the same order:",
+    end=" ",
+)
 print(np.array_equal(first[0], patches[0]))
 
 # %%
@@ -141,10 +184,15 @@ cells(ax, dx[0, :, :, 0], 6.2, 1.7, "col2im")
 cells(ax, count[0, :, :, 0], 11, 1.7, "copies of a pixel")
 cells(ax, dw[:, :, 0, 0], 16, 2.2, "dW")
 for corner in [(3 - i, 1.2 + i) for i in range(4)] + [(7.2, 2.7), (12, 2.7)]:
-    ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="black", linewidth=2.4))
+    ax.add_patch(
+        Rectangle(corner, 1, 1, fill=False, edgecolor="black", linewidth=2.4)
+    )
 signs(ax, 3.2, {5.1: "→"})
 print(
-    "the middle pixel:", " + ".join(f"{dcols[i, 3 - i]:g}" for i in range(4)), "=", dx[0, 1, 1, 0]
+    "the middle pixel:",
+    " + ".join(f"{dcols[i, 3 - i]:g}" for i in range(4)),
+    "=",
+    dx[0, 1, 1, 0],
 )
 
 # %%
@@ -168,7 +216,10 @@ print("im2col, then col2im\n", back[0, :, :, 0])
 assert np.array_equal(back, x * count)
 apart = np.arange(16.0).reshape(1, 4, 4, 1)
 again = col2im(im2col(apart, 2, stride=2), apart.shape, 2, stride=2)
-print("windows of 2 at stride 2, the picture again:", np.array_equal(again, apart))
+print(
+    "windows of 2 at stride 2, the picture again:",
+    np.array_equal(again, apart),
+)
 
 # %%
 # What it is: the *adjoint* (the transpose, if both are written as matrices). For any picture
@@ -195,7 +246,9 @@ assert left == right
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.9), layout="constrained")
 for ax, (k, s) in zip(axes, [(3, 1), (5, 3)], strict=True):
     shape = (1, 11, 11, 1)
-    copies = col2im(np.ones_like(im2col(np.zeros(shape), k, s)), shape, k, s)[0, :, :, 0]
+    copies = col2im(np.ones_like(im2col(np.zeros(shape), k, s)), shape, k, s)[
+        0, :, :, 0
+    ]
     ax.imshow(copies, cmap="Blues", vmin=0, vmax=14)
     for (i, j), number in np.ndenumerate(copies):
         ax.text(j, i, f"{number:g}", ha="center", va="center", fontsize=9)
@@ -261,8 +314,23 @@ MATRICES = {  # B transposed, G, A transposed
             [0, 2, -1, -2, 1, 0],
             [0, 4, 0, -5, 0, 1],
         ],
-        np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24,
-        [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]],
+        np.array(
+            [
+                [6, 0, 0],
+                [-4, -4, -4],
+                [-4, 4, -4],
+                [1, 2, 4],
+                [1, -2, 4],
+                [0, 0, 24],
+            ]
+        )
+        / 24,
+        [
+            [1, 1, 1, 1, 1, 0],
+            [0, 1, -1, 2, -2, 0],
+            [0, 1, 1, 4, 4, 0],
+            [0, 1, -1, 8, -8, 1],
+        ],
     ),
 }
 
@@ -271,10 +339,14 @@ for m, matrices in MATRICES.items():
     B_T, G, A_T = (np.array(matrix, float) for matrix in matrices)
     tile, kernel = rng.normal(size=(m + 2, m + 2)), rng.normal(size=(3, 3))
     Y = A_T @ ((G @ kernel @ G.T) * (B_T @ tile @ B_T.T)) @ A_T.T
-    direct = conv2d(tile[None, :, :, None], kernel[:, :, None, None])[0, :, :, 0]
+    direct = conv2d(tile[None, :, :, None], kernel[:, :, None, None])[
+        0, :, :, 0
+    ]
     np.testing.assert_allclose(Y, direct, atol=1e-12)
     few, all_of_them = (m + 2) ** 2, m**2 * 9
-    print(f"{m}x{m}{m + 2:>10}x{m + 2}{few:18}{all_of_them:14}{all_of_them / few:14.2f}")
+    print(
+        f"{m}x{m}{m + 2:>10}x{m + 2}{few:18}{all_of_them:14}{all_of_them / few:14.2f}"
+    )
 
 # %%
 # Larger tiles would save more, but their matrices hold large and small numbers side by side, and
@@ -287,7 +359,9 @@ truth = conv2d(big, kernels, algorithm="im2col")
 for algorithm in ("im2col", "winograd"):
     found = conv2d(big.astype("f"), kernels.astype("f"), algorithm=algorithm)
     error = np.abs(found - truth).max() / truth.std()
-    print(f"{algorithm:9} largest error {error:.0e} of the size of a typical result")
+    print(
+        f"{algorithm:9} largest error {error:.0e} of the size of a typical result"
+    )
 
 # %%
 # Time
@@ -334,7 +408,12 @@ WAYS = {
     "cnnkit, exact": lambda x, w: conv2d(x, w, algorithm="exact"),
     "cnnkit, auto": conv2d,
 }
-SIZES = [(8, 16), (16, 32), (32, 64), (64, 64)]  # pixels a side, channels = filters
+SIZES = [
+    (8, 16),
+    (16, 32),
+    (32, 64),
+    (64, 64),
+]  # pixels a side, channels = filters
 
 milliseconds = {name: [] for name in WAYS}
 set_num_threads(1)
@@ -343,13 +422,17 @@ with threadpool_limits(1):
         x = rng.normal(size=(1, pixels, pixels, channels)).astype(np.float32)
         w = rng.normal(size=(3, 3, channels, channels)).astype(np.float32)
         shortest = dict.fromkeys(WAYS, np.inf)
-        for turn in range(9):  # the ways take turns, so that other work disturbs all of them
+        for turn in range(
+            9
+        ):  # the ways take turns, so that other work disturbs all of them
             for name, way in WAYS.items():
                 if "filters" in name and (turn or pixels == 64):
                     continue  # slow: once, and not for the largest picture
                 start = perf_counter()
                 y = way(x, w)
-                shortest[name] = min(shortest[name], 1e3 * (perf_counter() - start))
+                shortest[name] = min(
+                    shortest[name], 1e3 * (perf_counter() - start)
+                )
                 assert np.allclose(y, whole_matrix(x, w), atol=1e-2)
         for name, took in shortest.items():
             milliseconds[name].append(took)
@@ -361,8 +444,14 @@ for name, colour, marker in zip(WAYS, STYLES, "xv^osD", strict=True):
     took = np.array(milliseconds[name])
     ax.plot(range(len(SIZES)), np.where(np.isfinite(took), took, np.nan), color=colour,
             marker=marker, label=name)  # fmt: skip
-ax.set_xticks(range(len(SIZES)), [f"{n}x{n}x{c}\n{c} filters" for n, c in SIZES])
-ax.set(yscale="log", ylabel="milliseconds (log scale)", title="One picture, filters of 3x3")
+ax.set_xticks(
+    range(len(SIZES)), [f"{n}x{n}x{c}\n{c} filters" for n, c in SIZES]
+)
+ax.set(
+    yscale="log",
+    ylabel="milliseconds (log scale)",
+    title="One picture, filters of 3x3",
+)
 ax.grid(alpha=0.3)
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
@@ -372,7 +461,10 @@ ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 print(f"{'':30}" + "".join(f"{f'{n}x{n}x{c}':>12}" for n, c in SIZES))
 for name, took in milliseconds.items():
     gains = np.array(milliseconds["loop over pixels"]) / took
-    print(f"{name:30}" + "".join(f"{gain:12.3g}" if gain else f"{'-':>12}" for gain in gains))
+    print(
+        f"{name:30}"
+        + "".join(f"{gain:12.3g}" if gain else f"{'-':>12}" for gain in gains)
+    )
 
 # %%
 # The work of the last size is :math:`62 \cdot 62 \cdot 9 \cdot 64 \cdot 64` multiply-adds, the same
@@ -387,7 +479,9 @@ for name, took in milliseconds.items():
 # stride 1. For large pictures that is much more memory than picture and result together, and more
 # than the processor's fast memory (cache) holds.
 
-print(f"{'picture':>14} {'filters':>14} {'picture MB':>11} {'matrix MB':>10} {'times':>6}")
+print(
+    f"{'picture':>14} {'filters':>14} {'picture MB':>11} {'matrix MB':>10} {'times':>6}"
+)
 for shape, k, s, f in [
     ((1, 227, 227, 3), 11, 4, 96),
     ((1, 56, 56, 64), 3, 1, 64),
@@ -397,7 +491,9 @@ for shape, k, s, f in [
     rows = ((shape[1] + 2 * (k == 3) - k) // s + 1) ** 2
     bytes_ = 4 * rows * k * k * shape[3]
     size = 4 * np.prod(shape)
-    print(f"{'x'.join(map(str, shape[1:])):>14} {f'{f} of {k}x{k}':>14}", end=" ")
+    print(
+        f"{'x'.join(map(str, shape[1:])):>14} {f'{f} of {k}x{k}':>14}", end=" "
+    )
     print(f"{size / 1e6:11.2f} {bytes_ / 1e6:10.2f} {bytes_ / size:6.1f}")
 
 # %%
@@ -473,7 +569,9 @@ print(f"3. {terms[2, 2]:g} in the middle, {terms[0, 0]:g} in the corner")
 d, g = np.array([1, 0, 2, 1]), np.array([1, 2, 1])
 B_T, G, A_T = (np.array(matrix, float) for matrix in MATRICES[2])
 print("5. m =", (G @ g) * (B_T @ d), "y =", A_T @ ((G @ g) * (B_T @ d)))
-print(f"6. {8 * 8} in the place of {6 * 6 * 9}, {6 * 6 * 9 / 64:.2f} times fewer")
+print(
+    f"6. {8 * 8} in the place of {6 * 6 * 9}, {6 * 6 * 9 / 64:.2f} times fewer"
+)
 
 # %%
 #    Its matrices have larger numbers still, so float32 loses more digits; and the sums before and

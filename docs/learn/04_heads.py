@@ -37,7 +37,11 @@ from cnnkit.functional import global_avg_pool2d
 digits = load_digits()
 X, y = digits.images.astype(np.float32), digits.target
 
-FC, DROPOUT, GAP = "fully connected", "the same with dropout", "1x1 and average"
+FC, DROPOUT, GAP = (
+    "fully connected",
+    "the same with dropout",
+    "1x1 and average",
+)
 COLOURS = {FC: "#d55e00", DROPOUT: "#666666", GAP: "#0072b2"}
 MARKERS = {FC: "s", DROPOUT: "^", GAP: "o"}
 
@@ -78,15 +82,31 @@ print("mean first:", maps.mean(axis=(0, 1)) @ weights)
 
 sides = [2, 4, 8, 16, 32, 64]
 counts = {
-    name: [Sequential([head]).summary((n, n, 64), n_outputs=10).weights for n in sides]
+    name: [
+        Sequential([head]).summary((n, n, 64), n_outputs=10).weights
+        for n in sides
+    ]
     for name, head in {FC: fc_head(64), GAP: gap_head()}.items()
 }
 figure, ax = plt.subplots(figsize=(8, 3.4), layout="constrained")
 for name, values in counts.items():
-    ax.plot(sides, values, color=COLOURS[name], marker=MARKERS[name], label=name)
+    ax.plot(
+        sides, values, color=COLOURS[name], marker=MARKERS[name], label=name
+    )
     for n, value in list(zip(sides, values, strict=True))[::2]:
-        ax.annotate(f"{value:,}", (n, value), (0, 7), textcoords="offset points", ha="center")
-ax.set(xscale="log", yscale="log", xlabel="pixels a side of the 64 maps", ylabel="weights")
+        ax.annotate(
+            f"{value:,}",
+            (n, value),
+            (0, 7),
+            textcoords="offset points",
+            ha="center",
+        )
+ax.set(
+    xscale="log",
+    yscale="log",
+    xlabel="pixels a side of the 64 maps",
+    ylabel="weights",
+)
 ax.set(title="Weights of the heads", ylim=(2e2, 1e8))
 ax.set_xticks(sides, sides)
 ax.set_xticks([], minor=True)
@@ -98,7 +118,9 @@ ax.grid(alpha=0.3)
 
 vgg = models.vgg16(1000).summary((224, 224, 3))
 dense = sum(row.weights for row in vgg.rows if row.layer == "Dense")
-print(f"{dense:,} of {vgg.weights:,} weights ({dense / vgg.weights:.0%}) are in its dense layers")
+print(
+    f"{dense:,} of {vgg.weights:,} weights ({dense / vgg.weights:.0%}) are in its dense layers"
+)
 
 # %%
 # Where is the class? Class activation maps
@@ -109,11 +131,17 @@ print(f"{dense:,} of {vgg.weights:,} weights ({dense / vgg.weights:.0%}) are in 
 # localization", 2016). To see it, we train the network that cnnkit chooses for pictures of 8x8,
 # with this head.
 
-body = models.default(image_shape=(8, 8, 1)).layers[:-3]  # without its own head
-X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, random_state=0)
+body = models.default(image_shape=(8, 8, 1)).layers[
+    :-3
+]  # without its own head
+X_train, X_test, y_train, y_test = train_test_split(
+    X, y, test_size=0.25, random_state=0
+)
 clf = CNNClassifier([*body, ("head", gap_head())], max_iter=15, random_state=0)
 clf.fit(X_train, y_train)
-print(f"accuracy on {len(X_test)} other digits: {clf.score(X_test, y_test):.3f}")
+print(
+    f"accuracy on {len(X_test)} other digits: {clf.score(X_test, y_test):.3f}"
+)
 print(clf.summary())
 
 # %%
@@ -148,7 +176,9 @@ chosen = [int(np.flatnonzero(y_test == k)[0]) for k in (2, 0, 7)]
 strip = np.zeros((1, 8, 32, 1), np.float32)
 for k, i in enumerate(chosen):
     strip[0, :, 12 * k : 12 * k + 8, 0] = X_test[i]
-wide = Network(clf.network_.graph, (8, 32, 1), 10, weights=clf.network_.weights)
+wide = Network(
+    clf.network_.graph, (8, 32, 1), 10, weights=clf.network_.weights
+)
 evidence = wide.activations(strip, [node])[node][0]
 print("the strip", strip.shape[1:], "has class maps of", evidence.shape)
 
@@ -188,7 +218,9 @@ for width in (8, 32):
 
 HEADS = {FC: fc_head(64), DROPOUT: fc_head(64, dropout=0.5), GAP: gap_head()}
 SIZES = (50, 200)
-pool, X_other, y_pool, y_other = train_test_split(X, y, train_size=1000, stratify=y, random_state=0)
+pool, X_other, y_pool, y_other = train_test_split(
+    X, y, train_size=1000, stratify=y, random_state=0
+)
 
 set_num_threads(1)  # enough for so few pictures
 accuracy = {}  # of training and test, by head and size: an array (5, 2)
@@ -199,37 +231,57 @@ for size in SIZES:
             part = slice(k * size, (k + 1) * size)
             net = CNNClassifier([*body, head], max_iter=20, random_state=k)
             net.fit(pool[part], y_pool[part])
-            found.append((net.score(pool[part], y_pool[part]), net.score(X_other, y_other)))
+            found.append(
+                (
+                    net.score(pool[part], y_pool[part]),
+                    net.score(X_other, y_other),
+                )
+            )
         accuracy[name, size] = 100 * np.array(found)
 set_num_threads(None)
 
 
 def interval(values):
     """Return the mean, and the half width of its 95% interval."""
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    half = (
+        stats.t.ppf(0.975, len(values) - 1)
+        * values.std(ddof=1)
+        / np.sqrt(len(values))
+    )
     return values.mean(), half
 
 
 print(f"{'accuracy in %':24}{'pictures':>9}{'training':>10}{'test':>8}")
 for (name, size), found in accuracy.items():
-    print(f"{name:24}{size:>9}{found[:, 0].mean():>10.1f}{found[:, 1].mean():>8.1f}")
+    print(
+        f"{name:24}{size:>9}{found[:, 0].mean():>10.1f}{found[:, 1].mean():>8.1f}"
+    )
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 4.2), layout="constrained")
 for k, (name, size) in enumerate(accuracy):
     at = SIZES.index(size) + 0.2 * (list(HEADS).index(name) - 1)
     values = accuracy[name, size][:, 1]
     style = {"color": COLOURS[name], "marker": MARKERS[name]}
-    axes[0].scatter([at] * 5, values, s=28, **style, label=name if k < 3 else None)
+    axes[0].scatter(
+        [at] * 5, values, s=28, **style, label=name if k < 3 else None
+    )
 axes[0].set_xticks(range(2), [f"{size} pictures" for size in SIZES])
 axes[0].set(title="test accuracy of five sets", ylabel="%", xlim=(-0.5, 1.5))
 figure.legend(frameon=False, loc="outside lower center", ncols=3)
 pairs = [(a, FC, size) for size in SIZES for a in (DROPOUT, GAP)]
 for at, (a, b, size) in enumerate(pairs):
     mean, half = interval(accuracy[a, size][:, 1] - accuracy[b, size][:, 1])
-    axes[1].errorbar(mean, at, xerr=half, fmt=MARKERS[a], color=COLOURS[a], capsize=4)
-axes[1].set_yticks(range(4), [f"{a},\n{size} pictures" for a, _, size in pairs], fontsize=9)
+    axes[1].errorbar(
+        mean, at, xerr=half, fmt=MARKERS[a], color=COLOURS[a], capsize=4
+    )
+axes[1].set_yticks(
+    range(4), [f"{a},\n{size} pictures" for a, _, size in pairs], fontsize=9
+)
 axes[1].axvline(0, color="black", linewidth=1)
-axes[1].set(xlabel="points more than fully connected", title="mean difference, 95% interval")
+axes[1].set(
+    xlabel="points more than fully connected",
+    title="mean difference, 95% interval",
+)
 axes[1].invert_yaxis()
 for ax in axes:
     ax.grid(alpha=0.3)
@@ -241,8 +293,16 @@ for ax in axes:
 
 for a, b, size in pairs:
     mean, half = interval(accuracy[a, size][:, 1] - accuracy[b, size][:, 1])
-    verdict = "not told apart" if abs(mean) <= half else "better" if mean > 0 else "worse"
-    print(f"{size:4} pictures, {a:22} against {b}: {mean:+5.1f} +- {half:4.1f} points, {verdict}")
+    verdict = (
+        "not told apart"
+        if abs(mean) <= half
+        else "better"
+        if mean > 0
+        else "worse"
+    )
+    print(
+        f"{size:4} pictures, {a:22} against {b}: {mean:+5.1f} +- {half:4.1f} points, {verdict}"
+    )
 
 # %%
 # Where the fully connected head is better
@@ -263,7 +323,9 @@ small = [Conv(16, 3), ReLU(), MaxPool(2), Conv(32, 3), ReLU()]
 for name in (FC, GAP):
     net = CNNClassifier([*small, HEADS[name]], max_iter=15, random_state=0)
     net.fit(spots[:400], quarter[:400])
-    print(f"{name:20} accuracy {net.score(spots[400:], quarter[400:]):.3f} (by chance about 0.25)")
+    print(
+        f"{name:20} accuracy {net.score(spots[400:], quarter[400:]):.3f} (by chance about 0.25)"
+    )
 
 # %%
 # Digits are centred in their pictures, so place matters there, too, a little. For photos of things
@@ -304,7 +366,9 @@ for head in (fc_head(4096, 4096), gap_head()):
 #    pixel; or pool over the four quarters instead of the whole; or use the fully connected head.
 #    Try the first:
 
-place = np.broadcast_to(np.stack(np.mgrid[:20, :20], axis=-1) / 20, (700, 20, 20, 2))
+place = np.broadcast_to(
+    np.stack(np.mgrid[:20, :20], axis=-1) / 20, (700, 20, 20, 2)
+)
 with_place = np.concatenate([spots[..., None], place], axis=-1)
 net = CNNClassifier([*small, gap_head()], max_iter=15, random_state=0)
 net.fit(with_place[:400], quarter[:400])

@@ -50,12 +50,16 @@ from cnnkit.display import plot_graph
 
 def costs(shape, **blocks):
     """Print weights and multiply-adds of blocks on a picture of some shape."""
-    print(f"on {' x '.join(map(str, shape)):20}{'result':>15}{'weights':>12}{'multiply-adds':>16}")
+    print(
+        f"on {' x '.join(map(str, shape)):20}{'result':>15}{'weights':>12}{'multiply-adds':>16}"
+    )
     for name, block in blocks.items():
         summary = Sequential([block]).summary(shape)
         result = " x ".join(map(str, summary.rows[-1].output_shape))
         name = name.replace("_", " ")
-        print(f"{name:23}{result:>15}{summary.weights:>12,}{summary.multiply_adds:>16,}")
+        print(
+            f"{name:23}{result:>15}{summary.weights:>12,}{summary.multiply_adds:>16,}"
+        )
 
 
 # %%
@@ -108,8 +112,20 @@ ax = plot_graph(Sequential([("inception", module)]), (28, 28, 192), ax=ax)
 # %%
 # The same module without its reductions shows what they save:
 
-naive = Concat([Conv1x1(64), Conv(128, 3), Conv(32, 5), MaxPool(3, stride=1, padding="same")])
-costs((28, 28, 192), plain_3x3=Conv(256, 3), without_reductions=naive, inception=module)
+naive = Concat(
+    [
+        Conv1x1(64),
+        Conv(128, 3),
+        Conv(32, 5),
+        MaxPool(3, stride=1, padding="same"),
+    ]
+)
+costs(
+    (28, 28, 192),
+    plain_3x3=Conv(256, 3),
+    without_reductions=naive,
+    inception=module,
+)
 
 # %%
 # ResNet: a shortcut around a bottleneck
@@ -123,7 +139,11 @@ ax = plot_graph(bottleneck(64, channels=256), (56, 56, 256))
 
 # %%
 
-costs((56, 56, 256), plain_3x3=Conv(256, 3), bottleneck=bottleneck(64, channels=256))
+costs(
+    (56, 56, 256),
+    plain_3x3=Conv(256, 3),
+    bottleneck=bottleneck(64, channels=256),
+)
 
 # %%
 # MobileNet: depthwise, then pointwise
@@ -153,7 +173,11 @@ ax = plot_graph(channel_attention(64), (28, 28, 64))
 
 # %%
 
-costs((28, 28, 64), plain_3x3=Conv(64, 3), channel_attention=channel_attention(64))
+costs(
+    (28, 28, 64),
+    plain_3x3=Conv(64, 3),
+    channel_attention=channel_attention(64),
+)
 
 # %%
 # Feature pyramid: large maps that know what small maps know
@@ -193,20 +217,35 @@ NETWORKS = [
     "mobilenet_v2",
 ]
 shape = (224, 224, 3)
-published = {name: models.MODELS[name](1000, shape).summary(shape) for name in NETWORKS}
+published = {
+    name: models.MODELS[name](1000, shape).summary(shape) for name in NETWORKS
+}
 print(f"{'network':18}{'weights':>14}{'multiply-adds':>17}")
 for name, summary in published.items():
     print(f"{name:18}{summary.weights:>14,}{summary.multiply_adds:>17,}")
 
-places = {"squeezenet_1_1": (0, -15), "mobilenet_v2": (-8, 8), "mobilenet_v1": (8, 8)}
+places = {
+    "squeezenet_1_1": (0, -15),
+    "mobilenet_v2": (-8, 8),
+    "mobilenet_v1": (8, 8),
+}
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 for name, summary in published.items():
     at = summary.weights / 1e6, summary.multiply_adds / 1e9
     ax.scatter(*at, color="#0072b2", zorder=2)
     offset = places.get(name, (0, 8))
     ax.annotate(name, at, offset, textcoords="offset points", ha="center")
-ax.set(xscale="log", yscale="log", xlabel="million weights", ylabel="billion multiply-adds")
-ax.set(title="One picture of 224x224, 1000 classes", xlim=(0.7, 300), ylim=(0.2, 30))
+ax.set(
+    xscale="log",
+    yscale="log",
+    xlabel="million weights",
+    ylabel="billion multiply-adds",
+)
+ax.set(
+    title="One picture of 224x224, 1000 classes",
+    xlim=(0.7, 300),
+    ylim=(0.2, 30),
+)
 ax.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
 ax.set_yticks([0.3, 1, 3, 10], ["0.3", "1", "3", "10"])
 ax.grid(alpha=0.3)
@@ -235,7 +274,9 @@ def pyramid_network():
     x = Input((8, 8, 1))
     large = ReLU()(BatchNorm()(Conv(32, 3, bias=False)(x)))
     small = ReLU()(BatchNorm()(Conv(64, 3, bias=False)(MaxPool(2)(large))))
-    means = [GlobalAvgPool()(level) for level in feature_pyramid([large, small], 32)]
+    means = [
+        GlobalAvgPool()(level) for level in feature_pyramid([large, small], 32)
+    ]
     return Graph.from_outputs(Dense()(Concat()(*means)))
 
 
@@ -245,7 +286,9 @@ small = {
     "Network in Network": framed([mlpconv([64, 64, 64], 3), BatchNorm()]),
     "fire": framed([fire(16, 32), BatchNorm()]),
     "inception": framed([inception(16, 24, 32, 4, 8, 8), BatchNorm()]),
-    "bottleneck": framed([bottleneck(16, channels=32)], [bottleneck(16, channels=64)]),
+    "bottleneck": framed(
+        [bottleneck(16, channels=32)], [bottleneck(16, channels=64)]
+    ),
     "separable": framed([depthwise_separable(64)]),
     "plain + attention": framed([*plain, channel_attention(64, 8)]),
     "pyramid": pyramid_network(),
@@ -256,7 +299,9 @@ small = {
 
 digits = load_digits()
 X, y = digits.images.astype(np.float32), digits.target
-pool, X_test, y_pool, y_test = train_test_split(X, y, train_size=1200, stratify=y, random_state=0)
+pool, X_test, y_pool, y_test = train_test_split(
+    X, y, train_size=1200, stratify=y, random_state=0
+)
 
 accuracy, seconds, summaries = {}, {}, {}
 set_num_threads(1)  # so that the times compare
@@ -273,16 +318,26 @@ for name, layers in small.items():
     summaries[name] = clf.summary()
 set_num_threads(None)
 
-print(f"{'block':20}{'weights':>9}{'multiply-adds':>15}{'seconds':>9}   accuracy in %")
+print(
+    f"{'block':20}{'weights':>9}{'multiply-adds':>15}{'seconds':>9}   accuracy in %"
+)
 for name, summary in summaries.items():
-    print(f"{name:20}{summary.weights:>9,}{summary.multiply_adds:>15,}", end="")
-    print(f"{seconds[name]:>9.2f}   {', '.join(f'{value:.1f}' for value in accuracy[name])}")
+    print(
+        f"{name:20}{summary.weights:>9,}{summary.multiply_adds:>15,}", end=""
+    )
+    print(
+        f"{seconds[name]:>9.2f}   {', '.join(f'{value:.1f}' for value in accuracy[name])}"
+    )
 
 order = sorted(small, key=lambda name: accuracy[name].mean())
-figure, axes = plt.subplots(1, 3, figsize=(8, 4), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 3, figsize=(8, 4), sharey=True, layout="constrained"
+)
 for at, name in enumerate(order):
     axes[0].scatter(accuracy[name], [at] * 3, color="#0072b2", s=22, alpha=0.7)
-    axes[0].scatter(accuracy[name].mean(), at, marker="|", s=220, color="black")
+    axes[0].scatter(
+        accuracy[name].mean(), at, marker="|", s=220, color="black"
+    )
 millions = [summaries[name].multiply_adds / 1e6 for name in order]
 for ax, values, form in (
     (axes[1], millions, "%.2f"),
@@ -308,7 +363,9 @@ for name in small:
         points = accuracy[name] - accuracy["plain 3x3"]
         half = stats.t.ppf(0.975, 2) * points.std(ddof=1) / 3**0.5
         verdict = "not told apart" if abs(points.mean()) <= half else "differs"
-        print(f"{name:20}{points.mean():+5.1f} +- {half:4.1f} points: {verdict}")
+        print(
+            f"{name:20}{points.mean():+5.1f} +- {half:4.1f} points: {verdict}"
+        )
 
 # %%
 # Three sets are few, so the intervals are wide; and of seven intervals, one may exclude 0 by
@@ -318,7 +375,9 @@ for name in small:
 for name in small:
     rate = summaries[name].multiply_adds / summaries["plain 3x3"].multiply_adds
     time = seconds[name] / seconds["plain 3x3"]
-    print(f"{name:20} {rate:5.2f} of the plain one's multiply-adds, {time:5.2f} of its time")
+    print(
+        f"{name:20} {rate:5.2f} of the plain one's multiply-adds, {time:5.2f} of its time"
+    )
 
 # %%
 # Whole networks in small form are built by ``models.small("resnet50", (8, 8, 1))`` and trained in
@@ -348,7 +407,9 @@ for name in small:
 #    channels.
 # 2. to 5. with numbers:
 
-print("2.", 96 * 16 + 16, "+", 16 * 64 + 64, "+", 9 * 16 * 64 + 64, "=", end=" ")
+print(
+    "2.", 96 * 16 + 16, "+", 16 * 64 + 64, "+", 9 * 16 * 64 + 64, "=", end=" "
+)
 print(96 * 16 + 16 + 16 * 64 + 64 + 9 * 16 * 64 + 64, end=", by summary ")
 print(f"{fire(16, 64).summary((55, 55, 96)).weights:,}")
 print("3. 64 + 128 + 32 + 32 =", module.output_shape((28, 28, 192))[-1])
@@ -364,14 +425,22 @@ print(f"5. {channel_attention(256, 16).summary((14, 14, 256)).weights:,}")
 # 7. It does not do fewer multiply-adds in proportion:
 
 for what in ("weights", "multiply_adds"):
-    a, s = (getattr(published[name], what) for name in ("alexnet", "squeezenet_1_0"))
-    print(f"7. {what.replace('_', '-')}: AlexNet {a:,}, SqueezeNet 1.0 {s:,}: {a / s:.1f} times")
+    a, s = (
+        getattr(published[name], what)
+        for name in ("alexnet", "squeezenet_1_0")
+    )
+    print(
+        f"7. {what.replace('_', '-')}: AlexNet {a:,}, SqueezeNet 1.0 {s:,}: {a / s:.1f} times"
+    )
 
 # %%
 # 8. The result must have the shape of the input: 32 + 32 = 64 maps.
 
 own = Sequential([Residual(fire(16, 32)), ReLU()])
-print(own.output_shape((28, 28, 64)), f"{own.summary((28, 28, 64)).weights:,} weights")
+print(
+    own.output_shape((28, 28, 64)),
+    f"{own.summary((28, 28, 64)).weights:,} weights",
+)
 
 # %%
 # This was the last page. From here: a network of your own on your own pictures, as the guides show.
