@@ -32,6 +32,7 @@ from cnnkit.functional import conv2d, max_pool2d
 
 BLUE, ORANGE, GREEN = "#cfe4f3", "#fbdcc4", "#cdeadf"  # tints of cells
 GREY = "#e4e4e4"
+MIDDLE = {"ha": "center", "va": "center"}
 
 # %%
 # A window slides over a picture
@@ -87,32 +88,16 @@ def cells(ax, table, x, y, title="", tints=None):
     """Draw a table of numbers or words as squares; its upper left corner is at (x, y)."""
     for (i, j), number in np.ndenumerate(table):
         tint = "white" if tints is None else tints[i][j]
-        ax.add_patch(
-            Rectangle(
-                (x + j, y + i), 1, 1, facecolor=tint, edgecolor="#777777"
-            )
-        )
+        style = {"facecolor": tint, "edgecolor": "#777777"}
+        ax.add_patch(Rectangle((x + j, y + i), 1, 1, **style))
         word = number if isinstance(number, str) else f"{number:g}"
-        ax.text(
-            x + j + 0.5,
-            y + i + 0.5,
-            word,
-            ha="center",
-            va="center",
-            fontsize=13,
-        )
-    ax.text(
-        x + len(table[0]) / 2,
-        y - 0.25,
-        title,
-        ha="center",
-        va="bottom",
-        fontsize=12,
-    )
+        ax.text(x + j + 0.5, y + i + 0.5, word, fontsize=13, **MIDDLE)
+    middle = x + len(table[0]) / 2
+    ax.text(middle, y - 0.3, title, ha="center", fontsize=12)
 
 
 def tint(shape, rows, columns, colour=BLUE):
-    """Return a table of colours: white, and one colour at some rows and columns."""
+    """Return a table of colours: white, but at some rows and columns."""
     tints = np.full(shape, "#ffffff")
     tints[np.ix_(rows, columns)] = colour
     return tints
@@ -123,7 +108,7 @@ cells(ax, image, 0, 1, "picture x", tint((5, 5), [0, 1, 2], [1, 2, 3]))
 cells(ax, kernel, 6.6, 2, "filter w")
 cells(ax, result, 11.1, 2, "result y", tint((3, 3), [0], [1]))
 for x, sign in ((5.8, "*"), (10.35, "=")):
-    ax.text(x, 3.5, sign, ha="center", va="center", fontsize=18)
+    ax.text(x, 3.5, sign, fontsize=18, **MIDDLE)
 
 # %%
 # The same by cnnkit. Its arrays have four axes, because it takes a whole batch of pictures:
@@ -181,15 +166,10 @@ for n, k, p, s, d in [
     (8, 3, 0, 2, 1),
     (32, 3, 2, 1, 2),
 ]:
-    found = conv2d(
-        np.zeros((1, n, n, 1)),
-        np.zeros((k, k, 1, 1)),
-        stride=s,
-        padding=p,
-        dilation=d,
-    ).shape[1]
-    assert found == output_size(n, k, p, s, d)
-    print(f"{n:4}{k:4}{p:4}{s:4}{d:4}{found:9}")
+    x, w = np.zeros((1, n, n, 1)), np.zeros((k, k, 1, 1))
+    y = conv2d(x, w, stride=s, padding=p, dilation=d)
+    assert y.shape == (1, output_size(n, k, p, s, d), y.shape[1], 1)
+    print(f"{n:4}{k:4}{p:4}{s:4}{d:4}{y.shape[1]:9}")
 
 # %%
 # *Pooling* also slides a window over a picture. It has no weights: it takes the largest number of
@@ -221,20 +201,19 @@ sums = (patch * taps).sum(axis=(0, 1))
 bias = 2.0
 
 ax = sheet(18, 10.6)
-for c, (name, colour) in enumerate(
-    [("red", ORANGE), ("green", GREEN), ("blue", BLUE)]
-):
+colours = {"red": ORANGE, "green": GREEN, "blue": BLUE}
+for c, (name, colour) in enumerate(colours.items()):
     left = 4.2 * c + 0.2
     cells(ax, patch[:, :, c], left, 1.1, name, np.full((3, 3), colour))
     cells(ax, taps[:, :, c], left, 5.4, f"filter, {name}")
     cells(ax, [[sums[c]]], left + 1, 9.5, "sum", [[colour]])
-    ax.text(left + 1.5, 4.42, "*", ha="center", va="center", fontsize=16)
+    ax.text(left + 1.5, 4.42, "*", fontsize=16, **MIDDLE)
     if c < 2:
-        ax.text(left + 3.6, 10, "+", ha="center", va="center", fontsize=15)
+        ax.text(left + 3.6, 10, "+", fontsize=15, **MIDDLE)
 cells(ax, [[bias]], 13.4, 9.5, "bias", [[GREY]])
 cells(ax, [[sums.sum() + bias]], 16.1, 9.5, "result")
-ax.text(12.4, 10, "+", ha="center", va="center", fontsize=15)
-ax.text(15.25, 10, "=", ha="center", va="center", fontsize=15)
+ax.text(12.4, 10, "+", fontsize=15, **MIDDLE)
+ax.text(15.25, 10, "=", fontsize=15, **MIDDLE)
 value = conv2d(patch[None], taps[..., None], [bias])
 assert value.item() == sums.sum() + bias
 
@@ -302,14 +281,8 @@ cells(ax, dot, 0, 1.2, "picture")
 cells(ax, numbers, 6.4, 2.2, "filter")
 cells(ax, ours, 10.8, 1.2, "correlation", tint((5, 5), [1, 2, 3], [1, 2, 3]))
 turned = convolve2d(dot, numbers, mode="same")
-cells(
-    ax,
-    turned,
-    17.2,
-    1.2,
-    "convolution",
-    tint((5, 5), [1, 2, 3], [1, 2, 3], ORANGE),
-)
+tints = tint((5, 5), [1, 2, 3], [1, 2, 3], ORANGE)
+cells(ax, turned, 17.2, 1.2, "convolution", tints)
 
 # %%
 # A network *learns* its filters, so it does not matter: it would learn the turned filter instead.
@@ -368,25 +341,12 @@ ax.imshow(matrix, cmap="PuOr", vmin=-2.5, vmax=2.5)
 for (i, j), number in np.ndenumerate(matrix):
     if number:
         ink = "white" if abs(number) > 1 else "black"
-        ax.text(
-            j,
-            i,
-            f"{number:g}",
-            ha="center",
-            va="center",
-            fontsize=9,
-            color=ink,
-        )
-ax.set(
-    title="A convolution as a matrix",
-    xlabel="pixel of the picture",
-    ylabel="output",
-)
+        ax.text(j, i, f"{number:g}", fontsize=9, color=ink, **MIDDLE)
+ax.set(xlabel="pixel of the picture", ylabel="output")
+ax.set_title("A convolution as a matrix")
 ax.set_xticks(range(0, 25, 5))
 ax.set_yticks(range(9))
-print(
-    f"{np.count_nonzero(matrix)} of {matrix.size} numbers are not 0; 9 weights make them all"
-)
+print(np.count_nonzero(matrix), "of", matrix.size, "numbers are not 0")
 
 # %%
 # The count for the first layer of our network, against a fully connected layer with the same number
@@ -395,9 +355,8 @@ print(
 conv = Sequential([Conv(16, 3)]).summary((8, 8, 1))
 dense = Sequential([Flatten(), Dense(8 * 8 * 16)]).summary((8, 8, 1))
 print(f"convolution:     {conv.weights:7,} weights")
-print(
-    f"fully connected: {dense.weights:7,} weights, {dense.weights / conv.weights:.0f} times as many"
-)
+print(f"fully connected: {dense.weights:7,} weights")
+print(f"{dense.weights / conv.weights:.0f} times as many")
 
 # %%
 # Sharing has a second gain. If the picture moves, the feature map moves with it (the layer is
@@ -407,10 +366,8 @@ picture = np.zeros((1, 12, 12, 1))
 picture[0, 2:10, 1:9, 0] = X_test[3]
 moved = np.roll(picture, 2, axis=2)  # two pixels to the right
 w4 = w[:, :, None, :].astype(float)
-same = np.allclose(
-    np.roll(conv2d(picture, w4), 2, axis=2)[:, :, 2:],
-    conv2d(moved, w4)[:, :, 2:],
-)
+before, after = conv2d(picture, w4), conv2d(moved, w4)
+same = np.allclose(before[:, :, :-2], after[:, :, 2:])
 print("maps of the moved picture are the moved maps:", same)
 
 # %%
@@ -439,26 +396,19 @@ print("maps of the moved picture are the moved maps:", same)
 # 2. to 6. are computed below.
 
 print("2.", output_size(32, 5, p=2, s=2))
-print(
-    "3.",
-    [p for p in range(9) if output_size(50, 7, p) == 50],
-    end=" and with dilation 2 ",
-)
-print([p for p in range(9) if output_size(50, 7, p, d=2) == 50])
+for d in (1, 2):
+    keeps = [p for p in range(9) if output_size(50, 7, p, d=d) == 50]
+    print("3. padding", *keeps, "with dilation", d)
 for side in (16, 32):
-    print(
-        f"4. {Sequential([Conv(64, 5)]).summary((side, side, 32)).weights:,} at {side}x{side}"
-    )
-sizes = [
-    max_pool2d(np.zeros((1, 112, 1, 1)), (3, 1), 2, 0, up).shape[1]
-    for up in (False, True)
-]
-print("5.", sizes)
+    cost = Sequential([Conv(64, 5)]).summary((side, side, 32))
+    print(f"4. {cost.weights:,} for a picture of {side}x{side}")
+line = np.zeros((1, 112, 1, 1))
+for up in (False, True):
+    size = max_pool2d(line, (3, 1), 2, ceil_mode=up).shape[1]
+    print("5.", size, "rounded up" if up else "rounded down")
 patch = np.array([[1, 2, 0], [0, 1, 3], [2, 0, 1]])
-print(
-    "6. 2 + 0 - 4*1 + 3 + 0 =",
-    (patch * np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])).sum(),
-)
+laplace = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
+print("6. 2 + 0 - 4*1 + 3 + 0 =", (patch * laplace).sum())
 
 # %%
 # 7. One filter of 5x5, the convolution (in the sense of mathematics) of the two:

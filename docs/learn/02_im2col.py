@@ -27,6 +27,7 @@ TINTS = [
     "#cdeadf",
     "#f2d7e6",
 ]  # a colour for each window
+MIDDLE = {"ha": "center", "va": "center"}
 
 # %%
 # Windows become rows
@@ -54,49 +55,31 @@ def sheet(width, height):
     return ax
 
 
+def box(ax, x, y, side=1, **style):
+    ax.add_patch(Rectangle((x, y), side, side, **style))
+
+
 def cells(ax, table, x, y, title="", tints=None):
     """Draw a table of numbers as squares; its upper left corner is at (x, y)."""
     for (i, j), number in np.ndenumerate(table):
         tint = "white" if tints is None else tints[i][j]
-        ax.add_patch(
-            Rectangle(
-                (x + j, y + i), 1, 1, facecolor=tint, edgecolor="#777777"
-            )
-        )
-        ax.text(
-            x + j + 0.5,
-            y + i + 0.5,
-            f"{number:g}",
-            ha="center",
-            va="center",
-            fontsize=13,
-        )
-    ax.text(
-        x + len(table[0]) / 2,
-        y - 0.2,
-        title,
-        ha="center",
-        va="bottom",
-        fontsize=12,
-    )
+        box(ax, x + j, y + i, facecolor=tint, edgecolor="#777777")
+        ax.text(x + j + 0.5, y + i + 0.5, f"{number:g}", fontsize=13, **MIDDLE)
+    middle = x + len(table[0]) / 2
+    ax.text(middle, y - 0.3, title, ha="center", fontsize=12)
 
 
 def signs(ax, y, places):
     for x, sign in places.items():
-        ax.text(x, y, sign, ha="center", va="center", fontsize=15)
+        ax.text(x, y, sign, fontsize=15, **MIDDLE)
 
 
 ax = sheet(19.2, 5.3)
 cells(ax, x[0, :, :, 0], 0, 1.5, "picture")
 for k, colour in enumerate(["#0072b2", "#d55e00", "#009e73", "#cc79a7"]):
     inset = 0.06 + 0.06 * k
-    corner = (k % 2 + inset, 1.5 + k // 2 + inset)
-    side = 2 - 2 * inset
-    ax.add_patch(
-        Rectangle(
-            corner, side, side, fill=False, edgecolor=colour, linewidth=2
-        )
-    )
+    left, top, side = k % 2 + inset, 1.5 + k // 2 + inset, 2 - 2 * inset
+    box(ax, left, top, side, fill=False, edgecolor=colour, linewidth=2)
 rows = [[t] * 4 for t in TINTS]
 cells(ax, cols, 4.4, 1, "im2col: a row per window", rows)
 cells(ax, column, 9.6, 1, "filter")
@@ -110,17 +93,12 @@ signs(ax, 3, {3.7: "→", 9.0: "@", 11.4: "=", 14.5: "→"})
 # channel of the result. For the first layer of AlexNet, 96 filters of 11x11 at stride 4 on pictures
 # of 227x227x3:
 
-picture = (
-    np.random.default_rng(0).normal(size=(1, 227, 227, 3)).astype(np.float32)
-)
-filters = (
-    np.random.default_rng(1).normal(size=(11, 11, 3, 96)).astype(np.float32)
-)
+rng = np.random.default_rng(0)
+picture = rng.normal(size=(1, 227, 227, 3))
+filters = rng.normal(size=(11, 11, 3, 96))
 side = (227 - 11) // 4 + 1
 patches = im2col(picture, 11, stride=4)
-print(
-    f"windows: (227 - 11) / 4 + 1 = {side} each way, {side} * {side} = {side**2:,}"
-)
+print(f"windows: (227 - 11) / 4 + 1 = {side} each way, {side**2:,} in all")
 print(f"numbers in a window: 11 * 11 * 3 = {11 * 11 * 3}")
 print("matrix of windows:", patches.shape)
 maps = patches @ filters.reshape(-1, 96)
@@ -134,23 +112,14 @@ print("as a picture:", maps.reshape(side, side, 96).shape)
 # a window are in another order, too; the sums are the same.
 
 flipped = filters.reshape(-1, 96).T @ patches.T
-print(
-    "transposed:",
-    patches.T.shape,
-    "gives",
-    flipped.shape,
-    np.allclose(flipped.T, maps, atol=1e-3),
-)
-first = im2col(
-    picture.transpose(0, 3, 1, 2), 11, stride=4, data_format="channels_first"
-)
-print("channels first: the same numbers in each row:", end=" ")
-print(
-    np.array_equal(np.sort(first[0]), np.sort(patches[0])),
-    "- in the same order:",
-    end=" ",
-)
-print(np.array_equal(first[0], patches[0]))
+same = np.allclose(flipped.T, maps)
+print("transposed:", patches.T.shape, "gives", flipped.shape, same)
+
+first = picture.transpose(0, 3, 1, 2)  # (N, C, H, W)
+rows = im2col(first, 11, stride=4, data_format="channels_first")
+print("channels first, the same numbers in a row:", end=" ")
+print(np.array_equal(np.sort(rows[0]), np.sort(patches[0])))
+print("and in the same order:", np.array_equal(rows[0], patches[0]))
 
 # %%
 # The way back
@@ -184,16 +153,10 @@ cells(ax, dx[0, :, :, 0], 6.2, 1.7, "col2im")
 cells(ax, count[0, :, :, 0], 11, 1.7, "copies of a pixel")
 cells(ax, dw[:, :, 0, 0], 16, 2.2, "dW")
 for corner in [(3 - i, 1.2 + i) for i in range(4)] + [(7.2, 2.7), (12, 2.7)]:
-    ax.add_patch(
-        Rectangle(corner, 1, 1, fill=False, edgecolor="black", linewidth=2.4)
-    )
+    box(ax, *corner, fill=False, edgecolor="black", linewidth=2.4)
 signs(ax, 3.2, {5.1: "→"})
-print(
-    "the middle pixel:",
-    " + ".join(f"{dcols[i, 3 - i]:g}" for i in range(4)),
-    "=",
-    dx[0, 1, 1, 0],
-)
+terms = " + ".join(f"{dcols[i, 3 - i]:g}" for i in range(4))
+print(f"the middle pixel: {terms} = {dx[0, 1, 1, 0]:g}")
 
 # %%
 # Is it true? Change one pixel a little and see how much the sum of the result changes:
@@ -216,10 +179,8 @@ print("im2col, then col2im\n", back[0, :, :, 0])
 assert np.array_equal(back, x * count)
 apart = np.arange(16.0).reshape(1, 4, 4, 1)
 again = col2im(im2col(apart, 2, stride=2), apart.shape, 2, stride=2)
-print(
-    "windows of 2 at stride 2, the picture again:",
-    np.array_equal(again, apart),
-)
+same = np.array_equal(again, apart)
+print("windows of 2 at stride 2, the picture again:", same)
 
 # %%
 # What it is: the *adjoint* (the transpose, if both are written as matrices). For any picture
@@ -230,7 +191,6 @@ print(
 # where the brackets are the sum of products. This is exactly what a gradient needs, and it is a
 # good test of a program: whole numbers make it exact.
 
-rng = np.random.default_rng(2)
 many = rng.integers(-9, 9, (2, 7, 6, 3)).astype(float)
 setting = {"kernel_size": 3, "stride": 2, "padding": 1}
 c = rng.integers(-9, 9, im2col(many, **setting).shape).astype(float)
@@ -246,12 +206,11 @@ assert left == right
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.9), layout="constrained")
 for ax, (k, s) in zip(axes, [(3, 1), (5, 3)], strict=True):
     shape = (1, 11, 11, 1)
-    copies = col2im(np.ones_like(im2col(np.zeros(shape), k, s)), shape, k, s)[
-        0, :, :, 0
-    ]
+    ones = np.ones_like(im2col(np.zeros(shape), k, s))
+    copies = col2im(ones, shape, k, s)[0, :, :, 0]
     ax.imshow(copies, cmap="Blues", vmin=0, vmax=14)
     for (i, j), number in np.ndenumerate(copies):
-        ax.text(j, i, f"{number:g}", ha="center", va="center", fontsize=9)
+        ax.text(j, i, f"{number:g}", fontsize=9, **MIDDLE)
     ax.set_title(f"copies: windows of {k}x{k}, stride {s}", fontsize=11)
     ax.axis("off")
 
@@ -408,12 +367,8 @@ WAYS = {
     "cnnkit, exact": lambda x, w: conv2d(x, w, algorithm="exact"),
     "cnnkit, auto": conv2d,
 }
-SIZES = [
-    (8, 16),
-    (16, 32),
-    (32, 64),
-    (64, 64),
-]  # pixels a side, channels = filters
+# pixels a side, and channels, which are also the number of filters
+SIZES = [(8, 16), (16, 32), (32, 64), (64, 64)]
 
 milliseconds = {name: [] for name in WAYS}
 set_num_threads(1)
@@ -422,17 +377,15 @@ with threadpool_limits(1):
         x = rng.normal(size=(1, pixels, pixels, channels)).astype(np.float32)
         w = rng.normal(size=(3, 3, channels, channels)).astype(np.float32)
         shortest = dict.fromkeys(WAYS, np.inf)
-        for turn in range(
-            9
-        ):  # the ways take turns, so that other work disturbs all of them
+        # The ways take turns, so that other work disturbs all of them.
+        for turn in range(9):
             for name, way in WAYS.items():
                 if "filters" in name and (turn or pixels == 64):
                     continue  # slow: once, and not for the largest picture
                 start = perf_counter()
                 y = way(x, w)
-                shortest[name] = min(
-                    shortest[name], 1e3 * (perf_counter() - start)
-                )
+                took = 1e3 * (perf_counter() - start)
+                shortest[name] = min(shortest[name], took)
                 assert np.allclose(y, whole_matrix(x, w), atol=1e-2)
         for name, took in shortest.items():
             milliseconds[name].append(took)
@@ -442,16 +395,12 @@ STYLES = ["#999999", "#666666", "#cc79a7", "#009e73", "#0072b2", "#d55e00"]
 figure, ax = plt.subplots(figsize=(8, 4.4), layout="constrained")
 for name, colour, marker in zip(WAYS, STYLES, "xv^osD", strict=True):
     took = np.array(milliseconds[name])
-    ax.plot(range(len(SIZES)), np.where(np.isfinite(took), took, np.nan), color=colour,
-            marker=marker, label=name)  # fmt: skip
-ax.set_xticks(
-    range(len(SIZES)), [f"{n}x{n}x{c}\n{c} filters" for n, c in SIZES]
-)
-ax.set(
-    yscale="log",
-    ylabel="milliseconds (log scale)",
-    title="One picture, filters of 3x3",
-)
+    took[np.isinf(took)] = np.nan  # left out
+    ax.plot(range(4), took, color=colour, marker=marker, label=name)
+labels = [f"{n}x{n}x{c}\n{c} filters" for n, c in SIZES]
+ax.set_xticks(range(4), labels)
+ax.set(yscale="log", ylabel="milliseconds (log scale)")
+ax.set_title("One picture, filters of 3x3")
 ax.grid(alpha=0.3)
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
@@ -461,10 +410,8 @@ ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 print(f"{'':30}" + "".join(f"{f'{n}x{n}x{c}':>12}" for n, c in SIZES))
 for name, took in milliseconds.items():
     gains = np.array(milliseconds["loop over pixels"]) / took
-    print(
-        f"{name:30}"
-        + "".join(f"{gain:12.3g}" if gain else f"{'-':>12}" for gain in gains)
-    )
+    words = [f"{gain:12.3g}" if gain else f"{'-':>12}" for gain in gains]
+    print(f"{name:30}{''.join(words)}")
 
 # %%
 # The work of the last size is :math:`62 \cdot 62 \cdot 9 \cdot 64 \cdot 64` multiply-adds, the same
@@ -479,22 +426,20 @@ for name, took in milliseconds.items():
 # stride 1. For large pictures that is much more memory than picture and result together, and more
 # than the processor's fast memory (cache) holds.
 
-print(
-    f"{'picture':>14} {'filters':>14} {'picture MB':>11} {'matrix MB':>10} {'times':>6}"
-)
+print("       picture        filters  picture MB  matrix MB  times")
 for shape, k, s, f in [
     ((1, 227, 227, 3), 11, 4, 96),
     ((1, 56, 56, 64), 3, 1, 64),
     ((1, 224, 224, 64), 3, 1, 64),
     ((1, 56, 56, 256), 1, 1, 64),
 ]:
-    rows = ((shape[1] + 2 * (k == 3) - k) // s + 1) ** 2
-    bytes_ = 4 * rows * k * k * shape[3]
+    padding = 1 if k == 3 else 0
+    rows = ((shape[1] + 2 * padding - k) // s + 1) ** 2
+    matrix = 4 * rows * k * k * shape[3]  # bytes in float32
     size = 4 * np.prod(shape)
-    print(
-        f"{'x'.join(map(str, shape[1:])):>14} {f'{f} of {k}x{k}':>14}", end=" "
-    )
-    print(f"{size / 1e6:11.2f} {bytes_ / 1e6:10.2f} {bytes_ / size:6.1f}")
+    name = "x".join(map(str, shape[1:]))
+    print(f"{name:>14} {f'{f} of {k}x{k}':>14}", end=" ")
+    print(f"{size / 1e6:11.2f} {matrix / 1e6:10.2f} {matrix / size:6.1f}")
 
 # %%
 # The remedy: no need to have the whole matrix at once. A few rows of the result need a few rows of
@@ -574,8 +519,8 @@ print(
 )
 
 # %%
-#    Its matrices have larger numbers still, so float32 loses more digits; and the sums before and
-#    after the products are work, too.
+# To question 6: its matrices have larger numbers still, so float32 loses more digits; and the sums
+# before and after the products are work, too.
 #
 # 7. Nothing but a new shape: each pixel is a window of its own, so the matrix is the picture with
 #    one row per pixel. That is the subject of the next page, 03_one_by_one.

@@ -36,9 +36,7 @@ from cnnkit.functional import conv2d, im2col, relu
 # The smallest example: ``M`` has two channels of 2x2 pixels, and the filter has the weights 2 and
 # 3. Each pixel of the result is 2 times the first channel plus 3 times the second.
 
-M = np.array(
-    [[[1, 2], [3, 4]], [[5, 6], [7, 8]]], float
-)  # channels first: (C, H, W)
+M = np.array([[[1.0, 2], [3, 4]], [[5, 6], [7, 8]]])  # (C, H, W)
 W = np.array([2.0, 3]).reshape(1, 2, 1, 1)  # (F, C, KH, KW)
 y = conv2d(M[None], W, data_format="channels_first")[0, 0]
 print(y)
@@ -50,14 +48,12 @@ figure, axes = plt.subplots(1, 3, figsize=(8, 2.5))
 figure.subplots_adjust(
     left=0.12, right=0.98, top=0.82, bottom=0.06, wspace=0.6
 )
-for ax, sign, (name, table) in zip(
-    axes, ["2 x", "+ 3 x", "="], tables.items(), strict=True
-):
+signs = ["2 x", "+ 3 x", "="]
+for ax, sign, (name, table) in zip(axes, signs, tables.items(), strict=True):
     words = [[f"{number:g}" for number in row] for row in table]
     tints = [[colours[name]] * 2] * 2
-    drawn = ax.table(
-        words, cellColours=tints, cellLoc="center", bbox=[0, 0, 1, 1]
-    )
+    whole = [0, 0, 1, 1]  # of the axes
+    drawn = ax.table(words, tints, cellLoc="center", bbox=whole)
     drawn.set_fontsize(14)
     ax.text(-0.27, 0.5, sign, ha="center", va="center", fontsize=15)
     ax.set_title(name, fontsize=11)
@@ -110,9 +106,8 @@ figure, axes = plt.subplots(1, 3, figsize=(8, 2.2), layout="constrained")
 axes[0].imshow(photo)
 axes[1].imshow(maps[..., 0], cmap="gray", vmin=0, vmax=1)
 axes[2].imshow(maps[..., 1], cmap="PuOr", vmin=-0.5, vmax=0.5)
-for ax, title in zip(
-    axes, ["three channels", "grey", "blue (purple is positive)"], strict=True
-):
+titles = ["three channels", "grey", "blue (purple is positive)"]
+for ax, title in zip(axes, titles, strict=True):
     ax.set_title(title, fontsize=11)
     ax.axis("off")
 
@@ -125,12 +120,17 @@ for ax, title in zip(
 # neighbours, but for nine times the weights and the work. ``summary`` counts both. (A
 # *multiply-add* is one multiplication and one addition.)
 
+
+def count(name, shape, *layers):
+    """Print and return what layers cost on a picture of some shape."""
+    cost = Sequential(layers).summary(shape)
+    print(f"{name:14}{cost.weights:10,} weights", end="")
+    print(f"{cost.multiply_adds:15,} multiply-adds")
+    return cost
+
+
 shape = (12, 12, 512)
-narrow = {size: Sequential([Conv(32, size)]).summary(shape) for size in (1, 3)}
-for size, cost in narrow.items():
-    print(
-        f"{size}x{size}: {cost.weights:9,} weights {cost.multiply_adds:13,} multiply-adds"
-    )
+narrow = {k: count(f"{k}x{k}", shape, Conv(32, k)) for k in (1, 3)}
 print(f"by hand: 1x1 {512 * 32 + 32:,}, 3x3 {512 * 32 * 9 + 32:,}")
 
 # %%
@@ -157,9 +157,8 @@ def milliseconds(cases, turns):
         for name, network in networks.items():
             start = perf_counter()
             network.forward(1)
-            shortest[name] = min(
-                shortest[name], 1e3 * (perf_counter() - start)
-            )
+            took = 1e3 * (perf_counter() - start)
+            shortest[name] = min(shortest[name], took)
     set_num_threads(None)
     return shortest
 
@@ -169,9 +168,8 @@ cases = {(a, k): ([Conv(32, k)], shape, a) for a in ALGORITHMS for k in (1, 3)}
 took = milliseconds(cases, 100)
 for a in ALGORITHMS:
     ratio = took[a, 3] / took[a, 1]
-    print(
-        f"{a:7} 1x1 {took[a, 1]:6.3f} ms, 3x3 {took[a, 3]:6.3f} ms: {ratio:4.1f} times as long"
-    )
+    print(f"{a:7} 1x1 {took[a, 1]:6.3f} ms, 3x3 {took[a, 3]:6.3f} ms,", end="")
+    print(f"{ratio:5.1f} times as long")
 
 # %%
 # Use 2: fusion of maps
@@ -186,20 +184,20 @@ directions = np.stack([sobel, -sobel, sobel.T, -sobel.T], axis=-1)[:, :, None]
 branches = relu(conv2d(maps[None, ..., :1], directions, padding=1))
 fused = conv2d(branches, np.ones((1, 1, 4, 1)))[0, ..., 0]
 
-titles = ["bright to dark,\nleft to right", "dark to bright,\nleft to right",
-          "bright to dark,\ntop to bottom", "dark to bright,\ntop to bottom", "fused"]  # fmt: skip
+titles = [
+    "bright to dark,\nleft to right",
+    "dark to bright,\nleft to right",
+    "bright to dark,\ntop to bottom",
+    "dark to bright,\ntop to bottom",
+    "fused",
+]
 figure, axes = plt.subplots(1, 5, figsize=(8, 1.75), layout="constrained")
-for ax, picture, title in zip(
-    axes, [*np.moveaxis(branches[0], -1, 0), fused], titles, strict=True
-):
+shown = [*np.moveaxis(branches[0], -1, 0), fused]
+for ax, picture, title in zip(axes, shown, titles, strict=True):
     ax.imshow(picture, cmap="gray", vmin=0, vmax=1.5)
     ax.set_title(title, fontsize=9)
     ax.axis("off")
-print(
-    feature_fusion(1),
-    "is such a layer:",
-    feature_fusion(1).output_shape((28, 28, 4)),
-)
+print("cnnkit.blocks.feature_fusion(1) is such a layer:", feature_fusion(1))
 
 # %%
 # Use 3: more depth, more than weighted sums
@@ -221,14 +219,11 @@ stack = np.stack([left, top], axis=-1)[None]
 inputs = np.column_stack([stack.reshape(-1, 2), np.ones(400)])
 best = np.linalg.lstsq(inputs, wanted.ravel(), rcond=None)[0]
 linear = (inputs @ best).reshape(20, 20)
-hidden = relu(
-    conv2d(stack, np.array([[1.0, -1], [-1, 1]]).reshape(1, 1, 2, 2))
-)
+differences = np.array([[1.0, -1], [-1, 1]])
+hidden = relu(conv2d(stack, differences.reshape(1, 1, 2, 2)))
 deep = conv2d(hidden, np.ones((1, 1, 2, 1)))[0, ..., 0]
-assert np.array_equal(deep, wanted)
-print(
-    f"one layer: {linear.min():.2f} to {linear.max():.2f}; two layers with ReLU are exact"
-)
+print(f"one layer: from {linear.min():.2f} to {linear.max():.2f}")
+print("two layers with ReLU are exact:", np.array_equal(deep, wanted))
 
 pictures = {
     "left": left,
@@ -248,10 +243,7 @@ for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
 # What does depth cost? At 12x12x512, one more layer that keeps the 512 maps:
 
 for size in (1, 3):
-    cost = Sequential([Conv(512, size), ReLU()]).summary(shape)
-    print(
-        f"{size}x{size}: {cost.weights:9,} weights {cost.multiply_adds:13,} multiply-adds"
-    )
+    count(f"{size}x{size}", shape, Conv(512, size), ReLU())
 
 # %%
 # Whether a network with one more 1x1 layer is better on new pictures is a question for an
@@ -266,13 +258,7 @@ for size in (1, 3):
 shape = (96, 96, 256)
 PLAIN, NARROW = "plain 3x3", "1x1, then 3x3"
 blocks = {PLAIN: [Conv(256, 3)], NARROW: [Conv1x1(64), Conv(256, 3)]}
-costs = {
-    name: Sequential(layers).summary(shape) for name, layers in blocks.items()
-}
-for name, cost in costs.items():
-    print(
-        f"{name:14} {cost.weights:9,} weights {cost.multiply_adds / 1e9:6.2f} billion multiply-adds"
-    )
+costs = {name: count(name, shape, *layers) for name, layers in blocks.items()}
 work = costs[PLAIN].multiply_adds / costs[NARROW].multiply_adds
 print(f"the work is {work:.2f} times less")
 
@@ -280,34 +266,25 @@ print(f"the work is {work:.2f} times less")
 # And the time? A set of course notes measured 3.4 s against 1.05 s, with a loop in Python: 3.2
 # times less. Here, on one thread:
 
-cases = {
-    (a, name): (layers, shape, a)
-    for a in ALGORITHMS
-    for name, layers in blocks.items()
-}
+both = [(a, name) for a in ALGORITHMS for name in blocks]
+cases = {(a, name): (blocks[name], shape, a) for a, name in both}
 took = milliseconds(cases, 6)
 
 figure, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
 figure.get_layout_engine().set(w_pad=0.1)
-for k, (name, colour) in enumerate(
-    zip(blocks, ["#d55e00", "#0072b2"], strict=True)
-):
+colours = {PLAIN: "#d55e00", NARROW: "#0072b2"}
+for k, (name, colour) in enumerate(colours.items()):
     values = [took[a, name] for a in ALGORITHMS]
-    bars = ax.barh(
-        np.arange(3) + 0.38 * k, values, 0.36, color=colour, label=name
-    )
+    at = np.arange(3) + 0.38 * k
+    bars = ax.barh(at, values, 0.36, color=colour, label=name)
     ax.bar_label(bars, [f"{value:.0f} ms" for value in values], padding=3)
-ratios = [took[a, PLAIN] / took[a, NARROW] for a in ALGORITHMS]
-names = [
-    f"{a}\nratio {r:.1f}" for a, r in zip(ALGORITHMS, ratios, strict=True)
-]
+ratios = {a: took[a, PLAIN] / took[a, NARROW] for a in ALGORITHMS}
+names = [f"{a}\nratio {ratio:.1f}" for a, ratio in ratios.items()]
 ax.set_yticks(np.arange(3) + 0.19, names)
 ax.invert_yaxis()
 ax.margins(x=0.12)
-ax.set(
-    title=f"256 to 256 maps of 96x96: the work is {work:.2f} times less",
-    xlabel="milliseconds",
-)
+ax.set_xlabel("milliseconds")
+ax.set_title(f"256 to 256 maps of 96x96: the work is {work:.2f} times less")
 ax.legend(frameon=False, loc="lower right")
 ax.spines[["top", "right"]].set_visible(False)
 
@@ -335,39 +312,26 @@ print(bottleneck(64, channels=256).summary((56, 56, 256)))
 # of that of a full convolution.
 
 shape = (32, 32, 64)
-full = Sequential([Conv(128, 3, bias=False)]).summary(shape)
-separable = Sequential(
-    [DepthwiseConv(3, bias=False), Conv1x1(128, bias=False)]
-).summary(shape)
+depthwise = DepthwiseConv(3, bias=False)
+pointwise = Conv1x1(128, bias=False)
+full = count("full", shape, Conv(128, 3, bias=False))
+separable = count("separable", shape, depthwise, pointwise)
 print(separable)
-print(f"full: {full.multiply_adds:,} multiply-adds, {full.weights:,} weights")
-print(
-    f"ratio {separable.multiply_adds / full.multiply_adds:.4f}, formula {1 / 128 + 1 / 9:.4f}"
-)
+ratio = separable.multiply_adds / full.multiply_adds
+print(f"ratio {ratio:.4f}, formula {1 / 128 + 1 / 9:.4f}")
 share = separable.rows[1].multiply_adds / separable.multiply_adds
 print(f"{share:.0%} of the separable work is the 1x1 convolution")
 
 filters = np.geomspace(8, 1024, 8)
 figure, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
-for k, colour, marker in (
-    (3, "#0072b2", "o"),
-    (5, "#d55e00", "s"),
-    (7, "#009e73", "^"),
-):
-    ax.plot(
-        filters,
-        1 / (1 / filters + 1 / k**2),
-        color=colour,
-        marker=marker,
-        label=f"{k}x{k}",
-    )
+styles = {3: ("#0072b2", "o"), 5: ("#d55e00", "s"), 7: ("#009e73", "^")}
+for k, (colour, marker) in styles.items():
+    gain = 1 / (1 / filters + 1 / k**2)
+    ax.plot(filters, gain, color=colour, marker=marker, label=f"{k}x{k}")
     ax.axhline(k * k, color=colour, linestyle=":", linewidth=1)
 ax.set(xscale="log", xlabel="filters F", ylabel="times less work")
 ax.set_title("What depthwise and pointwise save; dotted: the limit k²")
-ax.set_xticks(
-    [8, 16, 32, 64, 128, 256, 512, 1024],
-    ["8", "16", "32", "64", "128", "256", "512", "1024"],
-)
+ax.set_xticks(filters, [f"{number:.0f}" for number in filters])
 ax.set_xticks([], minor=True)
 ax.legend(title="filter", frameon=False)
 ax.grid(alpha=0.3)
@@ -395,21 +359,13 @@ ax.grid(alpha=0.3)
 # 2. to 5. are computed:
 
 print("2.", (M[0] - M[1]).tolist())
-print(
-    "3.",
-    *(
-        f"{Sequential([Conv(16, k)]).summary((28, 28, 192)).weights:,}"
-        for k in (1, 5)
-    ),
-)
-direct = Sequential([Conv(32, 5)]).summary((28, 28, 192)).multiply_adds
-reduced = (
-    Sequential([Conv1x1(16), Conv(32, 5)]).summary((28, 28, 192)).multiply_adds
-)
-print(f"4. {direct:,} against {reduced:,}: {direct / reduced:.1f} times less")
-print(
-    f"5. m (256 + 9 * 256) = 9 * 256 * 256, so m = {9 * 256 * 256 / (10 * 256):.1f}"
-)
+shape = (28, 28, 192)
+for k in (1, 5):
+    count(f"3. {k}x{k}", shape, Conv(16, k))
+direct = count("4. direct", shape, Conv(32, 5)).multiply_adds
+reduced = count("4. reduced", shape, Conv1x1(16), Conv(32, 5)).multiply_adds
+print(f"4. {direct / reduced:.1f} times less")
+print("5. m (256 + 9 * 256) = 9 * 256 * 256, so m =", 9 * 256 / 10)
 
 # %%
 # 6. One 1x1 convolution: the product of the two matrices is a matrix. If the layer between has few
