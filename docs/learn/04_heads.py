@@ -37,11 +37,8 @@ from cnnkit.functional import global_avg_pool2d
 digits = load_digits()
 X, y = digits.images.astype(np.float32), digits.target
 
-FC, DROPOUT, GAP = (
-    "fully connected",
-    "the same with dropout",
-    "1x1 and average",
-)
+FC, GAP = "fully connected", "1x1 and average"
+DROPOUT = "the same with dropout"
 COLOURS = {FC: "#d55e00", DROPOUT: "#666666", GAP: "#0072b2"}
 MARKERS = {FC: "s", DROPOUT: "^", GAP: "o"}
 
@@ -81,33 +78,17 @@ print("mean first:", maps.mean(axis=(0, 1)) @ weights)
 # 64 hidden units:
 
 sides = [2, 4, 8, 16, 32, 64]
-counts = {
-    name: [
-        Sequential([head]).summary((n, n, 64), n_outputs=10).weights
-        for n in sides
-    ]
-    for name, head in {FC: fc_head(64), GAP: gap_head()}.items()
-}
 figure, ax = plt.subplots(figsize=(8, 3.4), layout="constrained")
-for name, values in counts.items():
-    ax.plot(
-        sides, values, color=COLOURS[name], marker=MARKERS[name], label=name
-    )
-    for n, value in list(zip(sides, values, strict=True))[::2]:
-        ax.annotate(
-            f"{value:,}",
-            (n, value),
-            (0, 7),
-            textcoords="offset points",
-            ha="center",
-        )
-ax.set(
-    xscale="log",
-    yscale="log",
-    xlabel="pixels a side of the 64 maps",
-    ylabel="weights",
-)
-ax.set(title="Weights of the heads", ylim=(2e2, 1e8))
+for name, head in {FC: fc_head(64), GAP: gap_head()}.items():
+    network = Sequential([head])
+    counts = [network.summary((n, n, 64), n_outputs=10).weights for n in sides]
+    style = {"color": COLOURS[name], "marker": MARKERS[name]}
+    ax.plot(sides, counts, label=name, **style)
+    for n, value in list(zip(sides, counts, strict=True))[::2]:
+        ax.text(n, 1.5 * value, f"{value:,}", ha="center")
+ax.set(xscale="log", yscale="log", ylim=(2e2, 1e8))
+ax.set(xlabel="pixels a side of the 64 maps", ylabel="weights")
+ax.set_title("Weights of the heads")
 ax.set_xticks(sides, sides)
 ax.set_xticks([], minor=True)
 ax.legend(frameon=False, loc="upper left")
@@ -119,8 +100,9 @@ ax.grid(alpha=0.3)
 vgg = models.vgg16(1000).summary((224, 224, 3))
 dense = sum(row.weights for row in vgg.rows if row.layer == "Dense")
 print(
-    f"{dense:,} of {vgg.weights:,} weights ({dense / vgg.weights:.0%}) are in its dense layers"
+    f"{dense:,} of {vgg.weights:,} weights are in its dense layers:", end=" "
 )
+print(f"{dense / vgg.weights:.0%}")
 
 # %%
 # Where is the class? Class activation maps
@@ -131,17 +113,15 @@ print(
 # localization", 2016). To see it, we train the network that cnnkit chooses for pictures of 8x8,
 # with this head.
 
-body = models.default(image_shape=(8, 8, 1)).layers[
-    :-3
-]  # without its own head
+chosen = models.default(image_shape=(8, 8, 1))
+body = chosen.layers[:-3]  # without its own head
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.25, random_state=0
 )
-clf = CNNClassifier([*body, ("head", gap_head())], max_iter=15, random_state=0)
-clf.fit(X_train, y_train)
-print(
-    f"accuracy on {len(X_test)} other digits: {clf.score(X_test, y_test):.3f}"
-)
+layers = [*body, ("head", gap_head())]
+clf = CNNClassifier(layers, max_iter=15, random_state=0).fit(X_train, y_train)
+score = clf.score(X_test, y_test)
+print(f"accuracy on {len(X_test)} other digits: {score:.3f}")
 print(clf.summary())
 
 # %%
@@ -160,9 +140,9 @@ display = ClassActivationDisplay.from_estimator(clf, X_test[:6], y_test[:6])
 # Purple is evidence for the class, orange against it. What speaks for other classes? The same
 # digit, and the maps of four classes:
 
-display = ClassActivationDisplay.from_estimator(
-    clf, np.repeat(X_test[:1], 4, axis=0), classes=[y_test[0], 3, 8, 9]
-)
+four = np.repeat(X_test[:1], 4, axis=0)
+classes = [y_test[0], 3, 8, 9]
+display = ClassActivationDisplay.from_estimator(clf, four, classes=classes)
 
 # %%
 # Pictures of any size
@@ -172,13 +152,11 @@ display = ClassActivationDisplay.from_estimator(
 # three digits that it has never seen together; its maps say which digit is where. No training is
 # needed: the new network shares the weights of the old one.
 
-chosen = [int(np.flatnonzero(y_test == k)[0]) for k in (2, 0, 7)]
 strip = np.zeros((1, 8, 32, 1), np.float32)
-for k, i in enumerate(chosen):
-    strip[0, :, 12 * k : 12 * k + 8, 0] = X_test[i]
-wide = Network(
-    clf.network_.graph, (8, 32, 1), 10, weights=clf.network_.weights
-)
+for k, digit in enumerate((2, 0, 7)):
+    strip[0, :, 12 * k : 12 * k + 8, 0] = X_test[y_test == digit][0]
+trained = clf.network_
+wide = Network(trained.graph, (8, 32, 1), 10, weights=trained.weights)
 evidence = wide.activations(strip, [node])[node][0]
 print("the strip", strip.shape[1:], "has class maps of", evidence.shape)
 
@@ -231,57 +209,43 @@ for size in SIZES:
             part = slice(k * size, (k + 1) * size)
             net = CNNClassifier([*body, head], max_iter=20, random_state=k)
             net.fit(pool[part], y_pool[part])
-            found.append(
-                (
-                    net.score(pool[part], y_pool[part]),
-                    net.score(X_other, y_other),
-                )
-            )
+            training = net.score(pool[part], y_pool[part])
+            found.append((training, net.score(X_other, y_other)))
         accuracy[name, size] = 100 * np.array(found)
 set_num_threads(None)
 
 
 def interval(values):
     """Return the mean, and the half width of its 95% interval."""
-    half = (
-        stats.t.ppf(0.975, len(values) - 1)
-        * values.std(ddof=1)
-        / np.sqrt(len(values))
-    )
-    return values.mean(), half
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return values.mean(), stats.t.ppf(0.975, len(values) - 1) * error
 
 
 print(f"{'accuracy in %':24}{'pictures':>9}{'training':>10}{'test':>8}")
 for (name, size), found in accuracy.items():
-    print(
-        f"{name:24}{size:>9}{found[:, 0].mean():>10.1f}{found[:, 1].mean():>8.1f}"
-    )
+    training, test = found.mean(axis=0)
+    print(f"{name:24}{size:>9}{training:>10.1f}{test:>8.1f}")
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 4.2), layout="constrained")
 for k, (name, size) in enumerate(accuracy):
     at = SIZES.index(size) + 0.2 * (list(HEADS).index(name) - 1)
     values = accuracy[name, size][:, 1]
-    style = {"color": COLOURS[name], "marker": MARKERS[name]}
-    axes[0].scatter(
-        [at] * 5, values, s=28, **style, label=name if k < 3 else None
-    )
+    style = {"color": COLOURS[name], "marker": MARKERS[name], "s": 28}
+    label = name if k < 3 else None
+    axes[0].scatter([at] * 5, values, label=label, **style)
 axes[0].set_xticks(range(2), [f"{size} pictures" for size in SIZES])
 axes[0].set(title="test accuracy of five sets", ylabel="%", xlim=(-0.5, 1.5))
 figure.legend(frameon=False, loc="outside lower center", ncols=3)
 pairs = [(a, FC, size) for size in SIZES for a in (DROPOUT, GAP)]
 for at, (a, b, size) in enumerate(pairs):
     mean, half = interval(accuracy[a, size][:, 1] - accuracy[b, size][:, 1])
-    axes[1].errorbar(
-        mean, at, xerr=half, fmt=MARKERS[a], color=COLOURS[a], capsize=4
-    )
-axes[1].set_yticks(
-    range(4), [f"{a},\n{size} pictures" for a, _, size in pairs], fontsize=9
-)
+    style = {"color": COLOURS[a], "fmt": MARKERS[a], "capsize": 4}
+    axes[1].errorbar(mean, at, xerr=half, **style)
+labels = [f"{a},\n{size} pictures" for a, _, size in pairs]
+axes[1].set_yticks(range(4), labels, fontsize=9)
 axes[1].axvline(0, color="black", linewidth=1)
-axes[1].set(
-    xlabel="points more than fully connected",
-    title="mean difference, 95% interval",
-)
+axes[1].set_xlabel("points more than fully connected")
+axes[1].set_title("mean difference, 95% interval")
 axes[1].invert_yaxis()
 for ax in axes:
     ax.grid(alpha=0.3)
@@ -293,16 +257,11 @@ for ax in axes:
 
 for a, b, size in pairs:
     mean, half = interval(accuracy[a, size][:, 1] - accuracy[b, size][:, 1])
-    verdict = (
-        "not told apart"
-        if abs(mean) <= half
-        else "better"
-        if mean > 0
-        else "worse"
-    )
-    print(
-        f"{size:4} pictures, {a:22} against {b}: {mean:+5.1f} +- {half:4.1f} points, {verdict}"
-    )
+    verdict = "better" if mean > 0 else "worse"
+    if abs(mean) <= half:
+        verdict = "not told apart"
+    print(f"{size:4} pictures, {a} against {b}:")
+    print(f"     {mean:+5.1f} +- {half:4.1f} points, {verdict}")
 
 # %%
 # Where the fully connected head is better
@@ -323,9 +282,8 @@ small = [Conv(16, 3), ReLU(), MaxPool(2), Conv(32, 3), ReLU()]
 for name in (FC, GAP):
     net = CNNClassifier([*small, HEADS[name]], max_iter=15, random_state=0)
     net.fit(spots[:400], quarter[:400])
-    print(
-        f"{name:20} accuracy {net.score(spots[400:], quarter[400:]):.3f} (by chance about 0.25)"
-    )
+    score = net.score(spots[400:], quarter[400:])
+    print(f"{name:20} accuracy {score:.3f} (by chance about 0.25)")
 
 # %%
 # Digits are centred in their pictures, so place matters there, too, a little. For photos of things
@@ -351,7 +309,8 @@ for name in (FC, GAP):
 
 shape = (7, 7, 512)
 for head in (fc_head(4096, 4096), gap_head()):
-    print(f"2. {Sequential([head]).summary(shape, n_outputs=1000).weights:,}")
+    cost = Sequential([head]).summary(shape, n_outputs=1000)
+    print(f"2. {cost.weights:,}")
 
 # %%
 # 3. Both are sums with fixed weights, and sums may be taken in any order. A ReLU between them is no
@@ -366,15 +325,13 @@ for head in (fc_head(4096, 4096), gap_head()):
 #    pixel; or pool over the four quarters instead of the whole; or use the fully connected head.
 #    Try the first:
 
-place = np.broadcast_to(
-    np.stack(np.mgrid[:20, :20], axis=-1) / 20, (700, 20, 20, 2)
-)
-with_place = np.concatenate([spots[..., None], place], axis=-1)
+place = np.stack(np.mgrid[:20, :20], axis=-1) / 20
+places = np.broadcast_to(place, (700, 20, 20, 2))
+with_place = np.concatenate([spots[..., None], places], axis=-1)
 net = CNNClassifier([*small, gap_head()], max_iter=15, random_state=0)
 net.fit(with_place[:400], quarter[:400])
-print(
-    f"1x1 and average, with the place as channels: {net.score(with_place[400:], quarter[400:]):.3f}"
-)
+score = net.score(with_place[400:], quarter[400:])
+print(f"7. 1x1 and average, with the place as channels: {score:.3f}")
 
 # %%
 # The last page, 05_networks, puts all parts together.

@@ -50,16 +50,18 @@ from cnnkit.display import plot_graph
 
 def costs(shape, **blocks):
     """Print weights and multiply-adds of blocks on a picture of some shape."""
-    print(
-        f"on {' x '.join(map(str, shape)):20}{'result':>15}{'weights':>12}{'multiply-adds':>16}"
-    )
+    print(f"{'on ' + by(shape):20}{'result':>15}{'weights':>10}", end="")
+    print(f"{'multiply-adds':>16}")
     for name, block in blocks.items():
         summary = Sequential([block]).summary(shape)
-        result = " x ".join(map(str, summary.rows[-1].output_shape))
+        result = by(summary.rows[-1].output_shape)
         name = name.replace("_", " ")
-        print(
-            f"{name:23}{result:>15}{summary.weights:>12,}{summary.multiply_adds:>16,}"
-        )
+        print(f"{name:20}{result:>15}{summary.weights:>10,}", end="")
+        print(f"{summary.multiply_adds:>16,}")
+
+
+def by(shape):
+    return " x ".join(map(str, shape))
 
 
 # %%
@@ -112,14 +114,8 @@ ax = plot_graph(Sequential([("inception", module)]), (28, 28, 192), ax=ax)
 # %%
 # The same module without its reductions shows what they save:
 
-naive = Concat(
-    [
-        Conv1x1(64),
-        Conv(128, 3),
-        Conv(32, 5),
-        MaxPool(3, stride=1, padding="same"),
-    ]
-)
+pooling = MaxPool(3, stride=1, padding="same")
+naive = Concat([Conv1x1(64), Conv(128, 3), Conv(32, 5), pooling])
 costs(
     (28, 28, 192),
     plain_3x3=Conv(256, 3),
@@ -217,9 +213,9 @@ NETWORKS = [
     "mobilenet_v2",
 ]
 shape = (224, 224, 3)
-published = {
-    name: models.MODELS[name](1000, shape).summary(shape) for name in NETWORKS
-}
+published = {}
+for name in NETWORKS:
+    published[name] = models.MODELS[name](1000, shape).summary(shape)
 print(f"{'network':18}{'weights':>14}{'multiply-adds':>17}")
 for name, summary in published.items():
     print(f"{name:18}{summary.weights:>14,}{summary.multiply_adds:>17,}")
@@ -235,17 +231,9 @@ for name, summary in published.items():
     ax.scatter(*at, color="#0072b2", zorder=2)
     offset = places.get(name, (0, 8))
     ax.annotate(name, at, offset, textcoords="offset points", ha="center")
-ax.set(
-    xscale="log",
-    yscale="log",
-    xlabel="million weights",
-    ylabel="billion multiply-adds",
-)
-ax.set(
-    title="One picture of 224x224, 1000 classes",
-    xlim=(0.7, 300),
-    ylim=(0.2, 30),
-)
+ax.set(xscale="log", xlim=(0.7, 300), xlabel="million weights")
+ax.set(yscale="log", ylim=(0.2, 30), ylabel="billion multiply-adds")
+ax.set_title("One picture of 224x224, 1000 classes")
 ax.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
 ax.set_yticks([0.3, 1, 3, 10], ["0.3", "1", "3", "10"])
 ax.grid(alpha=0.3)
@@ -274,9 +262,8 @@ def pyramid_network():
     x = Input((8, 8, 1))
     large = ReLU()(BatchNorm()(Conv(32, 3, bias=False)(x)))
     small = ReLU()(BatchNorm()(Conv(64, 3, bias=False)(MaxPool(2)(large))))
-    means = [
-        GlobalAvgPool()(level) for level in feature_pyramid([large, small], 32)
-    ]
+    levels = feature_pyramid([large, small], 32)
+    means = [GlobalAvgPool()(level) for level in levels]
     return Graph.from_outputs(Dense()(Concat()(*means)))
 
 
@@ -286,9 +273,7 @@ small = {
     "Network in Network": framed([mlpconv([64, 64, 64], 3), BatchNorm()]),
     "fire": framed([fire(16, 32), BatchNorm()]),
     "inception": framed([inception(16, 24, 32, 4, 8, 8), BatchNorm()]),
-    "bottleneck": framed(
-        [bottleneck(16, channels=32)], [bottleneck(16, channels=64)]
-    ),
+    "bottleneck": framed([bottleneck(16, channels=32)], [bottleneck(16)]),
     "separable": framed([depthwise_separable(64)]),
     "plain + attention": framed([*plain, channel_attention(64, 8)]),
     "pyramid": pyramid_network(),
@@ -318,33 +303,23 @@ for name, layers in small.items():
     summaries[name] = clf.summary()
 set_num_threads(None)
 
-print(
-    f"{'block':20}{'weights':>9}{'multiply-adds':>15}{'seconds':>9}   accuracy in %"
-)
-for name, summary in summaries.items():
-    print(
-        f"{name:20}{summary.weights:>9,}{summary.multiply_adds:>15,}", end=""
-    )
-    print(
-        f"{seconds[name]:>9.2f}   {', '.join(f'{value:.1f}' for value in accuracy[name])}"
-    )
+print("block               weights  multiply-adds  seconds   accuracy in %")
+for name, cost in summaries.items():
+    print(f"{name:18}{cost.weights:>9,}{cost.multiply_adds:>15,}", end="")
+    print(f"{seconds[name]:>9.2f}  ", *(f"{a:.1f}" for a in accuracy[name]))
 
 order = sorted(small, key=lambda name: accuracy[name].mean())
-figure, axes = plt.subplots(
-    1, 3, figsize=(8, 4), sharey=True, layout="constrained"
-)
+style = {"figsize": (8, 4), "sharey": True, "layout": "constrained"}
+figure, axes = plt.subplots(1, 3, **style)
 for at, name in enumerate(order):
-    axes[0].scatter(accuracy[name], [at] * 3, color="#0072b2", s=22, alpha=0.7)
-    axes[0].scatter(
-        accuracy[name].mean(), at, marker="|", s=220, color="black"
-    )
+    values = accuracy[name]
+    axes[0].scatter(values, [at] * 3, color="#0072b2", s=22, alpha=0.7)
+    axes[0].scatter(values.mean(), at, marker="|", s=220, color="black")
 millions = [summaries[name].multiply_adds / 1e6 for name in order]
-for ax, values, form in (
-    (axes[1], millions, "%.2f"),
-    (axes[2], [seconds[n] for n in order], "%.2f"),
-):
+took = [seconds[name] for name in order]
+for ax, values in ((axes[1], millions), (axes[2], took)):
     bars = ax.barh(range(len(order)), values, color="#56b4e9")
-    ax.bar_label(bars, fmt=form, padding=3, fontsize=9)
+    ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=9)
     ax.margins(x=0.25)
 axes[0].set_yticks(range(len(order)), order)
 axes[0].set(title="accuracy: three sets,\nand their mean", xlabel="%")
@@ -362,22 +337,21 @@ for name in small:
     if name != "plain 3x3":
         points = accuracy[name] - accuracy["plain 3x3"]
         half = stats.t.ppf(0.975, 2) * points.std(ddof=1) / 3**0.5
-        verdict = "not told apart" if abs(points.mean()) <= half else "differs"
-        print(
-            f"{name:20}{points.mean():+5.1f} +- {half:4.1f} points: {verdict}"
-        )
+        mean = points.mean()
+        verdict = "not told apart" if abs(mean) <= half else "differs"
+        print(f"{name:20}{mean:+5.1f} +- {half:4.1f} points: {verdict}")
 
 # %%
 # Three sets are few, so the intervals are wide; and of seven intervals, one may exclude 0 by
 # chance. On pictures this easy the blocks differ in cost more than in accuracy. The work does not
 # tell the time: several small layers take longer than one large layer with as many multiply-adds.
 
+print("relative to plain    work   time")
 for name in small:
-    rate = summaries[name].multiply_adds / summaries["plain 3x3"].multiply_adds
+    work = summaries[name].multiply_adds
+    rate = work / summaries["plain 3x3"].multiply_adds
     time = seconds[name] / seconds["plain 3x3"]
-    print(
-        f"{name:20} {rate:5.2f} of the plain one's multiply-adds, {time:5.2f} of its time"
-    )
+    print(f"{name:18}{rate:7.2f}{time:7.2f}")
 
 # %%
 # Whole networks in small form are built by ``models.small("resnet50", (8, 8, 1))`` and trained in
@@ -405,42 +379,35 @@ for name in small:
 #    channels before a larger filter (and more after it). Separable: mixing channels. Attention: its
 #    two dense layers are 1x1 convolutions of a picture of one pixel. Pyramid: the same number of
 #    channels.
-# 2. to 5. with numbers:
+# 2. and 3. and 5. with numbers:
 
-print(
-    "2.", 96 * 16 + 16, "+", 16 * 64 + 64, "+", 9 * 16 * 64 + 64, "=", end=" "
-)
-print(96 * 16 + 16 + 16 * 64 + 64 + 9 * 16 * 64 + 64, end=", by summary ")
-print(f"{fire(16, 64).summary((55, 55, 96)).weights:,}")
+parts = [96 * 16 + 16, 16 * 64 + 64, 9 * 16 * 64 + 64]
+print("2.", " + ".join(map(str, parts)), "=", sum(parts))
+print("   by summary:", fire(16, 64).summary((55, 55, 96)).weights)
 print("3. 64 + 128 + 32 + 32 =", module.output_shape((28, 28, 192))[-1])
-print(f"5. {channel_attention(256, 16).summary((14, 14, 256)).weights:,}")
+print("5.", channel_attention(256, 16).summary((14, 14, 256)).weights)
 
 # %%
-#    (3.) All branches keep height and width: stride 1, and padding to the same size.
+# The branches of question 3 can be stacked because all keep height and width: stride 1, and padding
+# to the same size.
 #
-#    (4.) Its input. A network that starts as "do nothing" passes pictures and gradients through all
-#    its layers, and each block only has to learn what to add.
+# 4. The block returns its input. A network that starts as "do nothing" passes pictures and
+#    gradients through all its layers, and each block only has to learn what to add.
 #
 # 6. Maps can only be added if they have the same number of channels.
-# 7. It does not do fewer multiply-adds in proportion:
+# 7. It does more multiply-adds, though it has fewer weights (a factor below 1 means more):
 
 for what in ("weights", "multiply_adds"):
-    a, s = (
-        getattr(published[name], what)
-        for name in ("alexnet", "squeezenet_1_0")
-    )
-    print(
-        f"7. {what.replace('_', '-')}: AlexNet {a:,}, SqueezeNet 1.0 {s:,}: {a / s:.1f} times"
-    )
+    a = getattr(published["alexnet"], what)
+    s = getattr(published["squeezenet_1_0"], what)
+    print(f"7. {what}: {a:,} in AlexNet, {s:,} here, a factor of {a / s:.1f}")
 
 # %%
 # 8. The result must have the shape of the input: 32 + 32 = 64 maps.
 
 own = Sequential([Residual(fire(16, 32)), ReLU()])
-print(
-    own.output_shape((28, 28, 64)),
-    f"{own.summary((28, 28, 64)).weights:,} weights",
-)
+cost = own.summary((28, 28, 64))
+print("8.", own.output_shape((28, 28, 64)), f"{cost.weights:,} weights")
 
 # %%
 # This was the last page. From here: a network of your own on your own pictures, as the guides show.
