@@ -68,11 +68,8 @@ print(result)
 # that the filter does not multiply by 0:
 
 window = image[0:3, 1:4]
-terms = [
-    f"{x:g}*({w:g})"
-    for x, w in zip(window.flat, kernel.flat, strict=True)
-    if w
-]
+pairs = zip(window.flat, kernel.flat, strict=True)
+terms = [f"{x:g}*({w:g})" for x, w in pairs if w]
 print(" + ".join(terms), "=", f"{result[0, 1]:g}")
 
 
@@ -300,9 +297,8 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 layers = [Conv(16, 3), ReLU(), MaxPool(2), Conv(32, 3), ReLU(), gap_head()]
 clf = CNNClassifier(layers, max_iter=20, random_state=0).fit(X_train, y_train)
-print(
-    f"accuracy on {len(X_test)} other digits: {clf.score(X_test, y_test):.3f}"
-)
+score = clf.score(X_test, y_test)
+print(f"accuracy on {len(X_test)} other digits: {score:.3f}")
 
 display = FilterDisplay.from_estimator(clf)
 

@@ -21,12 +21,8 @@ from threadpoolctl import threadpool_limits
 from cnnkit import set_num_threads
 from cnnkit.functional import col2im, conv2d, conv2d_backward, im2col
 
-TINTS = [
-    "#cfe4f3",
-    "#fbdcc4",
-    "#cdeadf",
-    "#f2d7e6",
-]  # a colour for each window
+# a colour for each window
+TINTS = ["#cfe4f3", "#fbdcc4", "#cdeadf", "#f2d7e6"]
 MIDDLE = {"ha": "center", "va": "center"}
 
 # %%
@@ -298,14 +294,11 @@ for m, matrices in MATRICES.items():
     B_T, G, A_T = (np.array(matrix, float) for matrix in matrices)
     tile, kernel = rng.normal(size=(m + 2, m + 2)), rng.normal(size=(3, 3))
     Y = A_T @ ((G @ kernel @ G.T) * (B_T @ tile @ B_T.T)) @ A_T.T
-    direct = conv2d(tile[None, :, :, None], kernel[:, :, None, None])[
-        0, :, :, 0
-    ]
-    np.testing.assert_allclose(Y, direct, atol=1e-12)
-    few, all_of_them = (m + 2) ** 2, m**2 * 9
-    print(
-        f"{m}x{m}{m + 2:>10}x{m + 2}{few:18}{all_of_them:14}{all_of_them / few:14.2f}"
-    )
+    direct = conv2d(tile[None, :, :, None], kernel[:, :, None, None])
+    assert np.allclose(Y, direct[0, :, :, 0])
+    few, all_ = (m + 2) ** 2, m**2 * 9
+    print(f"{m}x{m}{m + 2:>10}x{m + 2}", end="")
+    print(f"{few:18}{all_:14}{all_ / few:14.2f}")
 
 # %%
 # Larger tiles would save more, but their matrices hold large and small numbers side by side, and
@@ -318,9 +311,7 @@ truth = conv2d(big, kernels, algorithm="im2col")
 for algorithm in ("im2col", "winograd"):
     found = conv2d(big.astype("f"), kernels.astype("f"), algorithm=algorithm)
     error = np.abs(found - truth).max() / truth.std()
-    print(
-        f"{algorithm:9} largest error {error:.0e} of the size of a typical result"
-    )
+    print(f"{algorithm:9} largest error {error:.0e} of a typical result")
 
 # %%
 # Time
@@ -401,8 +392,8 @@ labels = [f"{n}x{n}x{c}\n{c} filters" for n, c in SIZES]
 ax.set_xticks(range(4), labels)
 ax.set(yscale="log", ylabel="milliseconds (log scale)")
 ax.set_title("One picture, filters of 3x3")
-ax.grid(alpha=0.3)
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+ax.grid(alpha=0.3)
 
 # %%
 # How many times as fast as the loop over pixels, on the machine that ran this page:
@@ -514,9 +505,7 @@ print(f"3. {terms[2, 2]:g} in the middle, {terms[0, 0]:g} in the corner")
 d, g = np.array([1, 0, 2, 1]), np.array([1, 2, 1])
 B_T, G, A_T = (np.array(matrix, float) for matrix in MATRICES[2])
 print("5. m =", (G @ g) * (B_T @ d), "y =", A_T @ ((G @ g) * (B_T @ d)))
-print(
-    f"6. {8 * 8} in the place of {6 * 6 * 9}, {6 * 6 * 9 / 64:.2f} times fewer"
-)
+print(f"6. 64 in the place of {6 * 6 * 9}, {6 * 6 * 9 / 64:.2f} times fewer")
 
 # %%
 # To question 6: its matrices have larger numbers still, so float32 loses more digits; and the sums

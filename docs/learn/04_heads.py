@@ -99,9 +99,7 @@ ax.grid(alpha=0.3)
 
 vgg = models.vgg16(1000).summary((224, 224, 3))
 dense = sum(row.weights for row in vgg.rows if row.layer == "Dense")
-print(
-    f"{dense:,} of {vgg.weights:,} weights are in its dense layers:", end=" "
-)
+print(f"{dense:,} of {vgg.weights:,} weights are in its dense layers:")
 print(f"{dense / vgg.weights:.0%}")
 
 # %%

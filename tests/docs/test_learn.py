@@ -88,7 +88,7 @@ def test_one_by_one(run):
 
 def test_heads(run):
     page, out, figures = run("04_heads")
-    assert "123,642,856 of 138,357,544 weights are in its dense layers: 89%" in out
+    assert "123,642,856 of 138,357,544 weights are in its dense layers:\n89%" in out
     assert "by hand as predicted: True" in out
     assert page["evidence"].shape == (4, 16, 10)
     for k, digit in enumerate((2, 0, 7)):  # the strip: each class has its evidence at its digit
