@@ -31,6 +31,7 @@ from cnnkit.display import FeatureMapDisplay, FilterDisplay
 from cnnkit.functional import conv2d, max_pool2d
 
 BLUE, ORANGE, GREEN = "#cfe4f3", "#fbdcc4", "#cdeadf"  # tints of cells
+# sphinx_gallery_thumbnail_number = 4
 GREY = "#e4e4e4"
 MIDDLE = {"ha": "center", "va": "center"}
 

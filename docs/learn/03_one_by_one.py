@@ -29,6 +29,8 @@ from cnnkit import (
 from cnnkit.blocks import bottleneck, feature_fusion
 from cnnkit.functional import conv2d, im2col, relu
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # Two channels become one
 # -----------------------

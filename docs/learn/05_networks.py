@@ -47,6 +47,8 @@ from cnnkit.blocks import (
 )
 from cnnkit.display import plot_graph
 
+# sphinx_gallery_thumbnail_number = 3
+
 
 def costs(shape, **blocks):
     """Print weights and multiply-adds of blocks on a picture of some shape."""
