@@ -1,7 +1,7 @@
 """Native modules: what pyproject.toml cannot say."""
 
 import os
-import platform
+import sysconfig
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -55,8 +55,11 @@ X86 = {
     "avx2": ["-mavx2", "-mfma"],
     "avx512": ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"],
 }
-PROCESSORS = {"x86_64": X86, "amd64": X86}
-INSTRUCTION_SETS = PROCESSORS.get(platform.machine().lower(), {"portable": []})
+ARM = {"portable": [], "neon": []}  # every 64-bit processor has NEON and fused multiply-adds
+PROCESSORS = {"x86_64": X86, "amd64": X86, "aarch64": ARM, "arm64": ARM}
+# that of the target: _PYTHON_HOST_PLATFORM says which, where it is not the processor at hand
+PROCESSOR = sysconfig.get_platform().rpartition("-")[2].lower()
+INSTRUCTION_SETS = PROCESSORS.get(PROCESSOR, {"portable": []})
 
 
 class BuildExt(build_ext):

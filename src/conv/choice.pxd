@@ -3,8 +3,8 @@
 direct     the product, which reads pixels in place: forward, the gradient to w, and that to x where
            the stride is 1
 scatter    the gradient to x where it is not, or where channels are few
-im2col     anything, by BLAS: the reference, and what runs by default where our loops are the
-           portable ones
+im2col     anything, by BLAS: the reference, and what runs by default where our vectors have 128
+           bits
 winograd   all three, of 3x3 kernels with stride 1
 
 An algorithm is chosen by the shape of one image, so that bits do not depend on the batch.

@@ -12,6 +12,7 @@
 #define CNNKIT_ISA_H
 
 #define ISA_portable 16, 4, 1
+#define ISA_neon 16, 12, 1
 #define ISA_avx2 32, 6, HAS("avx2") && HAS("fma")
 #define ISA_avx512                                                                               \
     64, 14, HAS("avx512f") && HAS("avx512vl") && HAS("avx512dq") && HAS("avx512bw")
