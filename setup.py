@@ -60,6 +60,10 @@ PROCESSORS = {"x86_64": X86, "amd64": X86, "aarch64": ARM, "arm64": ARM}
 # that of the target: _PYTHON_HOST_PLATFORM says which, where it is not the processor at hand
 PROCESSOR = sysconfig.get_platform().rpartition("-")[2].lower()
 INSTRUCTION_SETS = PROCESSORS.get(PROCESSOR, {"portable": []})
+# CPython's stable ABI, so that one build serves Python 3.11 and all that follow; free-threaded
+# Python has none before 3.15
+STABLE = not sysconfig.get_config_var("Py_GIL_DISABLED")
+ABI = [("Py_LIMITED_API", "0x030B0000")] if STABLE else []
 
 
 class BuildExt(build_ext):
@@ -75,7 +79,17 @@ class BuildExt(build_ext):
             extension.extra_link_args += CHOSEN.get("link", [])
         super().build_extensions()
 
+    def get_ext_filename(self, fullname):
+        name = super().get_ext_filename(fullname)
+        if sysconfig.get_platform().startswith("win"):  # has one suffix, whatever the ABI
+            return str(Path(*fullname.split(".")).with_suffix(".pyd"))
+        return name
+
     def build_extension(self, extension):
+        built = Path(self.get_ext_fullpath(extension.name))
+        for other in built.parent.glob(f"{built.name.partition('.')[0]}.*.so"):
+            if other != built:
+                other.unlink()  # of another ABI: Python would find it first
         if extension.name.endswith(".runtime"):
             extension.extra_objects = self.kernel_objects()
         super().build_extension(extension)
@@ -100,9 +114,9 @@ def extension(path):
         f"cnnkit._native.{path.stem}",
         [str(path)] + (THREADS if runtime else []),
         include_dirs=["src/simd", "src/threads"],
-        define_macros=[("CNNKIT_SETS(X)", " ".join(f"X({isa})" for isa in INSTRUCTION_SETS))]
-        if runtime
-        else [],
+        define_macros=ABI
+        + [("CNNKIT_SETS(X)", " ".join(f"X({isa})" for isa in INSTRUCTION_SETS))] * runtime,
+        py_limited_api=STABLE,
         depends=HEADERS + (KERNELS if runtime else []),
     )
 
@@ -115,5 +129,8 @@ setup(
         compiler_directives=DIRECTIVES,
     ),
     cmdclass={"build_ext": BuildExt},
-    options={"build": {"build_base": BUILD_BASE}},
+    options={
+        "build": {"build_base": BUILD_BASE},
+        "bdist_wheel": {"py_limited_api": "cp311" if STABLE else False},
+    },
 )

@@ -1,7 +1,6 @@
 """From a checked array to a pointer: the only door between Python objects and native loops."""
 
-from cpython.buffer cimport Py_buffer
-from cpython.memoryview cimport PyMemoryView_GET_BUFFER
+from cpython.buffer cimport PyBUF_FULL_RO, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
 
 cdef enum:
     FLOAT = 0
@@ -21,6 +20,15 @@ cdef inline int real_of(object array) except -1:
 
 cdef inline Py_ssize_t size_of(int real) noexcept nogil:
     return sizeof(float) if real == FLOAT else sizeof(double)
+
+
+cdef inline char* start_of(object view) except? NULL:
+    """Where the data of a memoryview start; the view, not the buffer asked for here, holds them."""
+    cdef Py_buffer buffer
+    PyObject_GetBuffer(view, &buffer, PyBUF_FULL_RO)
+    start = <char*> buffer.buf
+    PyBuffer_Release(&buffer)
+    return start
 
 
 cdef inline char* pointer(
@@ -46,8 +54,7 @@ cdef inline char* pointer(
     if writable and view.readonly:
         raise ValueError(f"expected a writable array, got a read-only one of shape {shape}.")
     keep.append(view)
-    cdef Py_buffer* buffer = PyMemoryView_GET_BUFFER(view)
-    return <char*> buffer.buf
+    return start_of(view)
 
 
 cdef inline char* rows_pointer(
@@ -83,8 +90,7 @@ cdef inline char* rows_pointer(
     if width > 1 and view.strides[len(shape) - 1] != view.itemsize:
         raise ValueError(f"expected a contiguous last axis, got strides {view.strides}.")
     keep.append(view)
-    cdef Py_buffer* buffer = PyMemoryView_GET_BUFFER(view)
-    return <char*> buffer.buf
+    return start_of(view)
 
 
 cdef inline char* scratch_pointer(object scratch, Py_ssize_t least, list keep) except? NULL:

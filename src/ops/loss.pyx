@@ -10,6 +10,7 @@ from common.simd cimport Kernels
 from threads.dispatch cimport Dispatch, load_dispatch
 
 cdef const Dispatch* dispatch = load_dispatch()
+cdef str INTP = np.dtype(np.intp).char
 
 
 def softmax(
@@ -51,26 +52,23 @@ def cross_entropy(
         int real = real_of(logits)
         tuple shape = logits.shape
         # copies that nobody else has: what is checked is what is used, whoever writes to `targets`
-        const Py_ssize_t[::1] places = np.array(targets)
-        const double[::1] shares = None if weights is None else np.array(weights)
+        object places = np.array(targets)
+        object shares = None if weights is None else np.array(weights)
         list keep = []
-        const Py_ssize_t* at = NULL
-        const double* w = NULL
+        const Py_ssize_t* at
+        const double* w
         char* source
         char* to
         Py_ssize_t i, n, k
         double loss
-    if (len(shape) != 2 or places.shape[0] != shape[0] or shape[1] == 0
-            or (weights is not None and shares.shape[0] != shape[0])
-            or (dlogits is not None and dlogits.shape != shape)):
-        raise ValueError("logits, targets, weights and dlogits must have the same number of rows.")
+    if len(shape) != 2 or shape[1] == 0:
+        raise ValueError(f"logits must have a row each and a column or more, got shape {shape}.")
     n, k = shape
+    at = <const Py_ssize_t*> pointer(places, (n,), INTP, False, keep)
+    w = <const double*> pointer(shares, (n,), "d", False, keep)
     for i in range(n):
-        if not 0 <= places[i] < k:
-            raise ValueError(f"targets must be from 0 to {k - 1}, got {places[i]}.")
-    if n:
-        at = &places[0]
-        w = &shares[0] if weights is not None else NULL
+        if not 0 <= at[i] < k:
+            raise ValueError(f"targets must be from 0 to {k - 1}, got {at[i]}.")
     source = pointer(logits, shape, real_code(real), False, keep)
     to = pointer(dlogits, shape, real_code(real), True, keep)
     with nogil:

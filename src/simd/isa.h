@@ -3,7 +3,7 @@
  *     bytes of a vector
  *     rows of a tile of the product: 2 * rows registers accumulate, 2 hold b, 1 broadcasts a, and
  *         without a fused multiply-add some hold products
- *     whether the processor at hand has the set
+ *     whether the processor at hand has the set (threads/processor.h)
  *
  * setup.py has the compiler's flags for each, by processor, and defines CNNKIT_SETS from them:
  * CNNKIT_SETS(X) is X(portable) X(avx2) ..., the sets that are built, the best last. A new set is
@@ -13,11 +13,9 @@
 
 #define ISA_portable 16, 4, 1
 #define ISA_neon 16, 12, 1
-#define ISA_avx2 32, 6, HAS("avx2") && HAS("fma")
+#define ISA_avx2 32, 6, processor_has(FMA, AVX2, YMM)
 #define ISA_avx512                                                                               \
-    64, 14, HAS("avx512f") && HAS("avx512vl") && HAS("avx512dq") && HAS("avx512bw")
-
-#define HAS(feature) __builtin_cpu_supports(feature)
+    64, 14, processor_has(FMA, AVX2 | AVX512F | AVX512VL | AVX512DQ | AVX512BW, ZMM)
 
 /* A column of the row of a set, whose name may be a macro, such as ISA */
 #define ISA_BYTES(isa) ISA_COLUMN(ISA_FIRST, isa)

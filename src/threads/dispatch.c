@@ -1,6 +1,7 @@
 /* Which instruction sets there are, and what the chosen one computes with. */
 #include "dispatch.h"
 #include "isa.h"
+#include "processor.h"
 
 #include <string.h>
 

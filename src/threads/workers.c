@@ -13,14 +13,9 @@
  * is asked to run is dropped, so that no op has to know.
  */
 #include "dispatch.h"
+#include "system.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
     CLOSED = 1 << 20, /* above any number of workers */
@@ -29,15 +24,9 @@ enum {
     LOOK = 20         /* ms between two looks for signals: far below what a person notices */
 };
 
-#ifdef CLOCK_MONOTONIC_COARSE /* ticks of a few ms, for a fifth of the price */
-#define CLOCK CLOCK_MONOTONIC_COARSE
-#else
-#define CLOCK CLOCK_MONOTONIC
-#endif
-
-static pthread_mutex_t owner = PTHREAD_MUTEX_INITIALIZER; /* one job at a time */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  /* for sleeping and waking */
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static Mutex owner = MUTEX; /* one job at a time */
+static Mutex lock = MUTEX;  /* for sleeping and waking */
+static Condition wake = CONDITION;
 static atomic_int gate = CLOSED, sleepers = 0;
 static atomic_uint rounds = 0;
 static int workers = 0;
@@ -52,7 +41,7 @@ static struct {
 } job;
 
 /* of the main thread, which alone reads and writes them */
-static pthread_t main_thread;
+static unsigned long main_thread;
 static int (*hook)(void) = NULL;
 static int64_t looked = 0;
 static int looking = 0, stopped = 0;
@@ -69,13 +58,11 @@ static inline void relax(void)
 /* Whether the calling thread must stop; on the main thread this is where signals are handled. */
 static int must_stop(void)
 {
-    if (!hook || !pthread_equal(pthread_self(), main_thread)) return 0;
+    if (!hook || this_thread() != main_thread) return 0;
     if (stopped || looking) return stopped; /* a handler may compute: it is not looked after */
-    struct timespec now;
-    clock_gettime(CLOCK, &now);
-    int64_t ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    if (ms - looked < LOOK) return 0;
-    looked = ms;
+    const int64_t now = milliseconds();
+    if (now - looked < LOOK) return 0;
+    looked = now;
     looking = 1;
     stopped = hook();
     looking = 0;
@@ -119,63 +106,56 @@ static unsigned wait_for_round(unsigned seen)
         if (now != seen) return now;
         relax();
     }
-    pthread_mutex_lock(&lock);
+    acquire(&lock);
     atomic_fetch_add(&sleepers, 1);
-    while (atomic_load(&rounds) == seen) pthread_cond_wait(&wake, &lock);
+    while (atomic_load(&rounds) == seen) wait_for(&wake, &lock);
     atomic_fetch_sub(&sleepers, 1);
-    pthread_mutex_unlock(&lock);
+    release(&lock);
     return atomic_load(&rounds);
 }
 
-static void *worker(void *thread)
+BODY(worker)
 {
     unsigned seen = atomic_load(&rounds);
     for (;;) {
-        join_job((int)(intptr_t)thread);
+        join_job((int)(intptr_t)argument);
         seen = wait_for_round(seen);
     }
-    return NULL;
+    return 0;
 }
 
 /* A child has none of its parent's threads, and locks in whatever state they were. */
 static void after_fork(void)
 {
-    pthread_mutex_init(&owner, NULL);
-    pthread_mutex_init(&lock, NULL);
-    pthread_cond_init(&wake, NULL);
+    owner = (Mutex)MUTEX;
+    lock = (Mutex)MUTEX;
+    wake = (Condition)CONDITION;
     atomic_store(&gate, CLOSED);
     atomic_store(&sleepers, 0);
     workers = 0;
-    main_thread = pthread_self(); /* to Python, too: the one that forked */
+    main_thread = this_thread(); /* to Python, too: the one that forked */
     looking = stopped = 0;
 }
 
 void cnnkit_look_for_signals(int (*look)(void), unsigned long thread)
 {
-    main_thread = (pthread_t)thread;
+    main_thread = thread;
     hook = look;
-    pthread_atfork(NULL, NULL, after_fork);
+    at_fork(after_fork);
 }
 
 static void start_workers(int wanted)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the caller's threads */
-    while (workers < wanted && workers < CNNKIT_MOST_THREADS - 1) {
-        pthread_t id;
-        if (pthread_create(&id, NULL, worker, (void *)(intptr_t)(workers + 1))) break;
-        pthread_detach(id);
+    while (workers < wanted && workers < CNNKIT_MOST_THREADS - 1 &&
+           start_thread(worker, (void *)(intptr_t)(workers + 1)))
         workers++;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void cnnkit_run(Work work, void *context, ptrdiff_t items, int threads)
 {
     if (threads > items) threads = (int)items;
     /* another Python thread is running a job: this one keeps to itself */
-    if (threads < 2 || pthread_mutex_trylock(&owner)) {
+    if (threads < 2 || !try_acquire(&owner)) {
         for (ptrdiff_t item = 0; item < items && !must_stop(); item++) work(context, item, 0);
         return;
     }
@@ -189,9 +169,9 @@ void cnnkit_run(Work work, void *context, ptrdiff_t items, int threads)
     atomic_store(&gate, 0);
     atomic_fetch_add(&rounds, 1);
     if (atomic_load(&sleepers)) {
-        pthread_mutex_lock(&lock);
-        pthread_cond_broadcast(&wake);
-        pthread_mutex_unlock(&lock);
+        acquire(&lock);
+        wake_all(&wake);
+        release(&lock);
     }
     take_items(0);
     atomic_fetch_or(&gate, CLOSED);
@@ -200,8 +180,8 @@ void cnnkit_run(Work work, void *context, ptrdiff_t items, int threads)
             relax();
         else {
             if (must_stop()) atomic_store(&job.dropped, 1);
-            sched_yield();
+            give_way();
         }
     }
-    pthread_mutex_unlock(&owner);
+    release(&owner);
 }

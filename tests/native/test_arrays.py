@@ -66,8 +66,17 @@ def test_labels(label):
 
 
 def test_rows_of_labels():
-    with pytest.raises(ValueError, match=r"^logits, targets, weights and dlogits must have"):
-        loss.cross_entropy(np.zeros((3, 5)), np.zeros(2, np.intp), None, None)
+    logits, labels = np.zeros((3, 5)), np.zeros(3, np.intp)
+    with pytest.raises(ValueError, match=r"array of shape \(3,\) .*, got shape \(2,\)"):
+        loss.cross_entropy(logits, labels[:2], None, None)
+    with pytest.raises(ValueError, match=r"array of shape \(3,\) .*, got shape \(4,\)"):
+        loss.cross_entropy(logits, labels, np.ones(4), None)
+    with pytest.raises(ValueError, match=r"format 'd', got shape .* and format 'f'"):
+        loss.cross_entropy(logits, labels, np.ones(3, "f"), None)
+    with pytest.raises(ValueError, match=r"got shape .* and format 'd'"):
+        loss.cross_entropy(logits, np.zeros(3), None, None)
+    with pytest.raises(ValueError, match=r"^logits must have a row each and a column or more"):
+        loss.cross_entropy(np.zeros((3, 0)), labels, None, None)
 
 
 @pytest.mark.parametrize("kind", [ConvOp, DepthwiseOp])

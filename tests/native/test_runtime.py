@@ -1,6 +1,7 @@
 """Instruction sets, threads and what is reported about them."""
 
 import os
+import platform
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,21 @@ def test_instruction_sets_are_rows_of_the_table_in_its_order():
     assert [name for name in rows if name in runtime.INSTRUCTION_SETS] == [
         *runtime.INSTRUCTION_SETS
     ]
+
+
+@pytest.mark.skipif(
+    platform.system() != "Linux" or platform.machine() != "x86_64",
+    reason="the flags of /proc/cpuinfo are those of x86-64 on Linux",
+)
+def test_instruction_sets_are_those_that_linux_finds():
+    flags = set(re.search(r"^flags\s*:(.*)", Path("/proc/cpuinfo").read_text(), re.M)[1].split())
+    needs = {
+        "portable": set(),
+        "avx2": {"avx2", "fma"},
+        "avx512": {"avx512f", "avx512vl", "avx512dq", "avx512bw", "fma"},
+    }
+    found = tuple(name for name in needs if needs[name] <= flags)
+    assert found == runtime.INSTRUCTION_SETS
 
 
 @pytest.mark.parametrize("name", runtime.INSTRUCTION_SETS)
