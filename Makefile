@@ -1,6 +1,7 @@
 # make demo    train the digits example and show its result
 # make test    all tests under the best instruction set, those of native code under the others, too
 # make lint    ruff, cython-lint, and mypy on the annotations
+# make docs    the site, into build/docs/html (five minutes at first, then what has changed)
 # make bench   time cnnkit against PyTorch and others (installed in an environment of their own)
 # make wheels  the sdist and the wheels, into dist/
 # make clean   remove what the above made
@@ -41,7 +42,7 @@ on_build = PYTHONPATH=$(CURDIR)/build/$(1)/package
 # handlers of signals that raise, and forks beside other threads, leave the tracer's lock locked
 UNTRACED := tests/reliability/test_interrupts.py tests/reliability/test_processes.py
 
-.PHONY: demo test lint bench wheels clean
+.PHONY: demo test lint docs bench wheels clean
 .PHONY: test-full test-reliability test-sanitized test-debug test-seeds test-coverage
 .PHONY: test-matrix test-wheel
 .SECONDARY:
@@ -89,6 +90,13 @@ lint: .venv/lint
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src
 	$(BIN)/mypy
+
+docs: .venv-docs/installed
+	.venv-docs/bin/codespell README.md *.md docs/*.md docs/guides docs/design docs/reference \
+		docs/learn examples/*.py cnnkit
+	.venv-docs/bin/python -P -m sphinx -q -W --keep-going -b html -d build/docs/doctrees \
+		docs build/docs/html
+	@echo "build/docs/html/index.html"
 
 # half an hour at most, on an idle machine; the figures are kept in benchmarks/results
 bench: .venv/bench .venv-torch/installed
@@ -143,5 +151,11 @@ build/%/package/installed: .venv/installed $(SOURCES)
 	.venv-wheels/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+.venv-docs/installed: .venv/pip $(SOURCES)
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check '.[plot,image,onnx,docs]'
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-torch .venv-wheels build dist *.egg-info cnnkit/_native/*.so .coverage .coverage.*
+	rm -rf .venv .venv-docs .venv-torch .venv-wheels build dist docs/generated *.egg-info \
+		cnnkit/_native/*.so .coverage .coverage.*

@@ -34,6 +34,21 @@ if TYPE_CHECKING:
     from cnnkit.layers.base import Layer
     from cnnkit.typing import IntPair, Padding
 
+__all__ = [
+    "add_depth",
+    "basic_block",
+    "bottleneck",
+    "channel_attention",
+    "depthwise_separable",
+    "dimension_reduction",
+    "feature_fusion",
+    "feature_pyramid",
+    "fire",
+    "inception",
+    "inverted_residual",
+    "mlpconv",
+]
+
 
 def dimension_reduction(channels: int, factor: int) -> Conv1x1:
     """Return a 1x1 convolution that divides the number of channels by `factor`.

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from cnnkit.training.stopping import Epoch
     from cnnkit.typing import Estimator, FilePath
 
+__all__ = [
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
+    "JSONLog",
+    "Timer",
+]
+
 
 class Callback:
     """Base class of callbacks; a subclass overrides the methods that it needs.

@@ -6,6 +6,11 @@ from typing import Any
 
 import numpy as np
 
+__all__ = [
+    "DivergenceError",
+    "ModelFormatError",
+]
+
 
 class DivergenceError(ValueError):
     """Losses, weights or predictions are no longer finite numbers."""

@@ -40,6 +40,14 @@ from cnnkit.validate.values import short
 if TYPE_CHECKING:
     from cnnkit.typing import FilePath
 
+__all__ = [
+    "TRUSTED_TYPES",
+    "convert_weights",
+    "load",
+    "read_weights",
+    "save",
+]
+
 FORMAT = "cnnkit model 1"
 WEIGHT = "weight:"  # start of names of tensors
 DTYPES = ("float32", "float64")

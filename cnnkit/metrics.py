@@ -17,6 +17,12 @@ from cnnkit.validate.values import short
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+__all__ = [
+    "mean_iou",
+    "pixel_accuracy",
+    "pixel_r2",
+]
+
 
 def pixel_accuracy(
     y_true: ArrayLike,

@@ -20,6 +20,16 @@ from cnnkit.validate import shapes
 from cnnkit.validate.pickles import Checked
 from cnnkit.validate.values import as_real
 
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "OneCycle",
+    "ReduceOnPlateau",
+    "Schedule",
+    "Step",
+]
+
 
 class Schedule(Checked):
     """Base class of the schedules.

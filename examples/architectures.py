@@ -16,12 +16,11 @@ that gains much may gain more from an even longer one. Two networks are fitted a
 one thread.
 """
 
-from pathlib import Path
 from textwrap import fill
 from time import perf_counter
 
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from joblib import Parallel, delayed
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -33,7 +32,7 @@ LEFT_OUT = {"vgg19", "efficientnet_lite0"}
 NETWORKS = [name for name in models.MODELS if name not in LEFT_OUT]
 MUCH = 0.02  # a gain in accuracy from the longer budget above this is large
 COLORS = {"short": "#d55e00", "long": "#0072b2"}  # distinct for colour-blind readers, too
-PICTURE = Path(__file__).parent / "pictures" / "architectures.png"
+PICTURE = PICTURES / "architectures.png"
 
 
 # %%

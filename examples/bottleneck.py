@@ -23,12 +23,11 @@ to (C * 9, N), which is a transposition only for N = 1. For more images it mixes
 """
 
 from functools import cache
-from pathlib import Path
 from textwrap import fill
 from time import perf_counter
 
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from threadpoolctl import threadpool_limits
 
 from cnnkit import Conv, Conv1x1, Network, Sequential, set_num_threads
@@ -46,7 +45,7 @@ REPORTED, LOOP = "loop, as reported", "loop, this machine"
 REPORTED_SECONDS = {PLAIN: 3.4, BOTTLENECK: 1.05}
 ALGORITHMS = ("auto", "exact", "im2col")
 COLORS = {PLAIN: "#d55e00", BOTTLENECK: "#0072b2"}  # distinct for colour-blind readers, too
-PICTURE = Path(__file__).parent / "pictures" / "bottleneck.png"
+PICTURE = PICTURES / "bottleneck.png"
 
 
 # %%

@@ -19,12 +19,11 @@ held out of training; no epoch is selected by it.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import fill
 from time import perf_counter
 
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -48,7 +47,7 @@ TEST_SIZE = 0.25
 FC, GAP = "fully connected", "1x1 + average pooling"
 COLORS = {FC: "#d55e00", GAP: "#0072b2"}  # distinct for colour-blind readers, too
 MARKERS = {FC: "s", GAP: "o"}
-PICTURE = Path(__file__).parent / "pictures" / "digits_heads.png"
+PICTURE = PICTURES / "digits_heads.png"
 
 # %%
 # The networks: only the head differs. ``None`` stands for one unit or filter per class.

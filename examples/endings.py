@@ -6,6 +6,8 @@ from time import perf_counter
 
 from cnnkit import num_threads
 
+PICTURES = Path(__file__).parent / "pictures"
+
 
 def save_picture(path, draw, *args, dpi=120):
     """Save the figure that `draw(*args)` returns, or say that matplotlib is missing."""

@@ -24,11 +24,10 @@ such intervals excludes zero by chance.
 """
 
 from itertools import product
-from pathlib import Path
 from textwrap import fill
 
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from joblib import Parallel, delayed
 from scipy import stats
 from sklearn.datasets import load_digits
@@ -67,7 +66,7 @@ VARIANTS = {
 }
 COLORS = {FC: "#d55e00", DROPOUT: "#666666", GAP: "#0072b2"}  # colour-blind safe
 MARKERS = {FC: "s", DROPOUT: "^", GAP: "o"}
-PICTURE = Path(__file__).parent / "pictures" / "generalisation.png"
+PICTURE = PICTURES / "generalisation.png"
 
 
 # %%

@@ -20,11 +20,10 @@ of the best (Breiman et al., 1984).
 """
 
 from itertools import product
-from pathlib import Path
 from textwrap import fill
 
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
@@ -47,7 +46,7 @@ FOLDS = 3
 COLORS = {FC: "#d55e00", GAP: "#0072b2"}  # distinct for colour-blind readers, too
 MARKERS = {2: "o", 3: "^"}
 SIZES = {8: 5, 16: 8, 32: 12}
-PICTURE = Path(__file__).parent / "pictures" / "grid_search_heads.png"
+PICTURE = PICTURES / "grid_search_heads.png"
 
 
 # %%

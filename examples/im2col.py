@@ -19,12 +19,11 @@ in time and memory: with the whole matrix, in blocks of rows, and by cnnkit's de
 """
 
 import tracemalloc
-from pathlib import Path
 from textwrap import fill
 from time import perf_counter
 
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from threadpoolctl import threadpool_limits
 
 from cnnkit import set_num_threads
@@ -35,7 +34,7 @@ ROUNDS = 15
 TINTS = ["#cfe4f3", "#fbdcc4", "#cdeadf", "#f2d7e6"]  # colours of the patches of the 3x3 image
 EDGES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"]
 CHANNELS = ["#c1272d", "#007a3d", "#1f4e9c"]  # text colours of red, green and blue
-PICTURE = Path(__file__).parent / "pictures" / "im2col.png"
+PICTURE = PICTURES / "im2col.png"
 
 
 # %%

@@ -16,10 +16,8 @@ the channels, for each pixel by itself. Five ways to see it:
 Every result is compared with the arithmetic written out.
 """
 
-from pathlib import Path
-
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from sklearn.datasets import load_digits
 
 from cnnkit.functional import conv2d, im2col, relu
@@ -38,7 +36,7 @@ BARS = {  # the colour bars of television, from light to dark
 }
 GREY = {"red": 0.299, "green": 0.587, "blue": 0.114}  # ITU-R BT.601
 SHOWN = 10  # number of the 192 maps that are drawn
-PICTURE = Path(__file__).parent / "pictures" / "one_by_one.png"
+PICTURE = PICTURES / "one_by_one.png"
 
 
 def conv1x1(x, filters):

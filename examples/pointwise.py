@@ -17,12 +17,11 @@ arrays once and runs on one thread. The fastest of many runs counts, since other
 can only make a run slower.
 """
 
-from pathlib import Path
 from textwrap import fill
 from time import perf_counter
 
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 
 from cnnkit import Conv, Network, Sequential, set_num_threads
 
@@ -31,7 +30,7 @@ ALGORITHMS = ("auto", "exact", "im2col")
 ROUNDS = 300
 CLAIM = 23
 COLORS = {1: "#0072b2", 3: "#d55e00"}  # distinct for colour-blind readers, too
-PICTURE = Path(__file__).parent / "pictures" / "pointwise.png"
+PICTURE = PICTURES / "pointwise.png"
 
 
 # %%

@@ -14,7 +14,7 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from sklearn.datasets import load_digits, load_sample_image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -37,7 +37,7 @@ EPOCHS = 10
 RATE = 3e-3  # of fine-tuning: few steps with few images, so each must be large
 LINEAR, TUNED, SCRATCH = "features, linear model", "fine-tuned", "from nothing"
 COLORS = {LINEAR: "#0072b2", TUNED: "#009e73", SCRATCH: "#d55e00"}  # colour-blind safe
-PICTURE = Path(__file__).parent / "pictures" / "pretrained.png"
+PICTURE = PICTURES / "pretrained.png"
 
 
 # %%

@@ -16,10 +16,8 @@ comparison, a Gaussian filter as wide as is best for this very photo blurs what 
 Both networks are `cnnkit.models.default_unet`, what ``layers=None`` means.
 """
 
-from pathlib import Path
-
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from scipy.ndimage import gaussian_filter, zoom
 from sklearn.datasets import load_sample_images
 from sklearn.ensemble import RandomForestClassifier
@@ -40,7 +38,7 @@ PATCH, PATCHES = 32, 250  # parts of a photo: their side and number
 PATCH_EPOCHS, RATE = 10, 0.03  # for so few steps a higher rate than by default
 SHIFTS = [(0, 0), (0, 16), (16, 0), (16, 16)]  # of the patches in which a photo is cleaned
 SHOWN = 4
-PICTURE = Path(__file__).parent / "pictures" / "segment_shapes.png"
+PICTURE = PICTURES / "segment_shapes.png"
 
 
 # %%

@@ -15,11 +15,10 @@ time. A kind is the same wherever in time it begins: convolutions and the poolin
 know that, a table does not.
 """
 
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -36,7 +35,7 @@ HAND = [
     *(Conv(32, (1, 9)), BatchNorm(), ReLU(), MaxPool((1, 4))),
     *(Conv(64, (1, 9)), BatchNorm(), ReLU(), GlobalAvgPool(), Dense(None)),
 ]
-PICTURE = Path(__file__).parent / "pictures" / "signals.png"
+PICTURE = PICTURES / "signals.png"
 
 
 # %%

@@ -18,10 +18,8 @@ information if the place matters. Every seed draws its own places, networks, lab
 test half, which are the same for all three models.
 """
 
-from pathlib import Path
-
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -57,7 +55,7 @@ SIZES = {CENTRED: 8, MOVED: 12}
 PIXELS, UNTRAINED, TRAINED = "pixels", "untrained network", "network trained on 0-4"
 COLORS = {PIXELS: "#d55e00", UNTRAINED: "#666666", TRAINED: "#0072b2"}  # colour-blind safe
 MARKERS = {PIXELS: "s", UNTRAINED: "^", TRAINED: "o"}
-PICTURE = Path(__file__).parent / "pictures" / "transfer.png"
+PICTURE = PICTURES / "transfer.png"
 
 
 # %%

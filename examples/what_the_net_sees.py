@@ -18,10 +18,8 @@ image of every digit and for a mistake, the share of the map's positive sum that
 comparison, a constant map would give the share of the image that is ink.
 """
 
-from pathlib import Path
-
 import numpy as np
-from endings import save_picture, timed
+from endings import PICTURES, save_picture, timed
 from sklearn.datasets import load_digits
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import train_test_split
@@ -42,7 +40,7 @@ LAYERS = [
 EPOCHS = 20
 INK = 0.25  # a pixel at least this dark, of 1, is ink
 SHOWN = 16  # feature maps of each depth
-PICTURE = Path(__file__).parent / "pictures" / "what_the_net_sees.png"
+PICTURE = PICTURES / "what_the_net_sees.png"
 
 
 # %%

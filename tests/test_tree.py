@@ -25,6 +25,7 @@ ACROSS = {
     "docs/test_docstrings.py": "docstrings of the package",
     "docs/test_learn.py": "all pages of docs/learn",
     "docs/test_pages.py": "README.md and all pages of docs",
+    "docs/test_site.py": "docs/conf.py and what makes pages of the rest",
     "estimators/test_composition.py": "inside scikit-learn's own estimators and tools",
     "estimators/test_contract.py": "scikit-learn's checks",
     "estimators/test_distributed.py": "searches on other machines",

@@ -174,10 +174,15 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, Outputs, NamedLayers, 
         weights of the epoch before, or of the one before that, with which the network gives finite
         numbers for the training set. In the first epoch the error is always raised.
     momentum : float, default=0.9
+        For "sgd" only: share of the step before that a step adds.
     nesterovs_momentum : bool, default=True
-        For "sgd" only.
-    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
-        For "adam" and "adamw" only.
+        For "sgd" only: whether the gradient counts as taken after the step before.
+    beta_1 : float, default=0.9
+        For "adam" and "adamw" only: decay of the mean of gradients.
+    beta_2 : float, default=0.999
+        For "adam" and "adamw" only: decay of the mean of squared gradients.
+    epsilon : float, default=1e-8
+        For "adam" and "adamw" only: added to the root of that mean, by which a step is divided.
     algorithm : {"auto", "exact", "direct", "im2col", "winograd"}, default="auto"
         Algorithm of convolutions and dense layers: see `cnnkit.functional.conv2d`; `summary` shows
         which one runs. "im2col" is the reference, by BLAS. "exact" does not use Winograd's
@@ -210,7 +215,7 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, Outputs, NamedLayers, 
         (H, W, C) of one image.
     n_features_in_ : int
         Count of numbers in one image, H * W * C.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (``n_features_in_``,)
         Names of the columns if X was a data frame.
     """
 

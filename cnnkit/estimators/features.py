@@ -52,7 +52,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         Shape of the layer's output for one image: (H, W, C), or (units,).
     n_features_in_ : int
         Count of numbers in one image.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (``n_features_in_``,)
         Names of the columns if X was a data frame.
 
     Examples

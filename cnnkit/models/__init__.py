@@ -71,6 +71,8 @@ MODELS = {
 # networks that end in maps of the size of the image
 IMAGE_MODELS = {model.__name__: model for model in (default_unet, unet, fcn)}
 
+__all__ = [*MODELS, *IMAGE_MODELS, "find", "small"]
+
 
 def find(model: object) -> Callable[..., Graph] | None:
     """Return the function of this module that `model` is or names, or None.

@@ -4,10 +4,12 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 
 import pytest
 
 import cnnkit
+import cnnkit.estimators
 import cnnkit.functional
 
 MODULES = ["cnnkit"] + [
@@ -66,6 +68,15 @@ def test_public_names_are_documented(home, name):
 @pytest.mark.parametrize("name", MODULES)
 def test_modules_are_documented(name):
     assert module(name).__doc__
+
+
+@pytest.mark.parametrize("name", cnnkit.estimators.__all__)
+def test_every_parameter_of_an_estimator_has_an_entry(name):
+    """Tables of parameters, as scikit-learn shows them in notebooks, read docstrings by entry."""
+    kind = getattr(cnnkit, name)
+    parameters = inspect.getdoc(kind).split("Parameters\n----------\n")[1].split("\n\n")[0]
+    entries = re.findall(r"^([\w, ]+) : ", parameters, re.MULTILINE)
+    assert entries == list(inspect.signature(kind).parameters)
 
 
 @pytest.mark.parametrize(
