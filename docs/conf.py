@@ -16,13 +16,13 @@ language = "en"
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    "reference",  # these two lie in _extensions
+    "mathml",  # these three lie in _extensions
+    "reference",
     "root_pages",
 ]
 exclude_patterns = ["learn/*", "_*", "generated/**/*.ipynb", "generated/**/*.py"]
@@ -48,12 +48,15 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"endings\.py",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
+    "default_thumb_file": str(DOCS / "pictures" / "digits.png"),
+    "thumbnail_size": (460, 320),
     "remove_config_comments": True,
     "show_memory": False,
     "min_reported_time": 1e9,
     "copyfile_regex": r".*\.rst",
 }
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "cnnkit"
 html_static_path = ["_static"]

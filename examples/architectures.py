@@ -185,7 +185,7 @@ def main():
     for sentence in conclusions(rows, images):
         print("\n" + fill(sentence, 100))
     print()
-    save_picture(PICTURE, draw, rows, images)
+    return save_picture(PICTURE, draw, rows, images)
 
 
 if __name__ == "__main__":

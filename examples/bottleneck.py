@@ -256,7 +256,7 @@ def main():
     for sentence in conclusions(times, costs):
         print("\n" + fill(sentence, 100))
     print()
-    save_picture(PICTURE, draw, times, costs)
+    return save_picture(PICTURE, draw, times, costs)
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ def main():
     for sentence in (accuracy_sentence(runs), cost_sentence(runs)):
         print("\n" + fill(sentence, 100))
     print()
-    save_picture(PICTURE, draw, runs)
+    return save_picture(PICTURE, draw, runs)
 
 
 if __name__ == "__main__":

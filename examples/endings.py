@@ -10,27 +10,28 @@ PICTURES = Path(__file__).parent / "pictures"
 
 
 def save_picture(path, draw, *args, dpi=120):
-    """Save the figure that `draw(*args)` returns, or say that matplotlib is missing."""
+    """Save the figure that `draw(*args)` returns; return what to print of it."""
     try:
         figure = draw(*args)
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        print("No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it.")
-        return
+        return "No picture: `pip install cnnkit[plot]` brings matplotlib, which would draw it."
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=dpi)
-    print(f"Picture: {path}")
+    return f"Picture: {path}"
 
 
 def timed(main):
-    """Run an example, and print how long it took and on what."""
+    """Run an example; print how long it took and on what, and what it returns: its picture."""
     start = perf_counter()
-    main()
+    last = main()
     seconds = perf_counter() - start
     count = num_threads()
     threads = "1 thread" if count == 1 else f"{count} threads"
     print(f"\nTook {seconds:.0f} s on {threads} of {processor()}.")
+    if last:
+        print(last)
 
 
 def processor():

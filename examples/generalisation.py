@@ -249,7 +249,7 @@ def main():
     print_table(variants)
     print_comparisons(variants, ((EXTRA, WITHOUT), (EXTRA, LINEAR)), (POOL,))
     print("", *(fill(sentence, 100) for sentence in relu_conclusions(variants)), "", sep="\n")
-    save_picture(PICTURE, draw, heads, variants, dpi=110)
+    return save_picture(PICTURE, draw, heads, variants, dpi=110)
 
 
 if __name__ == "__main__":

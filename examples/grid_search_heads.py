@@ -231,7 +231,7 @@ def main():
     for sentence in conclusions(rows):
         print("\n" + fill(sentence, 100))
     print()
-    save_picture(PICTURE, draw, rows)
+    return save_picture(PICTURE, draw, rows)
 
 
 if __name__ == "__main__":

@@ -406,7 +406,7 @@ def main():
     seconds, taken = measure()
     print_costs(seconds, taken)
     print("", *(fill(text, 95) for text in conclusions(seconds, taken)), "", sep="\n")
-    save_picture(PICTURE, draw, seconds, taken, dpi=110)
+    return save_picture(PICTURE, draw, seconds, taken, dpi=110)
 
 
 if __name__ == "__main__":

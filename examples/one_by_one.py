@@ -230,7 +230,7 @@ def main():
     x, w = maps_192()
     y = print_192(x, w)
     print()
-    save_picture(PICTURE, draw, four, pixel, bars, (x, w, y), dpi=110)
+    return save_picture(PICTURE, draw, four, pixel, bars, (x, w, y), dpi=110)
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ def main():
     for sentence in conclusions(times):
         print("\n" + fill(sentence, 100))
     print()
-    save_picture(PICTURE, draw, times)
+    return save_picture(PICTURE, draw, times)
 
 
 if __name__ == "__main__":

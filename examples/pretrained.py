@@ -196,7 +196,7 @@ def main():
     shape = (SMALL_SIDE, SMALL_SIDE, 3)
     scores = compared(io.convert_weights(mapping, NETWORK, shape, head=False, preprocessing="lite"))
     print_scores(scores)
-    save_picture(PICTURE, draw, X, maps, best, shares, scores)
+    return save_picture(PICTURE, draw, X, maps, best, shares, scores)
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ def main():
     fitted, accuracy = compare(X, y, X_test, y_test)
     print(f"\n{conclusion(accuracy)}")
     predicted = fitted["network, default"].predict(X_test)
-    save_picture(PICTURE, draw, X, y, predicted, y_test)
+    return save_picture(PICTURE, draw, X, y, predicted, y_test)
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ def main():
         )
     print_table(scores)
     print("", *conclusions(scores), "", sep="\n")
-    save_picture(PICTURE, draw, scores)
+    return save_picture(PICTURE, draw, scores)
 
 
 if __name__ == "__main__":

@@ -224,7 +224,7 @@ def main():
     print(f"{clf.summary()}\n")
     print_table(seen)
     print("", *conclusions(seen), "", sep="\n")
-    save_picture(PICTURE, draw, seen, dpi=110)
+    return save_picture(PICTURE, draw, seen, dpi=110)
 
 
 if __name__ == "__main__":

@@ -60,12 +60,16 @@ def write_pages(app, config):
             page.write_text(text)
 
 
-def leave_labels(app, what, name, obj, options, lines):
-    """Take labels of scikit-learn's own site out of docstrings that are inherited from it."""
-    lines[:] = [re.sub(r":(?:ref|term):`([^<`]+?)(?:\s*<[^>]+>)?`", r"\1", line) for line in lines]
+LABEL = re.compile(r":(?:ref|term):`([^<`]+?)(?:\s*<[^>]+>)?`")  # of scikit-learn's own site
+PAGE = re.compile(r"docs/((?:guides|reference|design)/\w+)\.md")
+
+
+def change_links(app, what, name, obj, options, lines):
+    """Take labels out of docstrings that are inherited, and make links of names of our pages."""
+    lines[:] = [PAGE.sub(r":doc:`/\1`", LABEL.sub(r"\1", line)) for line in lines]
 
 
 def setup(app):
-    app.connect("autodoc-process-docstring", leave_labels)
+    app.connect("autodoc-process-docstring", change_links)
     app.connect("config-inited", write_pages)  # before Sphinx looks for pages
     return {"parallel_read_safe": True}
