@@ -18,7 +18,8 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell \
 	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
-QUIET := -qq --disable-pip-version-check # errors alone
+QUIET := -qq --disable-pip-version-check# errors alone
+export PIP_NO_COMPILE := 1# bytecode is written for what is imported: half the time of an install
 BENCHMARKS := defaults convolutions layers digits mnist networks scaling memory photos
 SOURCES := $(shell find src cnnkit -name '*.py' -o -name '*.p[yx]*' -o -name '*.[ch]') \
 	setup.py pyproject.toml README.md
