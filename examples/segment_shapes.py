@@ -209,7 +209,8 @@ def main():
     for name, image in list(photos.items())[1:]:
         print(f"{name:>15s}{decibels(image, wanted):10.1f}")
     masks = predicted["CNNSegmenter"]
-    return save_picture(PICTURE, draw_picture, X_test[:SHOWN], y_test[:SHOWN], masks[:SHOWN], photos)
+    scenes = X_test[:SHOWN], y_test[:SHOWN], masks[:SHOWN]
+    return save_picture(PICTURE, draw_picture, *scenes, photos)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ def visit_inline(translator, node):
 
 
 def visit_block(translator, node):
-    translator.body.append(f'<div class="math" tabindex="0">{convert(node.astext(), display="block")}</div>\n')
+    formula = convert(node.astext(), display="block")
+    translator.body.append(f'<div class="math" tabindex="0">{formula}</div>\n')
     raise nodes.SkipNode
 
 
