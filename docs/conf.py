@@ -52,6 +52,7 @@ sphinx_gallery_conf = {
     "thumbnail_size": (460, 320),
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,
     "min_reported_time": 1e9,
     "copyfile_regex": r".*\.rst",
 }
@@ -63,6 +64,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
+html_search_scorer = "_extensions/scorer.js"
 html_theme_options = {
     "logo": {"text": "cnnkit"},
     "navbar_align": "left",
