@@ -10,7 +10,16 @@ from cnnkit._native import runtime
 
 
 def show_versions() -> None:
-    """Print versions, instruction set and threads, to be pasted into a bug report."""
+    """Print versions, instruction set and threads, to be pasted into a bug report.
+
+    Examples
+    --------
+    >>> from cnnkit import show_versions
+    >>> show_versions()  # doctest: +ELLIPSIS, +NORMALIZE_WHITESPACE
+    python: 3...
+    cnnkit: ...
+    threads: ...
+    """
     for name, value in versions().items():
         print(f"{name:>22}: {value}")
 

@@ -13,11 +13,31 @@ __all__ = [
 
 
 class DivergenceError(ValueError):
-    """Losses, weights or predictions are no longer finite numbers."""
+    """Losses, weights or predictions are no longer finite numbers.
+
+    Examples
+    --------
+    >>> from cnnkit.exceptions import DivergenceError
+    >>> issubclass(DivergenceError, ValueError)
+    True
+    """
 
 
 class ModelFormatError(ValueError):
-    """A file or a pickle is not a model, or not one that this version can read."""
+    """A file or a pickle is not a model, or not one that this version can read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from cnnkit import load
+    >>> from cnnkit.exceptions import ModelFormatError
+    >>> file = tempfile.NamedTemporaryFile()
+    >>> try:
+    ...     _ = load(file.name)  # an empty file
+    ... except ModelFormatError:
+    ...     print("not a model")
+    not a model
+    """
 
 
 def overflow_allowed() -> Any:

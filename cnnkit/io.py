@@ -187,7 +187,15 @@ def load(
 
     Examples
     --------
-    See `save`.
+    >>> import tempfile, numpy as np
+    >>> from cnnkit import CNNClassifier, load, save
+    >>> X, y = np.random.default_rng(0).random((20, 6, 6)), np.arange(20) % 2
+    >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(clf, f"{folder}/model.cnn")
+    ...     again = load(f"{folder}/model.cnn")
+    >>> np.array_equal(again.predict_proba(X), clf.predict_proba(X))
+    True
     """
     with tensors.reading(path, FORMAT, PARTS, "load") as (model, file):
         return _read(model, file)

@@ -34,7 +34,15 @@ def relu(x: ArrayLike) -> Floats:
 
 
 def relu_backward(dy: ArrayLike, y: ArrayLike) -> Floats:
-    """Return `dy` where `y`, the output of `relu`, is positive, and 0 elsewhere."""
+    """Return `dy` where `y`, the output of `relu`, is positive, and 0 elsewhere.
+
+    Examples
+    --------
+    >>> from cnnkit.functional import relu, relu_backward
+    >>> y = relu([-1.0, 2.0, 3.0])
+    >>> relu_backward([10.0, 20.0, 30.0], y)
+    array([ 0., 20., 30.])
+    """
     dy, y = as_reals("relu_backward", dy=dy, y=y)
     shapes.check_shape(dy, y.shape, "dy", "relu_backward")
     dx = np.empty_like(dy)
@@ -62,7 +70,15 @@ def softmax(x: ArrayLike) -> Floats:
 
 
 def softmax_backward(dy: ArrayLike, y: ArrayLike) -> Floats:
-    """Return ``y * (dy - sum(dy * y))`` over the last axis; `y` is the output of `softmax`."""
+    """Return ``y * (dy - sum(dy * y))`` over the last axis; `y` is the output of `softmax`.
+
+    Examples
+    --------
+    >>> from cnnkit.functional import softmax, softmax_backward
+    >>> y = softmax([[0.0, 0.0]])
+    >>> softmax_backward([[1.0, 0.0]], y)
+    array([[ 0.25, -0.25]])
+    """
     dy, y = as_reals("softmax_backward", dy=dy, y=y)
     shapes.check_shape(dy, y.shape, "dy", "softmax_backward")
     return y * (dy - (dy * y).sum(axis=-1, keepdims=True))

@@ -347,7 +347,17 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Floats:
 
 
 def dense_backward(dy: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Return ``(dx, dw, db)`` of `dense` for a gradient `dy` (N, F)."""
+    """Return ``(dx, dw, db)`` of `dense` for a gradient `dy` (N, F).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import dense_backward
+    >>> x, w, dy = np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.ones((1, 1))
+    >>> dx, dw, db = dense_backward(dy, x, w)
+    >>> dx, dw.ravel(), db
+    (array([[3., 4.]]), array([1., 2.]), array([1.]))
+    """
     owner = "dense_backward"
     dy, x, w = as_reals(owner, dy=dy, x=x, w=w)
     pixels, kernel = _dense_sizes(x, w, owner)

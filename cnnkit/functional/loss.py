@@ -47,7 +47,14 @@ def softmax_cross_entropy(
 def softmax_cross_entropy_backward(
     logits: ArrayLike, targets: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> Floats:
-    """Return the gradient of `softmax_cross_entropy` with respect to `logits`."""
+    """Return the gradient of `softmax_cross_entropy` with respect to `logits`.
+
+    Examples
+    --------
+    >>> from cnnkit.functional import softmax_cross_entropy_backward
+    >>> softmax_cross_entropy_backward([[0.0, 0.0]], [1])
+    array([[ 0.5, -0.5]])
+    """
     owner = "softmax_cross_entropy_backward"
     _, dlogits = _cross_entropy(logits, targets, sample_weight, owner, True)
     return dlogits

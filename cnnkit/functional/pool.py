@@ -86,6 +86,15 @@ def max_pool2d_backward(
     Returns
     -------
     dx : array of the shape of `x`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import max_pool2d_backward
+    >>> x = np.array([[1.0, 5.0], [2.0, 3.0]]).reshape(1, 2, 2, 1)
+    >>> max_pool2d_backward(np.ones((1, 1, 1, 1)), x, 2)[0, :, :, 0]
+    array([[0., 1.],
+           [0., 0.]])
     """
     owner = "max_pool2d_backward"
     dy, x = as_reals(owner, dy=dy, x=x)
@@ -167,6 +176,14 @@ def avg_pool2d_backward(
     Returns
     -------
     dx : array of shape `input_shape`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import avg_pool2d_backward
+    >>> avg_pool2d_backward(np.ones((1, 1, 1, 1)), (1, 2, 2, 1), 2)[0, :, :, 0]
+    array([[0.25, 0.25],
+           [0.25, 0.25]])
     """
     owner = "avg_pool2d_backward"
     (dy,) = as_reals(owner, dy=dy)
@@ -208,7 +225,16 @@ def global_avg_pool2d(x: ArrayLike, *, data_format: DataFormat = "channels_last"
 def global_avg_pool2d_backward(
     dy: ArrayLike, input_shape: Sequence[int], *, data_format: DataFormat = "channels_last"
 ) -> Floats:
-    """Divide each number of `dy` (N, C) evenly over its channel in images `input_shape`."""
+    """Divide each number of `dy` (N, C) evenly over its channel in images `input_shape`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.functional import global_avg_pool2d_backward
+    >>> global_avg_pool2d_backward(np.ones((1, 1)), (1, 2, 2, 1))[0, :, :, 0]
+    array([[0.25, 0.25],
+           [0.25, 0.25]])
+    """
     owner = "global_avg_pool2d_backward"
     (dy,) = as_reals(owner, dy=dy)
     input_shape = last_shape(input_shape, data_format, owner)

@@ -203,7 +203,15 @@ def stack_inputs(cells, width):
 
 
 def describe(layer: Layer) -> str:
-    """Return a layer in a few words, such as ``Conv 64, 3 x 3, stride 2``."""
+    """Return a layer in a few words.
+
+    Examples
+    --------
+    >>> from cnnkit import Conv
+    >>> from cnnkit.display import describe
+    >>> describe(Conv(64, 3, stride=2))
+    'Conv 64, 3 x 3, stride 2'
+    """
     if not isinstance(layer, Layer):
         raise TypeError(f"describe: layer must be a layer such as Conv(16, 3), got {layer!r}.")
     return f"{type(layer).__name__} {settings(layer)}".rstrip()

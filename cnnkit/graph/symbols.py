@@ -24,6 +24,13 @@ class Symbol(Operand):
     shape : tuple or None
         Shape of one sample, as ``(H, W, C)``. None if it is unknown: the input has no shape, or a
         layer on the way has one filter or unit per class.
+
+    Examples
+    --------
+    >>> from cnnkit import Conv, Input
+    >>> y = Conv(8, 3)(Input((28, 28, 1)))
+    >>> y.shape, y.layer
+    ((28, 28, 8), Conv(filters=8))
     """
 
     def __init__(

@@ -31,6 +31,12 @@ class WeightSpec(NamedTuple):
     N(0, 2 / fan_in). If it is 0, every number starts as `start`. `decay` says whether L2
     regularisation applies. A weight that is not `trained`, such as running statistics, has no
     gradient. No number may be below `least`.
+
+    Examples
+    --------
+    >>> from cnnkit import Conv
+    >>> Conv(8, 3).weight_specs((28, 28, 1))["w"]
+    WeightSpec(shape=(3, 3, 1, 8), fan_in=9, decay=True, start=0.0, trained=True, least=-inf)
     """
 
     shape: Shape
@@ -50,6 +56,17 @@ class Slots:
     own output at zero. With `scale` and `shift`, one number for each filter, it multiplies by the
     scale and adds the shift instead of its bias. All other arrays of an op come from `keep`, so
     that `kept_bytes` counts them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit import ReLU
+    >>> from cnnkit.layers import Slots
+    >>> x = np.array([[-1.0, 2.0]])
+    >>> slots = Slots(xs=[x], y=np.empty_like(x))
+    >>> ReLU().bind(slots).forward(1)
+    >>> slots.y
+    array([[0., 2.]])
     """
 
     xs: list[np.ndarray]
@@ -105,6 +122,13 @@ class Layer(Checked):
 
     A layer has no arrays: it can be cloned, printed, compared and searched over. `bind` returns the
     `Op` that computes. docs/guides/write_a_layer.md shows how to write one.
+
+    Examples
+    --------
+    >>> from cnnkit import Conv, Layer
+    >>> layer = Conv(8, 3)
+    >>> isinstance(layer, Layer), layer.output_shape((28, 28, 1)), layer
+    (True, (28, 28, 8), Conv(filters=8))
     """
 
     per_output: ClassVar[str | None] = (

@@ -118,6 +118,14 @@ class OwnLoss(Loss):
     loss : Loss
     default : Loss
         The loss of the estimator, which makes targets dense and computes the score.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import AbsoluteError, OwnLoss, SquaredError
+    >>> loss = OwnLoss(AbsoluteError(), SquaredError())
+    >>> loss(np.array([[1.0]]), np.array([[3.0]]), None)
+    2.0
     """
 
     def __init__(self, loss: Loss, default: Loss) -> None:
@@ -154,7 +162,15 @@ class OwnLoss(Loss):
 
 
 def inverse_link(link: str, outputs: np.ndarray) -> np.ndarray:
-    """Return the predictions, in the scale of training, that belong to outputs of a network."""
+    """Return the predictions, in the scale of training, that belong to outputs of a network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import inverse_link
+    >>> inverse_link("log", np.log([1.0, 5.0])).round(6)
+    array([1., 5.])
+    """
     if link == "identity":
         return outputs
     with overflow_allowed():

@@ -21,6 +21,16 @@ class Pixelwise(Loss):
     mean : float, default=1
         Mean weight of a pixel of the training set, of those that do not count, too. A batch is
         divided by it, so that its loss is an unbiased estimate of the mean over pixels that count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import Pixelwise, SoftmaxCrossEntropy
+    >>> logits = np.zeros((1, 2, 2, 3))  # one image of 2x2 pixels, three classes
+    >>> labels = np.array([[[0, 1], [2, -1]]])  # one pixel does not count
+    >>> loss = Pixelwise(SoftmaxCrossEntropy(3), mean=0.75)
+    >>> bool(np.isclose(loss(logits, labels, None), np.log(3)))
+    True
     """
 
     def __init__(self, loss: Loss, factors: np.ndarray | None = None, mean: float = 1.0) -> None:

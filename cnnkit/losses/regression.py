@@ -12,7 +12,17 @@ from cnnkit.losses.base import Loss, inverse_link
 
 
 class Regression(Loss):
-    """Base class of losses of outputs beside targets, averaged over the targets of a sample."""
+    """Base class of losses of outputs beside targets, averaged over the targets of a sample.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import Regression, SquaredError
+    >>> issubclass(SquaredError, Regression)
+    True
+    >>> SquaredError().score(np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))  # R^2
+    1.0
+    """
 
     def _scale(self, outputs):
         return 1 / outputs.shape[1]
@@ -39,7 +49,17 @@ class Regression(Loss):
 
 
 class SquaredError(Regression):
-    """Half the square of the residual."""
+    """Half the square of the residual.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import SquaredError
+    >>> outputs, targets = np.array([[1.0], [4.0]]), np.array([[1.5], [2.0]])
+    >>> losses, slopes = SquaredError().loss_gradient(outputs, targets)
+    >>> losses.ravel(), slopes.ravel()
+    (array([0.125, 2.   ]), array([-0.5,  2. ]))
+    """
 
     def loss_gradient(
         self, outputs: np.ndarray, targets: np.ndarray
@@ -49,7 +69,17 @@ class SquaredError(Regression):
 
 
 class AbsoluteError(Regression):
-    """Absolute value of the residual; its slope at 0 is 0."""
+    """Absolute value of the residual; its slope at 0 is 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import AbsoluteError
+    >>> outputs, targets = np.array([[1.0], [4.0]]), np.array([[1.5], [2.0]])
+    >>> losses, slopes = AbsoluteError().loss_gradient(outputs, targets)
+    >>> losses.ravel(), slopes.ravel()
+    (array([0.5, 2. ]), array([-1.,  1.]))
+    """
 
     def loss_gradient(
         self, outputs: np.ndarray, targets: np.ndarray
@@ -64,6 +94,15 @@ class Huber(Regression):
     Parameters
     ----------
     delta : float, default=1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import Huber
+    >>> outputs, targets = np.array([[1.0], [4.0]]), np.array([[1.5], [2.0]])
+    >>> losses, slopes = Huber(delta=1.0).loss_gradient(outputs, targets)
+    >>> losses.ravel(), slopes.ravel()
+    (array([0.125, 1.5  ]), array([-0.5,  1. ]))
     """
 
     def __init__(self, delta: float = 1.0) -> None:
@@ -86,6 +125,15 @@ class Pinball(Regression):
     ----------
     quantile : float, default=0.5
         Above 0 and below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import Pinball
+    >>> outputs, targets = np.array([[1.0], [4.0]]), np.array([[1.5], [2.0]])
+    >>> losses, slopes = Pinball(quantile=0.75).loss_gradient(outputs, targets)
+    >>> losses.ravel(), slopes.ravel()
+    (array([0.375, 0.5  ]), array([-0.75,  0.25]))
     """
 
     score = Loss.score  # R^2 would be best at the mean
@@ -105,6 +153,15 @@ class PoissonDeviance(Regression):
     """Half the deviance of a Poisson distribution, ``y log(y / mu) - y + mu`` for mu = exp(output).
 
     For counts and rates, not negative (McCullagh & Nelder, 1989, "Generalized linear models").
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import PoissonDeviance
+    >>> outputs, targets = np.log([[2.0], [2.0]]), np.array([[2.0], [4.0]])
+    >>> losses, slopes = PoissonDeviance().loss_gradient(outputs, targets)
+    >>> losses.ravel().round(3), slopes.ravel().round(3)
+    (array([0.   , 0.773]), array([ 0., -2.]))
     """
 
     link: ClassVar[Literal["identity", "log"]] = "log"
@@ -120,6 +177,15 @@ class GammaDeviance(Regression):
     """Half the deviance of a gamma distribution, ``log(mu / y) + y / mu - 1`` for mu = exp(output).
 
     For positive numbers whose deviation grows with their mean, such as costs and durations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnkit.losses import GammaDeviance
+    >>> outputs, targets = np.log([[2.0], [2.0]]), np.array([[2.0], [4.0]])
+    >>> losses, slopes = GammaDeviance().loss_gradient(outputs, targets)
+    >>> losses.ravel().round(3), slopes.ravel().round(3)
+    (array([0.   , 0.307]), array([ 0., -1.]))
     """
 
     link: ClassVar[Literal["identity", "log"]] = "log"

@@ -22,6 +22,13 @@ def squeezenet_1_0(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.squeezenet_1_0(10, (64, 64, 3), width=0.25)
+    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
+    ((10,), 51970)
     """
     return _squeezenet("squeezenet_1_0", 96, 7, (4, 8), n_outputs, image_shape, width)
 
@@ -38,6 +45,13 @@ def squeezenet_1_1(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.squeezenet_1_1(10, (64, 64, 3), width=0.25)
+    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
+    ((10,), 48802)
     """
     return _squeezenet("squeezenet_1_1", 64, 3, (3, 5), n_outputs, image_shape, width)
 
@@ -80,6 +94,13 @@ def googlenet(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.googlenet(10, (64, 64, 3), width=0.25)
+    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
+    ((10,), 383842)
     """
     form = Form("googlenet", image_shape, width, 5)
     first, pool1, pool2, pool3, pool4 = form.strides

@@ -94,6 +94,13 @@ def lenet5(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.lenet5(10, (28, 28, 1))
+    >>> net.output_shape((28, 28, 1)), net.summary((28, 28, 1)).weights
+    ((10,), 61706)
     """
     form = Form("lenet5", image_shape, width, 2)
     side = min(form.image_shape[:2])
@@ -127,6 +134,13 @@ def convnet(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.convnet(10, (28, 28, 1))
+    >>> net.output_shape((28, 28, 1)), net.summary((28, 28, 1)).weights
+    ((10,), 416)
     """
     form = Form("convnet", image_shape, width, 2)
     return Sequential(
@@ -158,6 +172,13 @@ def network_in_network(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.network_in_network(10, (32, 32, 3), width=0.25)
+    >>> net.output_shape((32, 32, 3)), net.summary((32, 32, 3)).weights
+    ((10,), 18290)
     """
     form = Form("network_in_network", image_shape, width, 2)
     return Sequential(
@@ -186,6 +207,13 @@ def alexnet(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.alexnet(10, (64, 64, 3), width=0.25)
+    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
+    ((10,), 1285338)
     """
     form = Form("alexnet", image_shape, width, 5)
     *first, pool1, pool2, pool5 = form.strides
@@ -213,6 +241,13 @@ def vgg16(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.vgg16(10, (32, 32, 3), width=0.25)
+    >>> net.output_shape((32, 32, 3)), net.summary((32, 32, 3)).weights
+    ((10,), 2505946)
     """
     return _vgg("vgg16", (2, 2, 3, 3, 3), n_outputs, image_shape, width)
 
@@ -228,6 +263,13 @@ def vgg19(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.vgg19(10, (32, 32, 3), width=0.25)
+    >>> net.output_shape((32, 32, 3)), net.summary((32, 32, 3)).weights
+    ((10,), 2838042)
     """
     return _vgg("vgg19", (2, 2, 4, 4, 4), n_outputs, image_shape, width)
 

@@ -24,6 +24,13 @@ def mobilenet_v1(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.mobilenet_v1(10, (64, 64, 3), width=0.25)
+    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
+    ((10,), 221114)
     """
     form = Form("mobilenet_v1", image_shape, width, 5)
     first, stride3, stride5, stride7, stride13 = form.strides
@@ -79,6 +86,13 @@ def mobilenet_v2(
     padding : {"symmetric", "same"}, default="symmetric"
         Padding of convolutions with a stride: as in torchvision and timm, or "same" as in Keras.
         Weights from there need the same padding here.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.mobilenet_v2(10, (64, 64, 3), width=0.25)
+    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
+    ((10,), 261578)
     """
     form = Form("mobilenet_v2", image_shape, width, 5)
     ends = _multiple(32 * width), FEATURES * max(1, width)
@@ -106,6 +120,13 @@ def efficientnet_lite0(
         Padding of convolutions with a stride: "same" as in TensorFlow, or "symmetric" as in the
         weights that timm has trained itself.
         Weights from there need the same padding here.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.efficientnet_lite0(10, (64, 64, 3), width=0.25)
+    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
+    ((10,), 385290)
     """
     form = Form("efficientnet_lite0", image_shape, width, 5)
     norm = BatchNorm(momentum=0.01, eps=1e-3)

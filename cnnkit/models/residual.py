@@ -23,6 +23,13 @@ def resnet18(
     ----------
     n_outputs, image_shape, width :
         See `cnnkit.models`.
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.resnet18(10, (32, 32, 3), width=0.25)
+    >>> net.output_shape((32, 32, 3)), net.summary((32, 32, 3)).weights
+    ((10,), 703866)
     """
     return _resnet("resnet18", basic_block, 1, (2, 2, 2, 2), n_outputs, image_shape, width)
 
@@ -45,6 +52,13 @@ def resnet50(
     strided : {"1x1", "3x3"}, default="1x1"
         Convolution of a `bottleneck` that has the stride: the first, as in the paper and in Keras,
         or the 3x3 convolution, as weights of torchvision and timm need it (ResNet v1.5).
+
+    Examples
+    --------
+    >>> from cnnkit import models
+    >>> net = models.resnet50(10, (64, 64, 3), width=0.25)
+    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
+    ((10,), 1499386)
     """
     block = partial(bottleneck, strided=strided)
     return _resnet("resnet50", block, 4, (3, 4, 6, 3), n_outputs, image_shape, width)

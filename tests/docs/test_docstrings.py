@@ -66,6 +66,14 @@ def test_public_names_are_documented(home, name):
 
 
 @pytest.mark.parametrize("name", MODULES)
+def test_public_functions_and_classes_have_examples(name):
+    home = module(name)
+    public = {n: getattr(home, n) for n in getattr(home, "__all__", ())}
+    things = {n: t for n, t in public.items() if inspect.isclass(t) or inspect.isfunction(t)}
+    assert [n for n, thing in things.items() if ">>> " not in inspect.getdoc(thing)] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_modules_are_documented(name):
     assert module(name).__doc__
 
