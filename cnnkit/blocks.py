@@ -66,6 +66,7 @@ def dimension_reduction(channels: int, factor: int) -> Conv1x1:
     Returns
     -------
     block : Conv1x1
+        It has ``channels // factor`` filters.
 
     Examples
     --------
@@ -84,10 +85,12 @@ def feature_fusion(filters: int = 1) -> Conv1x1:
     Parameters
     ----------
     filters : int, default=1
+        Number of weighted sums.
 
     Returns
     -------
     block : Conv1x1
+        It has a 1x1 kernel and a bias.
 
     Examples
     --------
@@ -113,6 +116,7 @@ def add_depth(channels: int, n_layers: int) -> Sequential:
     Returns
     -------
     block : Sequential
+        It has `n_layers` times a `Conv1x1` and a ReLU.
 
     Examples
     --------
@@ -139,13 +143,18 @@ def mlpconv(
     ----------
     filters : list of int
         Filters of the convolution, and of every 1x1 convolution after it.
-    kernel_size, stride, padding :
-        Those of the first convolution, as in `Conv`. The default kernel size of 1 gives the
-        perceptron alone, to be put after another convolution.
+    kernel_size : int or pair of ints, default=1
+        Kernel of the first convolution; 1 gives the perceptron alone, to be put after another
+        convolution.
+    stride : int or pair of ints, default=1
+        Stride of the first convolution.
+    padding : int, pair, ((top, bottom), (left, right)), "valid" or "same", default="same"
+        Padding of the first convolution, as in `Conv`.
 
     Returns
     -------
     block : Sequential
+        Every convolution is followed by a ReLU.
 
     Examples
     --------
@@ -169,12 +178,17 @@ def fire(squeeze: int, expand_1x1: int, expand_3x3: int | None = None) -> Sequen
 
     Parameters
     ----------
-    squeeze, expand_1x1, expand_3x3 : int
-        Filters; `expand_3x3` is `expand_1x1` when None.
+    squeeze : int
+        Filters of the 1x1 convolution at the start.
+    expand_1x1 : int
+        Filters of the 1x1 convolution after it.
+    expand_3x3 : int, default=None
+        Filters of the 3x3 convolution beside that one; `expand_1x1` when None.
 
     Returns
     -------
     block : Sequential
+        Its output has ``expand_1x1 + expand_3x3`` channels.
 
     Examples
     --------
@@ -207,12 +221,23 @@ def inception(
     Parameters
     ----------
     filters_1x1 : int
-    reduce_3x3, filters_3x3, reduce_5x5, filters_5x5, pool_projection : int, default=None
-        None means the number `filters_1x1`: ``inception(64)`` has 64 filters everywhere.
+        Filters of the 1x1 convolution. All other parameters are this number when None:
+        ``inception(64)`` has 64 filters everywhere.
+    reduce_3x3 : int, default=None
+        Filters of the 1x1 convolution before the 3x3 convolution.
+    filters_3x3 : int, default=None
+        Filters of the 3x3 convolution.
+    reduce_5x5 : int, default=None
+        Filters of the 1x1 convolution before the 5x5 convolution.
+    filters_5x5 : int, default=None
+        Filters of the 5x5 convolution.
+    pool_projection : int, default=None
+        Filters of the 1x1 convolution after the pooling.
 
     Returns
     -------
     block : Concat
+        Its output has as many channels as the four branches together.
 
     Examples
     --------
@@ -254,6 +279,7 @@ def bottleneck(
     filters : int
         Filters of the 3x3 convolution.
     stride : int, default=1
+        Stride of the convolution that `strided` names.
     projection : bool, default=None
         Whether the shortcut has a 1x1 convolution with batch normalisation. It needs one if input
         and output differ in size or channels. None means that it has one if they are known to
@@ -273,6 +299,7 @@ def bottleneck(
     Returns
     -------
     block : Sequential
+        Its output has ``4 * filters`` channels.
 
     Examples
     --------
@@ -312,12 +339,19 @@ def basic_block(
         Filters of each convolution.
     stride : int, default=1
         Stride of the first convolution.
-    projection, channels, bias, norm :
+    projection : bool, default=None
         As for `bottleneck`.
+    channels : int, default=None
+        Channels of the input.
+    bias : bool, default=False
+        Whether the convolutions have a bias.
+    norm : Layer, default=None
+        Layer after every convolution; ``BatchNorm()`` when None.
 
     Returns
     -------
     block : Sequential
+        Its output has `filters` channels.
 
     Examples
     --------
@@ -346,12 +380,15 @@ def depthwise_separable(
         Filters of the 1x1 convolution.
     stride : int, default=1
         Stride of the depthwise convolution.
-    bias, norm :
-        As for `bottleneck`.
+    bias : bool, default=False
+        Whether the convolutions have a bias.
+    norm : Layer, default=None
+        Layer after every convolution; ``BatchNorm()`` when None.
 
     Returns
     -------
     block : Sequential
+        Its output has `filters` channels.
 
     Examples
     --------
@@ -414,6 +451,7 @@ def inverted_residual(
     Returns
     -------
     block : Sequential
+        Its output has `filters` channels.
 
     Examples
     --------
@@ -456,6 +494,7 @@ def channel_attention(channels: int, ratio: int = 16) -> Graph:
     Returns
     -------
     block : Graph
+        Its output has the shape of its input.
 
     Examples
     --------
@@ -488,6 +527,7 @@ def feature_pyramid(symbols: Sequence[Symbol], filters: int = 256) -> list[Symbo
     symbols : list of Symbol
         C2, C3, C4, C5: outputs of the stages of a network, each half the size of the one before.
     filters : int, default=256
+        Channels of every map that is returned.
 
     Returns
     -------

@@ -24,6 +24,7 @@ def fc_head(*units: int, dropout: float = 0.0) -> Sequential:
     Returns
     -------
     block : Sequential
+        It starts with `Flatten` and ends in one number per output.
 
     Examples
     --------
@@ -54,6 +55,7 @@ def gap_head(*filters: int, dropout: float = 0.0) -> Sequential:
     Returns
     -------
     block : Sequential
+        It ends in one number per output.
 
     Examples
     --------

@@ -35,12 +35,19 @@ def pixel_accuracy(
 
     Parameters
     ----------
-    y_true, y_pred : arrays of shape (n, H, W), or any other
-        Labels of one kind: numbers, or texts.
+    y_true : array of shape (n, H, W), or any other
+        True labels: numbers, or texts.
+    y_pred : array of the same shape
+        Predicted labels of the same kind.
     ignore_label : label, default=None
         Pixels that have it in `y_true` do not count.
     sample_weight : array of shape (n,), default=None
         Weights of the images' pixels.
+
+    Returns
+    -------
+    score : float
+        From 0 to 1.
 
     Raises
     ------
@@ -76,8 +83,10 @@ def mean_iou(
 
     Parameters
     ----------
-    y_true, y_pred : arrays of shape (n, H, W), or any other
-        Labels of one kind: numbers, or texts.
+    y_true : array of shape (n, H, W), or any other
+        True labels: numbers, or texts.
+    y_pred : array of the same shape
+        Predicted labels of the same kind.
     labels : array of shape (n_labels,), default=None
         Labels to be averaged, in the order of the result; None means all that occur, in order.
     ignore_label : label, default=None
@@ -91,6 +100,7 @@ def mean_iou(
     Returns
     -------
     score : float, or array of floats
+        From 0 to 1; an array if `average` is None.
 
     Raises
     ------
@@ -137,10 +147,17 @@ def pixel_r2(
 
     Parameters
     ----------
-    y_true, y_pred : arrays of shape (n, H, W) or (n, H, W, C)
-        Numbers; NaN in `y_true` do not count.
+    y_true : array of shape (n, H, W) or (n, H, W, C)
+        True numbers; NaN do not count.
+    y_pred : array of the same shape
+        Predicted numbers.
     sample_weight : array of shape (n,), default=None
         Weights of the images' pixels.
+
+    Returns
+    -------
+    score : float
+        At most 1.
 
     Raises
     ------

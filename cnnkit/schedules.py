@@ -59,6 +59,7 @@ class Schedule(Checked):
         learning_rate_init : float
             The highest rate in all schedules of this module.
         steps_per_epoch : int
+            Number of batches of an epoch.
         epochs : int
             Largest number of epochs of the fit.
 
@@ -71,6 +72,13 @@ class Schedule(Checked):
         ------
         ValueError, TypeError
             If a hyper-parameter is out of range, or does not fit the length of the fit.
+
+        Examples
+        --------
+        >>> from cnnkit.schedules import Cosine
+        >>> run = Cosine().bind(0.1, steps_per_epoch=10, epochs=5)
+        >>> run.steps, run.rate(0)
+        (50, 0.1)
         """
         owner = type(self).__name__
         fit = (
@@ -82,10 +90,49 @@ class Schedule(Checked):
         return self._run(clone(self), *fit)
 
     def check(self, run: Run) -> None:
-        """Raise if a hyper-parameter is out of range or does not fit the length of `run`."""
+        """Raise if a hyper-parameter is out of range or does not fit the length of `run`.
+
+        Parameters
+        ----------
+        run : Run
+            The fit: its `steps_per_epoch`, `epochs` and `steps`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            The error names the class, the hyper-parameter and the rule.
+
+        Examples
+        --------
+        >>> from cnnkit.schedules import Step
+        >>> Step(factor=2.0).bind(0.1, steps_per_epoch=10, epochs=5)  # calls check
+        Traceback (most recent call last):
+        ...
+        ValueError: Step: factor must be a finite number above 0 and at most 1, got 2.0.
+        """
 
     def multiplier(self, step: int, run: Run) -> float:
-        """Return the factor for `learning_rate_init` at a step, counted from 0."""
+        """Return the factor for `learning_rate_init` at a step, counted from 0.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step, counted from 0 over the whole fit.
+        run : Run
+            The fit: its `steps_per_epoch`, `epochs` and `steps`.
+
+        Returns
+        -------
+        factor : float
+            At least 0; 1 is the rate `learning_rate_init`.
+
+        Examples
+        --------
+        >>> from cnnkit.schedules import Cosine, Run
+        >>> schedule = Cosine()
+        >>> round(schedule.multiplier(5, Run(schedule, 0.1, steps_per_epoch=10, epochs=1)), 3)
+        0.5
+        """
         raise NotImplementedError(f"{type(self).__name__} has no multiplier")
 
     def _run(self, *args):
@@ -98,15 +145,30 @@ class Schedule(Checked):
 
 
 class Run:
-    """A schedule bound to the length of a fit.
+    """A schedule bound to the length of a fit, which `Schedule.bind` returns.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        A copy of the schedule.
+    learning_rate_init : float
+        The rate that its factors multiply.
+    steps_per_epoch : int
+        Number of batches of an epoch.
+    epochs : int
+        Largest number of epochs of the fit.
 
     Attributes
     ----------
-    schedule : Schedule
-    learning_rate_init : float
-    steps_per_epoch, epochs : int
     steps : int
         Number of steps in all epochs.
+
+    Examples
+    --------
+    >>> from cnnkit.schedules import Exponential
+    >>> run = Exponential(0.5).bind(0.4, steps_per_epoch=10, epochs=3)
+    >>> run.steps, run.rate(29)
+    (30, 0.1)
     """
 
     def __init__(
@@ -122,11 +184,43 @@ class Run:
         """Return the learning rate of a step, counted from 0 over the whole fit.
 
         A fit that goes on beyond its `epochs` keeps the schedule's last rate.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step.
+
+        Returns
+        -------
+        rate : float
+            `learning_rate_init` times the factor of the schedule.
+
+        Examples
+        --------
+        >>> from cnnkit.schedules import Step
+        >>> run = Step(every=1, factor=0.5).bind(0.4, steps_per_epoch=10, epochs=3)
+        >>> run.rate(0), run.rate(10)
+        (0.4, 0.2)
         """
         return self.learning_rate_init * self.schedule.multiplier(step, self)
 
     def report(self, loss: float) -> None:
-        """Record the loss of the epoch that ends."""
+        """Record the loss of the epoch that ends.
+
+        Parameters
+        ----------
+        loss : float
+            Mean training loss of the epoch.
+
+        Examples
+        --------
+        >>> from cnnkit.schedules import ReduceOnPlateau
+        >>> run = ReduceOnPlateau(0.5, patience=0).bind(0.4, steps_per_epoch=1, epochs=9)
+        >>> run.report(1.0)
+        >>> run.report(2.0)  # did not fall
+        >>> run.rate(2)
+        0.2
+        """
 
 
 def is_planned(schedule: object) -> bool:

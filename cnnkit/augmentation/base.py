@@ -53,15 +53,35 @@ class Augmentation(Checked):
         Raises
         ------
         ValueError, TypeError
+            The error names the class, the hyper-parameter and the rule.
+
+        Examples
+        --------
+        >>> from cnnkit.augmentation import Shift
+        >>> Shift(8).check((8, 8, 1))
+        Traceback (most recent call last):
+        ...
+        ValueError: Shift: pixels must be below the image's size (8, 8), got 8.
         """
         shapes.image_shape(input_shape, type(self).__name__)
 
     def check_image_targets(self, *, labels: bool) -> None:
         """Raise unless targets may be images, of labels or else of numbers.
 
+        Parameters
+        ----------
+        labels : bool
+            Whether the targets are labels of pixels.
+
         Raises
         ------
         ValueError
+            If the augmentation mixes targets, or does not say whether it moves pixels.
+
+        Examples
+        --------
+        >>> from cnnkit.augmentation import Flip
+        >>> Flip().check_image_targets(labels=True)
         """
         if self.moves_pixels is None:
             raise ValueError(
@@ -76,6 +96,7 @@ class Augmentation(Checked):
         Parameters
         ----------
         images : array of shape (n, H, W, C), float32 or float64
+            Images in the scale of X, before they are standardised.
         targets : array of shape (n, K), float32 or float64, or None
             Shares of the classes, or numbers. Only an augmentation with `mixes_targets` needs and
             changes them. Targets that are images are labels (n, H, W), integers, -1 for none, or
@@ -87,6 +108,15 @@ class Augmentation(Checked):
         ------
         ValueError, TypeError
             If an array has another shape or type.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.augmentation import Flip
+        >>> images, masks = np.arange(3.0).reshape(1, 1, 3, 1), np.array([[[0, 1, 2]]])
+        >>> Flip(horizontal=1).apply(images, masks, np.random.default_rng(0))
+        >>> images.ravel().tolist(), masks.tolist()
+        ([2.0, 1.0, 0.0], [[[2, 1, 0]]])
         """
         _check_array(images, "images", 4, "(n, H, W, C)", self)
         if are_images(targets):
@@ -105,6 +135,11 @@ class Augmentation(Checked):
     def without_mixing(self) -> Augmentation | None:
         """Return the part that does not change targets, for prediction; None if there is none.
 
+        Returns
+        -------
+        augmentation : Augmentation or None
+            This one, or a part of it.
+
         Examples
         --------
         >>> from cnnkit.augmentation import Augment, Flip, Mixup
@@ -114,7 +149,26 @@ class Augmentation(Checked):
         return None if self.mixes_targets else self
 
     def change(self, images: Floats, targets: Floats | None, rng: np.random.Generator) -> None:
-        """Do what `apply` does, with at least one image, after its checks."""
+        """Do what `apply` does, with at least one image, after its checks.
+
+        Parameters
+        ----------
+        images : array of shape (n, H, W, C), float32 or float64
+            As for `apply`.
+        targets : array or None
+            As for `apply`.
+        rng : numpy.random.Generator
+            As for `apply`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.augmentation import Flip
+        >>> images = np.arange(3.0).reshape(1, 1, 3, 1)
+        >>> Flip(horizontal=1).change(images, None, np.random.default_rng(0))
+        >>> images.ravel().tolist()
+        [2.0, 1.0, 0.0]
+        """
         raise NotImplementedError(f"{type(self).__name__} has no change")
 
     def __eq__(self, other: Any) -> bool:

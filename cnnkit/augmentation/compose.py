@@ -24,6 +24,7 @@ class Augment(Augmentation):
     Parameters
     ----------
     steps : list of Augmentation
+        What is done to a batch, in this order.
 
     Examples
     --------

@@ -192,8 +192,10 @@ class Scale(Affine):
 
     Parameters
     ----------
-    low, high : float, default=0.9, 1.1
-        Range of the factor: above 1 is larger. `low` is above 0 and at most `high`.
+    low : float, default=0.9
+        Smallest factor, above 0; below 1 the content shrinks.
+    high : float, default=1.1
+        Largest factor, at least `low`; above 1 the content grows.
     fill : {"zero", "edge"}, default="zero"
         What lies outside the image: zeros, or the nearest pixel.
 

@@ -60,6 +60,7 @@ class Cutout(Augmentation):
     size : int or pair of ints, default=4
         Height and width; at most those of the image.
     value : float, default=0.0
+        The number, in the unit of the images.
 
     Examples
     --------

@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 def relu(x: ArrayLike) -> Floats:
     """Return max(x, 0) for every number; NaN stays NaN.
 
+    Parameters
+    ----------
+    x : array of any shape
+        Real numbers.
+
+    Returns
+    -------
+    y : array of the shape of `x`
+        In float64 if `x` is, else in float32.
+
     Examples
     --------
     >>> import numpy as np
@@ -36,12 +46,24 @@ def relu(x: ArrayLike) -> Floats:
 def relu_backward(dy: ArrayLike, y: ArrayLike) -> Floats:
     """Return `dy` where `y`, the output of `relu`, is positive, and 0 elsewhere.
 
+    Parameters
+    ----------
+    dy : array of any shape
+        Gradient of the output.
+    y : array of the same shape
+        Output of `relu`.
+
+    Returns
+    -------
+    dx : array of the same shape
+        Gradient of the input.
+
     Examples
     --------
-    >>> from cnnkit.functional import relu, relu_backward
-    >>> y = relu([-1.0, 2.0, 3.0])
-    >>> relu_backward([10.0, 20.0, 30.0], y)
-    array([ 0., 20., 30.])
+    >>> import numpy as np
+    >>> from cnnkit.functional import relu_backward
+    >>> relu_backward(np.array([5.0, 6.0]), np.array([0.0, 2.0]))
+    array([0., 6.])
     """
     dy, y = as_reals("relu_backward", dy=dy, y=y)
     shapes.check_shape(dy, y.shape, "dy", "relu_backward")
@@ -53,6 +75,16 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> Floats:
 
 def softmax(x: ArrayLike) -> Floats:
     """Return ``exp(x) / sum(exp(x))`` over the last axis, shifted so that nothing overflows.
+
+    Parameters
+    ----------
+    x : array of shape (..., k)
+        Logits.
+
+    Returns
+    -------
+    y : array of the shape of `x`
+        Probabilities: from 0 to 1, with a sum of 1 over the last axis.
 
     Examples
     --------
@@ -72,11 +104,23 @@ def softmax(x: ArrayLike) -> Floats:
 def softmax_backward(dy: ArrayLike, y: ArrayLike) -> Floats:
     """Return ``y * (dy - sum(dy * y))`` over the last axis; `y` is the output of `softmax`.
 
+    Parameters
+    ----------
+    dy : array of shape (..., k)
+        Gradient of the output.
+    y : array of the same shape
+        Output of `softmax`.
+
+    Returns
+    -------
+    dx : array of the same shape
+        Gradient of the input.
+
     Examples
     --------
-    >>> from cnnkit.functional import softmax, softmax_backward
-    >>> y = softmax([[0.0, 0.0]])
-    >>> softmax_backward([[1.0, 0.0]], y)
+    >>> import numpy as np
+    >>> from cnnkit.functional import softmax_backward
+    >>> softmax_backward(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]]))
     array([[ 0.25, -0.25]])
     """
     dy, y = as_reals("softmax_backward", dy=dy, y=y)

@@ -46,8 +46,16 @@ def im2col(
     Parameters
     ----------
     x : array of shape (N, H, W, C)
-    kernel_size, stride, dilation : int or pair of ints
-    padding : int, pair, pair of pairs, "valid" or "same"
+        Images, or (N, C, H, W) with channels first.
+    kernel_size : int or pair of ints
+        Rows and columns of a window, KH and KW.
+    stride : int or pair of ints, default=1
+        Rows and columns from one window to the next.
+    padding : int, pair, pair of pairs, "valid" or "same", default=0
+        Zeros around the image: one number for all sides, (vertical, horizontal), or ((top,
+        bottom), (left, right)). "valid" is 0; "same" gives ``ceil(H / stride)`` rows of windows.
+    dilation : int or pair of ints, default=1
+        Rows and columns from one pixel of a window to the next; 1 leaves no gaps.
     data_format : {"channels_last", "channels_first"}, default="channels_last"
         Order of the axes of `x`, and of the columns.
 
@@ -104,12 +112,26 @@ def col2im(
         Columns in the order that `im2col` has for `data_format`.
     input_shape : tuple of 4 ints
         Shape of the images, laid out as `data_format` says.
-    kernel_size, stride, padding, dilation, data_format :
+    kernel_size : int or pair of ints
         As given to `im2col`.
+    stride : int or pair of ints, default=1
+        As given to `im2col`.
+    padding : int, pair, pair of pairs, "valid" or "same", default=0
+        As given to `im2col`.
+    dilation : int or pair of ints, default=1
+        As given to `im2col`.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of the images, and of the columns.
 
     Returns
     -------
     x : array of shape `input_shape`
+        For every pixel, the sum of the numbers of `cols` that come from it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a size does not fit; the error names the argument and its value.
 
     Examples
     --------
@@ -153,10 +175,18 @@ def conv2d(
     Parameters
     ----------
     x : array of shape (N, H, W, C)
+        Images; with channels first (N, C, H, W).
     w : array of shape (KH, KW, C / groups, F)
+        Kernels; with channels first (F, C / groups, KH, KW).
     b : array of shape (F,), default=None
-    stride, dilation : int or pair of ints, default=1
+        What is added to each filter; None adds nothing.
+    stride : int or pair of ints, default=1
+        Rows and columns from one window to the next.
     padding : int, pair, pair of pairs, "valid" or "same", default=0
+        Zeros around the image: one number for all sides, (vertical, horizontal), or ((top,
+        bottom), (left, right)). "valid" is 0; "same" gives ``ceil(H / stride)`` rows.
+    dilation : int or pair of ints, default=1
+        Rows and columns from one pixel of a window to the next; 1 leaves no gaps.
     groups : int, default=1
         Filters and channels are divided into so many groups; a filter reads only its own group.
     algorithm : {"auto", "exact", "direct", "im2col", "winograd"}, default="auto"
@@ -165,15 +195,17 @@ def conv2d(
         Winograd's algorithm, and all others as "direct". "auto" chooses the fastest for the shape
         of an image: "winograd" for most 3x3 kernels that it can compute, but for few channels or
         filters or tiny images, "direct" for others, and "im2col" with the portable instruction
-        set. "exact" chooses the
-        fastest without Winograd's algorithm. The notes give the error of each.
+        set. "exact" chooses the fastest without Winograd's algorithm. The notes give the error of
+        each.
     out : array of shape (N, OH, OW, F), default=None
         Array for the result, with its dtype, C-contiguous in the given layout.
     data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of `x`, `w` and `y`.
 
     Returns
     -------
     y : array of shape (N, OH, OW, F)
+        With channels first (N, F, OH, OW). In float64 if `x` is, else in float32.
 
     Raises
     ------
@@ -244,14 +276,37 @@ def conv2d_backward(
     Parameters
     ----------
     dy : array of shape (N, OH, OW, F)
-    x, w, stride, padding, dilation, groups, algorithm, data_format :
+        Gradient of the output, in the order of axes of the output.
+    x : array of shape (N, H, W, C)
         As given to `conv2d`.
+    w : array of shape (KH, KW, C / groups, F)
+        As given to `conv2d`.
+    stride : int or pair of ints, default=1
+        As given to `conv2d`.
+    padding : int, pair, pair of pairs, "valid" or "same", default=0
+        As given to `conv2d`.
+    dilation : int or pair of ints, default=1
+        As given to `conv2d`.
+    groups : int, default=1
+        As given to `conv2d`.
+    algorithm : {"auto", "exact", "direct", "im2col", "winograd"}, default="auto"
+        As for `conv2d`.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of `dy`, `x` and `w`.
 
     Returns
     -------
     dx : array of the shape of `x`
+        Gradient of the images.
     dw : array of the shape of `w`
+        Gradient of the kernels.
     db : array of shape (F,)
+        Gradient of the bias: sums of `dy` over images and pixels.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes and sizes do not fit together; the error names the argument and its value.
 
     Examples
     --------
@@ -327,9 +382,28 @@ def _check_out(out, like, owner):
 
 
 def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Floats:
-    """Return ``x @ w + b``: x (N, K), w (K, F), b (F,) or None.
+    """Return ``x @ w + b``, a fully connected layer.
 
-    A dense layer is computed as a 1x1 convolution of images of one pixel.
+    It is computed as a 1x1 convolution of images of one pixel.
+
+    Parameters
+    ----------
+    x : array of shape (N, K)
+        Rows of numbers.
+    w : array of shape (K, F)
+        Weights.
+    b : array of shape (F,), default=None
+        What is added to each row; None adds nothing.
+
+    Returns
+    -------
+    y : array of shape (N, F)
+        In float64 if `x` is, else in float32.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes do not fit together; the error names the argument.
 
     Examples
     --------
@@ -347,16 +421,34 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Floats:
 
 
 def dense_backward(dy: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Return ``(dx, dw, db)`` of `dense` for a gradient `dy` (N, F).
+    """Return the gradients of the sum of `dense`'s output, weighted by `dy`.
+
+    Parameters
+    ----------
+    dy : array of shape (N, F)
+        Gradient of the output.
+    x : array of shape (N, K)
+        As given to `dense`.
+    w : array of shape (K, F)
+        As given to `dense`.
+
+    Returns
+    -------
+    dx : array of shape (N, K)
+        ``dy @ w.T``.
+    dw : array of shape (K, F)
+        ``x.T @ dy``.
+    db : array of shape (F,)
+        Sums of `dy` over the rows.
 
     Examples
     --------
     >>> import numpy as np
     >>> from cnnkit.functional import dense_backward
-    >>> x, w, dy = np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.ones((1, 1))
-    >>> dx, dw, db = dense_backward(dy, x, w)
-    >>> dx, dw.ravel(), db
-    (array([[3., 4.]]), array([1., 2.]), array([1.]))
+    >>> x, w = np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])
+    >>> dense_backward(np.array([[10.0]]), x, w)
+    (array([[30., 40.]]), array([[10.],
+           [20.]]), array([10.]))
     """
     owner = "dense_backward"
     dy, x, w = as_reals(owner, dy=dy, x=x, w=w)

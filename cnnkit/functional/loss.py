@@ -25,13 +25,21 @@ def softmax_cross_entropy(
     Parameters
     ----------
     logits : array of shape (n, k)
-    targets : array of shape (n,) of class indices, or (n, k) of probabilities
+        Any numbers, one for each class.
+    targets : array of shape (n,) or (n, k)
+        Class indices, or a probability for each class.
     sample_weight : array of shape (n,), default=None
         Not negative, with a positive sum.
 
     Returns
     -------
     loss : float
+        ``log(k)`` where all logits of a row are equal.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes do not fit together, or a target is no class.
 
     Examples
     --------
@@ -49,11 +57,27 @@ def softmax_cross_entropy_backward(
 ) -> Floats:
     """Return the gradient of `softmax_cross_entropy` with respect to `logits`.
 
+    Parameters
+    ----------
+    logits : array of shape (n, k)
+        As given to `softmax_cross_entropy`.
+    targets : array of shape (n,) or (n, k)
+        As given to `softmax_cross_entropy`.
+    sample_weight : array of shape (n,), default=None
+        As given to `softmax_cross_entropy`.
+
+    Returns
+    -------
+    dlogits : array of shape (n, k)
+        Probabilities minus targets, times the share of a row in all weights.
+
     Examples
     --------
+    >>> import numpy as np
     >>> from cnnkit.functional import softmax_cross_entropy_backward
-    >>> softmax_cross_entropy_backward([[0.0, 0.0]], [1])
-    array([[ 0.5, -0.5]])
+    >>> softmax_cross_entropy_backward(np.zeros((2, 2)), np.array([0, 1]))
+    array([[-0.25,  0.25],
+           [ 0.25, -0.25]])
     """
     owner = "softmax_cross_entropy_backward"
     _, dlogits = _cross_entropy(logits, targets, sample_weight, owner, True)

@@ -34,19 +34,28 @@ def max_pool2d(
     Parameters
     ----------
     x : array of shape (N, H, W, C)
+        Images; with channels first (N, C, H, W).
     pool_size : int or pair of ints
+        Rows and columns of a window; one number stands for both.
     stride : int or pair of ints, default=None
-        `pool_size` when None.
+        Rows and columns from one window to the next; `pool_size` when None.
     padding : int, pair, pair of pairs, "valid" or "same", default=0
         Smaller than `pool_size`.
     ceil_mode : bool, default=False
         Whether the number of windows is rounded up: the last window may reach past the image, but
         starts inside it or its leading padding.
     data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of `x` and `y`.
 
     Returns
     -------
     y : array of shape (N, OH, OW, C)
+        With channels first (N, C, OH, OW).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a size does not fit; the error names the argument and its value.
 
     Examples
     --------
@@ -80,21 +89,35 @@ def max_pool2d_backward(
     Parameters
     ----------
     dy : array of shape (N, OH, OW, C)
-    x, pool_size, stride, padding, ceil_mode, data_format :
+        Gradient of the output, in the order of axes of the output.
+    x : array of shape (N, H, W, C)
         As given to `max_pool2d`.
+    pool_size : int or pair of ints
+        As given to `max_pool2d`.
+    stride : int or pair of ints, default=None
+        As given to `max_pool2d`.
+    padding : int, pair, pair of pairs, "valid" or "same", default=0
+        As given to `max_pool2d`.
+    ceil_mode : bool, default=False
+        As given to `max_pool2d`.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of `dy` and `x`.
 
     Returns
     -------
     dx : array of the shape of `x`
+        Gradient of the images.
 
     Examples
     --------
     >>> import numpy as np
     >>> from cnnkit.functional import max_pool2d_backward
-    >>> x = np.array([[1.0, 5.0], [2.0, 3.0]]).reshape(1, 2, 2, 1)
-    >>> max_pool2d_backward(np.ones((1, 1, 1, 1)), x, 2)[0, :, :, 0]
-    array([[0., 1.],
-           [0., 0.]])
+    >>> x = np.arange(16.0).reshape(1, 4, 4, 1)
+    >>> max_pool2d_backward(np.ones((1, 2, 2, 1)), x, 2)[0, :, :, 0]
+    array([[0., 0., 0., 0.],
+           [0., 1., 0., 1.],
+           [0., 0., 0., 0.],
+           [0., 1., 0., 1.]])
     """
     owner = "max_pool2d_backward"
     dy, x = as_reals(owner, dy=dy, x=x)
@@ -124,15 +147,30 @@ def avg_pool2d(
     Parameters
     ----------
     x : array of shape (N, H, W, C)
-    pool_size, stride, padding, ceil_mode, data_format :
+        Images; with channels first (N, C, H, W).
+    pool_size : int or pair of ints
+        As for `max_pool2d`.
+    stride : int or pair of ints, default=None
+        As for `max_pool2d`.
+    padding : int, pair, pair of pairs, "valid" or "same", default=0
+        As for `max_pool2d`.
+    ceil_mode : bool, default=False
         As for `max_pool2d`.
     count_include_pad : bool, default=False
         Whether a sum is divided by all pixels of the window, as by default in PyTorch, or by those
         inside the image, as in TensorFlow and ONNX.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of `x` and `y`.
 
     Returns
     -------
     y : array of shape (N, OH, OW, C)
+        With channels first (N, C, OH, OW).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a size does not fit; the error names the argument and its value.
 
     Examples
     --------
@@ -168,22 +206,34 @@ def avg_pool2d_backward(
     Parameters
     ----------
     dy : array of shape (N, OH, OW, C)
+        Gradient of the output, in the order of axes of the output.
     input_shape : tuple of 4 ints
         Shape of the images, laid out as `data_format` says.
-    pool_size, stride, padding, ceil_mode, count_include_pad, data_format :
+    pool_size : int or pair of ints
         As given to `avg_pool2d`.
+    stride : int or pair of ints, default=None
+        As given to `avg_pool2d`.
+    padding : int, pair, pair of pairs, "valid" or "same", default=0
+        As given to `avg_pool2d`.
+    ceil_mode : bool, default=False
+        As given to `avg_pool2d`.
+    count_include_pad : bool, default=False
+        As given to `avg_pool2d`.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of `dy` and `dx`.
 
     Returns
     -------
     dx : array of shape `input_shape`
+        Gradient of the images.
 
     Examples
     --------
     >>> import numpy as np
     >>> from cnnkit.functional import avg_pool2d_backward
-    >>> avg_pool2d_backward(np.ones((1, 1, 1, 1)), (1, 2, 2, 1), 2)[0, :, :, 0]
-    array([[0.25, 0.25],
-           [0.25, 0.25]])
+    >>> avg_pool2d_backward(np.ones((1, 1, 2, 1)), (1, 2, 4, 1), 2)[0, :, :, 0]
+    array([[0.25, 0.25, 0.25, 0.25],
+           [0.25, 0.25, 0.25, 0.25]])
     """
     owner = "avg_pool2d_backward"
     (dy,) = as_reals(owner, dy=dy)
@@ -206,6 +256,18 @@ def global_avg_pool2d(x: ArrayLike, *, data_format: DataFormat = "channels_last"
 
     Lin et al. (2013), "Network in network".
 
+    Parameters
+    ----------
+    x : array of shape (N, H, W, C)
+        Images; with channels first (N, C, H, W).
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of `x`.
+
+    Returns
+    -------
+    y : array of shape (N, C)
+        Means over rows and columns.
+
     Examples
     --------
     >>> import numpy as np
@@ -225,15 +287,29 @@ def global_avg_pool2d(x: ArrayLike, *, data_format: DataFormat = "channels_last"
 def global_avg_pool2d_backward(
     dy: ArrayLike, input_shape: Sequence[int], *, data_format: DataFormat = "channels_last"
 ) -> Floats:
-    """Divide each number of `dy` (N, C) evenly over its channel in images `input_shape`.
+    """Divide each number of `dy` evenly over its channel in images of `input_shape`.
+
+    Parameters
+    ----------
+    dy : array of shape (N, C)
+        Gradient of the output of `global_avg_pool2d`.
+    input_shape : tuple of 4 ints
+        Shape of the images, laid out as `data_format` says.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Order of the axes of `dx`.
+
+    Returns
+    -------
+    dx : array of shape `input_shape`
+        Gradient of the images.
 
     Examples
     --------
     >>> import numpy as np
     >>> from cnnkit.functional import global_avg_pool2d_backward
-    >>> global_avg_pool2d_backward(np.ones((1, 1)), (1, 2, 2, 1))[0, :, :, 0]
-    array([[0.25, 0.25],
-           [0.25, 0.25]])
+    >>> global_avg_pool2d_backward(np.array([[4.0]]), (1, 2, 2, 1))[0, :, :, 0]
+    array([[1., 1.],
+           [1., 1.]])
     """
     owner = "global_avg_pool2d_backward"
     (dy,) = as_reals(owner, dy=dy)

@@ -74,8 +74,27 @@ class Graph(Composite):
         Parameters
         ----------
         outputs : Symbol or list of Symbol
+            What the graph computes.
         inputs : list of Symbol, default=None
             All inputs in the order for the graph; None means the order in which layers read them.
+
+        Returns
+        -------
+        graph : Graph
+            Its nodes are the calls of layers on the way, named as those of a `Sequential`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `outputs` are not symbols, or `inputs` are not the inputs that are read.
+
+        Examples
+        --------
+        >>> from cnnkit import Add, Conv, Graph, Input
+        >>> x = Conv(8)(Input())
+        >>> graph = Graph.from_outputs(Add()(x, Conv(8)(x)))
+        >>> [(name, inputs) for name, _, inputs in graph.nodes]
+        [('conv1', ('input',)), ('conv2', ('conv1',)), ('add1', ('conv1', 'conv2'))]
         """
         return cls(*collect(outputs, inputs))
 
@@ -111,11 +130,51 @@ class Graph(Composite):
         return names
 
     def flattened(self, n_outputs: int | None = None) -> list[Node]:
-        """Return the nodes of all levels, named by path; `n_outputs` replaces ``filters=None``."""
+        """Return the nodes of all levels, named by path.
+
+        Parameters
+        ----------
+        n_outputs : int, default=None
+            Number that replaces ``filters=None`` and ``units=None``; None leaves them.
+
+        Returns
+        -------
+        nodes : list of Node
+            Each after those it reads.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, ReLU, Sequential
+        >>> net = Sequential([("block", Sequential([Conv(8), ReLU()])), Conv()])
+        >>> [node.name for node in net.flattened()]
+        ['block/conv1', 'block/relu1', 'conv1']
+        """
         return self.leaves(n_outputs).nodes
 
     def shapes(self, input_shape: InputShape) -> dict[str, Shape]:
-        """Return the shapes of the inputs and of the output of every leaf, by path."""
+        """Return the shapes of the inputs and of the output of every leaf, by path.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            ``(H, W, C)`` of one sample; with several inputs a dict of shapes by name.
+
+        Returns
+        -------
+        shapes : dict of str to tuple
+            Shapes of one sample by path.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If nodes do not fit one another or the input; the error names the node.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, MaxPool, Sequential
+        >>> Sequential([Conv(16), MaxPool(2)]).shapes((8, 8, 1))
+        {'input': (8, 8, 1), 'conv1': (8, 8, 16), 'maxpool1': (4, 4, 16)}
+        """
         return self.resolve(input_shape).shapes
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -124,6 +183,16 @@ class Graph(Composite):
         ``conv1`` is the layer of that node, ``conv1__filters`` its hyper-parameter, and
         ``block1__conv1__filters`` that of a layer in a nested graph or branch. Layers without a
         name have the automatic one.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether nodes and their hyper-parameters are included.
+
+        Returns
+        -------
+        params : dict of str to object
+            Values by name.
 
         Examples
         --------
@@ -144,6 +213,27 @@ class Graph(Composite):
 
         What changes is this graph alone: a layer it holds is replaced by a changed copy, and so is
         every graph on the way to it.
+
+        Parameters
+        ----------
+        **params : object
+            Values by the names of `get_params`; a node may become ``"passthrough"``.
+
+        Returns
+        -------
+        self : Graph
+            This graph.
+
+        Raises
+        ------
+        ValueError
+            If there is no hyper-parameter of such a name.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, ReLU, Sequential
+        >>> Sequential([Conv(16), ReLU()]).set_params(conv1__filters=32, relu1="passthrough")
+        Sequential(layers=[('conv1', Conv(filters=32)), ('relu1', 'passthrough')])
         """
         from cnnkit.graph.hyperparameters import set_params
 
@@ -206,12 +296,49 @@ class Graph(Composite):
         return name
 
     def to_json(self, indent: int | None = None) -> str:
-        """Return the graph as JSON text: see `cnnkit.files.json_text.to_json`."""
+        """Return the graph as JSON text: see `cnnkit.files.json_text.to_json`.
+
+        Parameters
+        ----------
+        indent : int, default=None
+            Spaces for each level; one line when None.
+
+        Returns
+        -------
+        text : str
+            All layers with their hyper-parameters, without weights.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a layer is not of cnnkit's own classes, or a hyper-parameter is not plain data.
+
+        Examples
+        --------
+        >>> from cnnkit import ReLU, Sequential
+        >>> Sequential([ReLU()]).to_json()  # doctest: +ELLIPSIS
+        '{"format": "cnnkit graph 1", ... "layers": [{"layer": "ReLU"}]}}'
+        """
         return CONVERSIONS["to_json"](self, indent)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Return the graph of a text that `to_json` wrote; anything wrong is a ValueError.
+
+        Parameters
+        ----------
+        text : str
+            JSON text.
+
+        Returns
+        -------
+        graph : Graph
+            Equal to the one that was written.
+
+        Raises
+        ------
+        ValueError
+            If the text is no graph of cnnkit.
 
         Examples
         --------
@@ -228,7 +355,27 @@ class Graph(Composite):
         return graph
 
     def to_dot(self, input_shape: InputShape | None = None, n_outputs: int | None = None) -> str:
-        """Return DOT text that draws the graph: see `cnnkit.display.to_dot`."""
+        """Return DOT text that draws the graph: see `cnnkit.display.to_dot`.
+
+        Parameters
+        ----------
+        input_shape : tuple, default=None
+            ``(H, W, C)`` of one sample; with it every box has its output shape.
+        n_outputs : int, default=None
+            Number that ``filters=None`` and ``units=None`` stand for.
+
+        Returns
+        -------
+        text : str
+            Text in the DOT language, which Graphviz draws.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, ReLU, Sequential
+        >>> text = Sequential([Conv(8), ReLU()]).to_dot((28, 28, 1))
+        >>> print(text.splitlines()[-2].strip())
+        "conv1" -> "relu1"
+        """
         return CONVERSIONS["to_dot"](self, input_shape, n_outputs)
 
     def summary(self, input_shape: InputShape, n_outputs: int | None = None) -> Summary:
@@ -245,6 +392,13 @@ class Graph(Composite):
         -------
         summary : Summary
             Prints as a table; the rows and totals are attributes.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, GlobalAvgPool, Sequential
+        >>> summary = Sequential([Conv(), GlobalAvgPool()]).summary((8, 8, 1), 10)
+        >>> summary.weights, summary.multiply_adds
+        (100, 5760)
         """
         return table(self.resolve(input_shape, n_outputs))
 
@@ -282,8 +436,9 @@ class Residual(Graph):
     Parameters
     ----------
     body : Layer or list of layers
+        What is added to the shortcut; its output has the shape of the shortcut.
     shortcut : Layer or list of layers, default=None
-        None means the input itself.
+        The other summand, such as a `Conv1x1`; None means the input itself.
 
     Examples
     --------

@@ -16,21 +16,31 @@ if TYPE_CHECKING:
 class Symbol(Operand):
     """A symbol stands for the output of a layer; layers are called on symbols and return one.
 
+    `Input` and layers make symbols; there is no need to make one yourself.
+
+    Parameters
+    ----------
+    layer : Layer or None
+        The layer; None for an input.
+    inputs : sequence of Symbol
+        What the layer reads.
+    name : str, default=None
+        Name of the node.
+    shape : tuple, default=None
+        Shape of an input; that of other symbols follows from their layer.
+
     Attributes
     ----------
-    layer : Layer, or None for the input
-    inputs : tuple of Symbol
-    name : str or None
     shape : tuple or None
         Shape of one sample, as ``(H, W, C)``. None if it is unknown: the input has no shape, or a
         layer on the way has one filter or unit per class.
 
     Examples
     --------
-    >>> from cnnkit import Conv, Input
-    >>> y = Conv(8, 3)(Input((28, 28, 1)))
-    >>> y.shape, y.layer
-    ((28, 28, 8), Conv(filters=8))
+    >>> from cnnkit import Conv, Input, MaxPool
+    >>> x = Conv(16)(Input((28, 28, 1)))
+    >>> x, MaxPool(2)(x).shape
+    (<output of Conv(filters=16)>, (14, 14, 16))
     """
 
     def __init__(
@@ -81,6 +91,11 @@ def Input(shape: Sequence[int] | None = None, *, name: str | None = None) -> Sym
     name : str, default=None
         Needed for each of several inputs. The only input of a graph is called ``"input"``, whatever
         its name.
+
+    Returns
+    -------
+    symbol : Symbol
+        What layers are called on.
 
     Examples
     --------

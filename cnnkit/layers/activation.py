@@ -41,9 +41,10 @@ class ReLU(_Compiled):
 
     Examples
     --------
-    >>> from cnnkit import ReLU
-    >>> ReLU().output_shape((8, 8, 16))
-    (8, 8, 16)
+    >>> from cnnkit import Network, ReLU, Sequential
+    >>> network = Network(Sequential([ReLU()]), (3,))
+    >>> network.activations([[-2.0, 0.0, 1.0]], "relu1")["relu1"]
+    array([[0., 0., 1.]], dtype=float32)
     """
 
     kind = "relu"
@@ -56,9 +57,10 @@ class ReLU6(_Compiled):
 
     Examples
     --------
-    >>> from cnnkit import ReLU6
-    >>> ReLU6().output_shape((8, 8, 16))
-    (8, 8, 16)
+    >>> from cnnkit import Network, ReLU6, Sequential
+    >>> network = Network(Sequential([ReLU6()]), (3,))
+    >>> network.activations([[-2.0, 4.0, 9.0]], "relu6_1")["relu6_1"]
+    array([[0., 4., 6.]], dtype=float32)
     """
 
     kind = "relu6"
@@ -76,9 +78,10 @@ class LeakyReLU(_Compiled):
 
     Examples
     --------
-    >>> from cnnkit import LeakyReLU
-    >>> LeakyReLU(0.2)
-    LeakyReLU(negative_slope=0.2)
+    >>> from cnnkit import LeakyReLU, Network, Sequential
+    >>> network = Network(Sequential([LeakyReLU(0.5)]), (3,))
+    >>> network.activations([[-2.0, 0.0, 1.0]], "leakyrelu1")["leakyrelu1"]
+    array([[-1.,  0.,  1.]], dtype=float32)
     """
 
     kind = "leaky_relu"
@@ -107,9 +110,10 @@ class HardSwish(_Compiled):
 
     Examples
     --------
-    >>> from cnnkit import HardSwish
-    >>> HardSwish().output_shape((8, 8, 16))
-    (8, 8, 16)
+    >>> from cnnkit import HardSwish, Network, Sequential
+    >>> network = Network(Sequential([HardSwish()]), (3,))
+    >>> network.activations([[-4.0, 1.0, 4.0]], "hardswish1")["hardswish1"].round(2)
+    array([[0.  , 0.67, 4.  ]], dtype=float32)
     """
 
     kind = "hard_swish"
@@ -126,9 +130,10 @@ class HardSigmoid(_Compiled):
 
     Examples
     --------
-    >>> from cnnkit import HardSigmoid
-    >>> HardSigmoid().output_shape((10,))
-    (10,)
+    >>> from cnnkit import HardSigmoid, Network, Sequential
+    >>> network = Network(Sequential([HardSigmoid()]), (3,))
+    >>> network.activations([[-4.0, 0.0, 1.5]], "hardsigmoid1")["hardsigmoid1"].round(2)
+    array([[0.  , 0.5 , 0.75]], dtype=float32)
     """
 
     kind = "hard_sigmoid"

@@ -35,9 +35,10 @@ class ELU(_Compiled):
 
     Examples
     --------
-    >>> from cnnkit import ELU
-    >>> ELU(0.5).output_shape((8, 8, 16))
-    (8, 8, 16)
+    >>> from cnnkit import ELU, Network, Sequential
+    >>> network = Network(Sequential([ELU()]), (3,))
+    >>> network.activations([[-2.0, 0.0, 1.0]], "elu1")["elu1"].round(2)
+    array([[-0.86,  0.  ,  1.  ]], dtype=float32)
     """
 
     kind = "elu"
@@ -57,9 +58,10 @@ class SELU(_Compiled):
 
     Examples
     --------
-    >>> from cnnkit import SELU
-    >>> SELU().output_shape((10,))
-    (10,)
+    >>> from cnnkit import SELU, Network, Sequential
+    >>> network = Network(Sequential([SELU()]), (3,))
+    >>> network.activations([[-2.0, 0.0, 1.0]], "selu1")["selu1"].round(2)
+    array([[-1.52,  0.  ,  1.05]], dtype=float32)
     """
 
     kind = "selu"
@@ -83,9 +85,10 @@ class GELU(_Compiled):
 
     Examples
     --------
-    >>> from cnnkit import GELU
-    >>> GELU(approximate="tanh").output_shape((8, 8, 16))
-    (8, 8, 16)
+    >>> from cnnkit import GELU, Network, Sequential
+    >>> network = Network(Sequential([GELU()]), (3,))
+    >>> network.activations([[-2.0, 0.0, 1.0]], "gelu1")["gelu1"].round(2)
+    array([[-0.05,  0.  ,  0.84]], dtype=float32)
     """
 
     keeps_output = False
@@ -113,9 +116,10 @@ class Mish(_Compiled):
 
     Examples
     --------
-    >>> from cnnkit import Mish
-    >>> Mish().output_shape((8, 8, 16))
-    (8, 8, 16)
+    >>> from cnnkit import Mish, Network, Sequential
+    >>> network = Network(Sequential([Mish()]), (3,))
+    >>> network.activations([[-2.0, 0.0, 1.0]], "mish1")["mish1"].round(2)
+    array([[-0.25,  0.  ,  0.87]], dtype=float32)
     """
 
     kind = "mish"
@@ -142,9 +146,10 @@ class Softplus(_Compiled):
 
     Examples
     --------
-    >>> from cnnkit import Softplus
-    >>> Softplus(2.0).output_shape((10,))
-    (10,)
+    >>> from cnnkit import Network, Sequential, Softplus
+    >>> network = Network(Sequential([Softplus()]), (3,))
+    >>> network.activations([[-2.0, 0.0, 1.0]], "softplus1")["softplus1"].round(2)
+    array([[0.13, 0.69, 1.31]], dtype=float32)
     """
 
     kind = "softplus"
@@ -205,9 +210,10 @@ class Sigmoid(_Formula):
 
     Examples
     --------
-    >>> from cnnkit import Sigmoid
-    >>> Sigmoid().output_shape((10,))
-    (10,)
+    >>> from cnnkit import Network, Sequential, Sigmoid
+    >>> network = Network(Sequential([Sigmoid()]), (3,))
+    >>> network.activations([[-2.0, 0.0, 2.0]], "sigmoid1")["sigmoid1"].round(2)
+    array([[0.12, 0.5 , 0.88]], dtype=float32)
     """
 
     in_place = True
@@ -224,9 +230,10 @@ class Tanh(_Formula):
 
     Examples
     --------
-    >>> from cnnkit import Tanh
-    >>> Tanh().output_shape((10,))
-    (10,)
+    >>> from cnnkit import Network, Sequential, Tanh
+    >>> network = Network(Sequential([Tanh()]), (3,))
+    >>> network.activations([[-1.0, 0.0, 1.0]], "tanh1")["tanh1"].round(2)
+    array([[-0.76,  0.  ,  0.76]], dtype=float32)
     """
 
     in_place = True
@@ -246,9 +253,10 @@ class SiLU(_Formula):
 
     Examples
     --------
-    >>> from cnnkit import SiLU
-    >>> SiLU().output_shape((8, 8, 16))
-    (8, 8, 16)
+    >>> from cnnkit import Network, Sequential, SiLU
+    >>> network = Network(Sequential([SiLU()]), (3,))
+    >>> network.activations([[-2.0, 0.0, 1.0]], "silu1")["silu1"].round(2)
+    array([[-0.24,  0.  ,  0.73]], dtype=float32)
     """
 
     keeps_output = False
@@ -269,9 +277,10 @@ class Softmax(_Formula):
 
     Examples
     --------
-    >>> from cnnkit import Softmax
-    >>> Softmax().output_shape((10,))
-    (10,)
+    >>> from cnnkit import Network, Sequential, Softmax
+    >>> network = Network(Sequential([Softmax()]), (3,))
+    >>> network.activations([[0.0, 0.0, 2.0]], "softmax1")["softmax1"].round(2)
+    array([[0.11, 0.11, 0.79]], dtype=float32)
     """
 
     def forward(self, x: np.ndarray, y: np.ndarray) -> None:
@@ -289,9 +298,10 @@ class LogSoftmax(_Formula):
 
     Examples
     --------
-    >>> from cnnkit import LogSoftmax
-    >>> LogSoftmax().output_shape((10,))
-    (10,)
+    >>> from cnnkit import LogSoftmax, Network, Sequential
+    >>> network = Network(Sequential([LogSoftmax()]), (3,))
+    >>> network.activations([[0.0, 0.0, 2.0]], "logsoftmax1")["logsoftmax1"].round(2)
+    array([[-2.24, -2.24, -0.24]], dtype=float32)
     """
 
     def forward(self, x: np.ndarray, y: np.ndarray) -> None:

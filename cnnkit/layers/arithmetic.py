@@ -25,8 +25,10 @@ class Affine(Layer):
     axes : tuple of ints, default=(-1,)
         Axes of one sample along which the numbers differ: ``(-1,)`` for one per channel, ``()`` for
         one alone, ``(0, 1, 2)`` for one per number of an image.
-    scale, shift : bool, default=True
-        Whether there is a product, and a sum.
+    scale : bool, default=True
+        Whether x is multiplied by a weight.
+    shift : bool, default=True
+        Whether a weight is added.
     trained : bool, default=True
         Whether training changes them; False for constants.
 
@@ -172,8 +174,10 @@ class Clip(_Formula):
 
     Parameters
     ----------
-    minimum, maximum : float, default=None
-        None is no bound. Where the two cross, every number becomes `maximum`.
+    minimum : float, default=None
+        Lower bound; None is no bound.
+    maximum : float, default=None
+        Upper bound; None is no bound. Where the two cross, every number becomes `maximum`.
 
     Notes
     -----

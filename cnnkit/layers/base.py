@@ -27,16 +27,30 @@ OperandT = TypeVar("OperandT", bound="Operand")
 class WeightSpec(NamedTuple):
     """One weight of a layer: its shape, its initial values, and its role in training.
 
-    `fan_in` is the count of numbers that add up in one output: He initialisation draws from
-    N(0, 2 / fan_in). If it is 0, every number starts as `start`. `decay` says whether L2
-    regularisation applies. A weight that is not `trained`, such as running statistics, has no
-    gradient. No number may be below `least`.
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    fan_in : int, default=0
+        Count of numbers that add up in one output: He initialisation draws from
+        N(0, 2 / fan_in) (He et al., 2015, "Delving deep into rectifiers"). If it is 0, every
+        number is `start`.
+    decay : bool, default=False
+        Whether L2 regularisation applies.
+    start : float, default=0.0
+        What every number is before training, if `fan_in` is 0.
+    trained : bool, default=True
+        Whether training changes it by a gradient; running statistics have none.
+    least : float, default=-inf
+        No number may be below it.
 
     Examples
     --------
     >>> from cnnkit import Conv
-    >>> Conv(8, 3).weight_specs((28, 28, 1))["w"]
-    WeightSpec(shape=(3, 3, 1, 8), fan_in=9, decay=True, start=0.0, trained=True, least=-inf)
+    >>> from cnnkit.layers import WeightSpec
+    >>> specs = Conv(16, 3).weight_specs((8, 8, 4))
+    >>> specs["w"] == WeightSpec((3, 3, 4, 16), fan_in=36, decay=True)
+    True
     """
 
     shape: Shape
@@ -51,19 +65,42 @@ class WeightSpec(NamedTuple):
 class Slots:
     """The arrays of a layer; those that it does not need are None or missing.
 
-    `xs` has an array for each input. The first axis of `xs`, `y` and their gradients is the batch.
-    `weights` and `grads` have the names of `Layer.weight_specs`. With `relu` the layer clips its
-    own output at zero. With `scale` and `shift`, one number for each filter, it multiplies by the
-    scale and adds the shift instead of its bias. All other arrays of an op come from `keep`, so
-    that `kept_bytes` counts them.
+    The first axis of `xs`, `y` and their gradients is the batch. All arrays that an op needs
+    besides come from `keep`.
+
+    Parameters
+    ----------
+    xs : list of arrays of shape (N, ...)
+        An array for each input.
+    y : array of shape (N, ...)
+        The output.
+    dxs : list of array or None, default=[]
+        The gradient of each input; None if it is not needed.
+    dy : array, default=None
+        The gradient of the output.
+    weights : dict of str to array, default={}
+        Weights by the names of `Layer.weight_specs`.
+    grads : dict of str to array, default={}
+        Their gradients.
+    rng : numpy.random.Generator, default=None
+        Random generator of dropout.
+    algorithm : str, default="auto"
+        Algorithm of convolutions and dense layers: see `cnnkit.functional.conv2d`.
+    relu : bool, default=False
+        Whether the layer clips its own output at zero.
+    scale : array of shape (filters,), default=None
+        What the layer multiplies each filter by.
+    shift : array of shape (filters,), default=None
+        With `scale`, what it adds to each filter instead of its bias.
+    kept_bytes : int, default=0
+        Bytes of all arrays that came from `keep`.
 
     Examples
     --------
     >>> import numpy as np
     >>> from cnnkit import ReLU
     >>> from cnnkit.layers import Slots
-    >>> x = np.array([[-1.0, 2.0]])
-    >>> slots = Slots(xs=[x], y=np.empty_like(x))
+    >>> slots = Slots([np.array([[-1.0, 2.0]])], np.empty((1, 2)))
     >>> ReLU().bind(slots).forward(1)
     >>> slots.y
     array([[0., 2.]])
@@ -83,7 +120,28 @@ class Slots:
     kept_bytes: int = 0
 
     def keep(self, shape: Shape, dtype: DTypeLike) -> np.ndarray:
-        """Return an array of any content, which an op keeps between its calls."""
+        """Return an array of any content, which an op keeps between its calls.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the array.
+        dtype : dtype
+            Type of its numbers.
+
+        Returns
+        -------
+        kept : array
+            Its bytes are counted in `kept_bytes`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.layers import Slots
+        >>> slots = Slots([np.zeros((1, 2))], np.zeros((1, 2)))
+        >>> slots.keep((4, 4), np.int32).shape, slots.kept_bytes
+        ((4, 4), 64)
+        """
         array = np.empty(shape, dtype)
         self.kept_bytes += array.nbytes
         return array
@@ -125,10 +183,16 @@ class Layer(Checked):
 
     Examples
     --------
-    >>> from cnnkit import Conv, Layer
-    >>> layer = Conv(8, 3)
-    >>> isinstance(layer, Layer), layer.output_shape((28, 28, 1)), layer
-    (True, (28, 28, 8), Conv(filters=8))
+    A layer that only changes shapes, the smallest there is:
+
+    >>> from cnnkit import Layer
+    >>> class Row(Layer):
+    ...     reshapes = True
+    ...
+    ...     def output_shape(self, input_shape):
+    ...         return (input_shape[0] * input_shape[1] * input_shape[2],)
+    >>> Row().output_shape((4, 4, 3))
+    (48,)
     """
 
     per_output: ClassVar[str | None] = (
@@ -153,21 +217,99 @@ class Layer(Checked):
 
     @for_inputs
     def output_shape(self, *input_shapes: Shape) -> Shape:
-        """Return the shape of the output for one sample, given the shapes of the inputs."""
+        """Return the shape of the output for one sample, given the shapes of the inputs.
+
+        Parameters
+        ----------
+        *input_shapes : tuples of int
+            Shape of one sample of each input, such as (H, W, C).
+
+        Returns
+        -------
+        shape : tuple of int
+            (H, W, C) of images, (units,) of rows.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the layer does not accept such inputs, or a hyper-parameter is wrong.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv
+        >>> Conv(16, 3, stride=2).output_shape((28, 28, 1))
+        (14, 14, 16)
+        """
         return input_shapes[0]
 
     @for_inputs
     def weight_specs(self, *input_shapes: Shape) -> dict[str, WeightSpec]:
-        """Return the layer's weights as a dict of `WeightSpec` by name."""
+        """Return the layer's weights as a dict of `WeightSpec` by name.
+
+        Parameters
+        ----------
+        *input_shapes : tuples of int
+            Shape of one sample of each input, such as (H, W, C).
+
+        Returns
+        -------
+        specs : dict of str to WeightSpec
+            Empty if the layer has no weights.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv
+        >>> {name: spec.shape for name, spec in Conv(16, 3).weight_specs((28, 28, 1)).items()}
+        {'w': (3, 3, 1, 16), 'b': (16,)}
+        """
         return {}
 
     @for_inputs
     def multiply_adds(self, *input_shapes: Shape) -> int:
-        """Return the number of multiplications with a weight for one sample."""
+        """Return the number of multiplications with a weight for one sample.
+
+        Parameters
+        ----------
+        *input_shapes : tuples of int
+            Shape of one sample of each input, such as (H, W, C).
+
+        Returns
+        -------
+        count : int
+            0 for a layer without weights.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, Conv1x1
+        >>> Conv(64, 3).multiply_adds((8, 8, 64)), Conv1x1(64).multiply_adds((8, 8, 64))
+        (2359296, 262144)
+        """
         return 0
 
     def bind(self, slots: Slots) -> Op:
-        """Return the `Op` of this layer on the arrays of `slots`."""
+        """Return the `Op` of this layer on the arrays of `slots`.
+
+        Parameters
+        ----------
+        slots : Slots
+            Inputs, output, weights and, for training, their gradients.
+
+        Returns
+        -------
+        op : Op
+            What computes; it keeps the arrays.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import MaxPool
+        >>> from cnnkit.layers import Slots
+        >>> slots = Slots([np.arange(16.0).reshape(1, 4, 4, 1)], np.empty((1, 2, 2, 1)))
+        >>> MaxPool(2).bind(slots).forward(1)
+        >>> slots.y[0, :, :, 0]
+        array([[ 5.,  7.],
+               [13., 15.]])
+        """
         raise NotImplementedError(f"{type(self).__name__} has no op")
 
     def to_onnx(self, step: Any) -> Any:
@@ -176,27 +318,92 @@ class Layer(Checked):
         Parameters
         ----------
         step : cnnkit.files.onnx.writing.step.Step
+            The inputs of the layer as values of ONNX, its weights, and methods that add nodes.
 
         Returns
         -------
         output : cnnkit.files.onnx.writing.values.Value
+            What the nodes that were added compute.
+
+        Examples
+        --------
+        >>> from cnnkit import Layer
+        >>> class Absolute(Layer):
+        ...     def to_onnx(self, step):
+        ...         return step.like(step.node("Abs", step.x.tensor))
         """
         raise NotImplementedError(f"{type(self).__name__} has no method to_onnx")
 
     def resolved(self, n_outputs: int | None) -> Layer:
-        """Return this layer with `n_outputs` instead of None in its `per_output` parameter."""
+        """Return this layer with `n_outputs` instead of None in its `per_output` parameter.
+
+        Parameters
+        ----------
+        n_outputs : int or None
+            Number of outputs of the network.
+
+        Returns
+        -------
+        layer : Layer
+            A changed copy, or the layer itself if nothing was None.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv1x1
+        >>> Conv1x1(None).resolved(10)
+        Conv1x1(filters=10)
+        """
         if self.per_output is None or getattr(self, self.per_output) is not None:
             return self
         return self.with_params(**{self.per_output: n_outputs})
 
     def with_params(self, **params: Any) -> Self:
-        """Return a copy with some hyper-parameters changed; the others are shared."""
+        """Return a copy with some hyper-parameters changed; the others are shared.
+
+        Parameters
+        ----------
+        **params : object
+            New values by the names of hyper-parameters.
+
+        Returns
+        -------
+        layer : Layer
+            Of the same class.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv
+        >>> Conv(16, 3).with_params(stride=2)
+        Conv(filters=16, stride=2)
+        """
         return type(self)(**{**self.get_params(deep=False), **params})
 
     def __call__(self, *inputs: OperandT, name: str | None = None) -> OperandT:
         """Return the symbol of this layer's output, for symbols as inputs.
 
-        See `cnnkit.Input`.
+        Parameters
+        ----------
+        *inputs : Symbol
+            What the layer reads: see `cnnkit.Input`.
+        name : str, default=None
+            Name of the node; None means the class and a count, such as ``conv1``.
+
+        Returns
+        -------
+        output : Symbol
+            It stands for the output of this call.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `inputs` are not symbols, there are none, or the layer does not accept their
+            shapes.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, Input
+        >>> Conv(16, 3)(Input((28, 28, 1))).shape
+        (28, 28, 16)
         """
         for entry in inputs:
             if not isinstance(entry, Operand):

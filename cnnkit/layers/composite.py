@@ -99,7 +99,27 @@ class Composite(Layer):
         return (nodes[-1].name,)
 
     def leaves(self, n_outputs: int | None = None) -> Leaves:
-        """Return the `Leaves`; `n_outputs`, if given, replaces ``filters=None`` and the like."""
+        """Return the layers that compute, at all levels.
+
+        Parameters
+        ----------
+        n_outputs : int, default=None
+            Number that replaces ``filters=None`` and ``units=None``; None leaves them.
+
+        Returns
+        -------
+        leaves : Leaves
+            The nodes by path, each after those it reads, and the paths of the outputs.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, ReLU, Residual, Sequential
+        >>> leaves = Sequential([Residual([Conv(8), ReLU()]), Conv()]).leaves()
+        >>> [node.name for node in leaves.nodes]
+        ['residual1/body/conv1', 'residual1/body/relu1', 'residual1/add', 'conv1']
+        >>> leaves.outputs
+        ('conv1',)
+        """
         nesting.check(self)
         flat: list[Node] = []
         nodes = self.wiring()
@@ -120,6 +140,11 @@ class Composite(Layer):
             Number that ``filters=None`` and ``units=None`` stand for.
         owner : str, default="Graph"
             Start of errors about `input_shape`.
+
+        Returns
+        -------
+        resolved : Resolved
+            Leaves and shapes by path, and the weights that they need.
 
         Raises
         ------

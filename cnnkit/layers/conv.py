@@ -23,13 +23,22 @@ class Conv(Layer):
     filters : int, default=None
         Channels of the output; None means one per output of the network.
     kernel_size : int or pair of ints, default=3
+        (KH, KW), rows and columns of a kernel; one number stands for both.
     stride : int or pair of ints, default=1
+        Rows and columns from one window to the next.
     padding : int, pair, ((top, bottom), (left, right)), "valid" or "same", default="same"
         "same" gives an output of ``ceil(size / stride)``, as TensorFlow and ONNX's SAME_UPPER.
     dilation : int or pair of ints, default=1
+        Rows and columns from one pixel of a window to the next; 1 leaves no gaps.
     groups : int, default=1
         Channels and filters are divided into so many groups; a filter reads only its own group.
     bias : bool, default=True
+        Whether a number per filter is added to the output.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, for sizes that do not fit together, or an input that is no images.
 
     Notes
     -----
@@ -151,8 +160,11 @@ class Conv1x1(Conv):
     filters : int, default=None
         Channels of the output; None means one per output of the network.
     stride : int or pair of ints, default=1
+        Rows and columns from one pixel that is read to the next.
     groups : int, default=1
+        As for `Conv`.
     bias : bool, default=True
+        Whether a number per filter is added to the output.
 
     Examples
     --------
@@ -184,12 +196,17 @@ class DepthwiseConv(Conv):
     Parameters
     ----------
     kernel_size : int or pair of ints, default=3
+        (KH, KW), rows and columns of a kernel; one number stands for both.
     stride : int or pair of ints, default=1
+        Rows and columns from one window to the next.
     padding : int, pair, ((top, bottom), (left, right)), "valid" or "same", default="same"
+        As for `Conv`.
     dilation : int or pair of ints, default=1
+        Rows and columns from one pixel of a window to the next; 1 leaves no gaps.
     depth_multiplier : int, default=1
         Kernels for each channel; filter ``c * depth_multiplier + m`` is the m-th of channel c.
     bias : bool, default=True
+        Whether a number per filter is added to the output.
 
     Notes
     -----

@@ -32,6 +32,7 @@ class ConvTranspose(Layer):
     filters : int, default=None
         Channels of the output; None means one per output of the network.
     kernel_size : int or pair of ints, default=3
+        (KH, KW), rows and columns of a kernel; one number stands for both.
     stride : int or pair of ints, default=1
         How far apart the kernels of neighbouring pixels lie in the output.
     padding : int, pair, ((top, bottom), (left, right)), "valid" or "same", default="same"
@@ -41,9 +42,11 @@ class ConvTranspose(Layer):
         Rows at the bottom and columns at the right that are left all the same, below `stride`; 0
         with "same".
     dilation : int or pair of ints, default=1
+        Rows and columns from one pixel of a kernel to the next; 1 leaves no gaps.
     groups : int, default=1
         Channels and filters are cut into this many groups that do not see one another.
     bias : bool, default=True
+        Whether a number per filter is added to the output.
 
     Raises
     ------
@@ -90,7 +93,27 @@ class ConvTranspose(Layer):
         self.bias = bias
 
     def windows(self, input_shape: Shape, batch: int = 1) -> Windows:
-        """Return the `Windows` of the convolution whose x is this layer's y."""
+        """Return the `Windows` of the convolution whose x is this layer's y.
+
+        Parameters
+        ----------
+        input_shape : tuple (H, W, C)
+            Shape of one sample.
+        batch : int, default=1
+            Number of samples.
+
+        Returns
+        -------
+        windows : Windows
+            Sizes, strides and padding of that convolution.
+
+        Examples
+        --------
+        >>> from cnnkit import ConvTranspose
+        >>> windows = ConvTranspose(8, 4, stride=2).windows((7, 7, 16))
+        >>> (windows.H, windows.W), (windows.OH, windows.OW)
+        ((14, 14), (7, 7))
+        """
         size, (filters, _) = self._size(input_shape), self._filters_and_groups(input_shape)
         shapes.check_product((batch, *size, filters), "stride", self.stride, self.owner)
         return shapes.windows(

@@ -22,6 +22,7 @@ class Dense(Layer):
     units : int, default=None
         Count of numbers in the output; None means one per output of the network.
     bias : bool, default=True
+        Whether a number per unit is added to the output.
 
     Notes
     -----

@@ -27,9 +27,13 @@ class Dropout(Layer):
 
     Examples
     --------
-    >>> from cnnkit import Dropout
-    >>> Dropout(0.2)
-    Dropout(rate=0.2)
+    >>> import numpy as np
+    >>> from cnnkit import Dropout, Network, Sequential
+    >>> rng = np.random.default_rng(0)
+    >>> network = Network(Sequential([Dropout(0.5)]), (100,), training=True, rng=rng)
+    >>> network.x[...] = 1
+    >>> np.unique(network.forward(1))  # in training
+    array([0., 2.], dtype=float32)
     """
 
     in_place = True
@@ -55,7 +59,24 @@ class Dropout(Layer):
         return DropoutOp(float(self.rate), slots, self.mask_shape(slots.y.shape))
 
     def mask_shape(self, shape: Shape) -> Shape:
-        """Return the shape of what is drawn for a batch of a shape."""
+        """Return the shape of what is drawn for a batch of a shape.
+
+        Parameters
+        ----------
+        shape : tuple
+            Shape of the batch, such as (N, H, W, C).
+
+        Returns
+        -------
+        mask_shape : tuple
+            The same, or 1 along the axes that share one number.
+
+        Examples
+        --------
+        >>> from cnnkit import Dropout, SpatialDropout
+        >>> Dropout().mask_shape((32, 8, 8, 16)), SpatialDropout().mask_shape((32, 8, 8, 16))
+        ((32, 8, 8, 16), (32, 1, 1, 16))
+        """
         return shape
 
 

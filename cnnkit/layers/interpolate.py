@@ -33,14 +33,15 @@ class Resize(Layer):
     size : int or pair of ints
         (height, width) of the output.
     method : {"nearest", "bilinear", "bicubic"}, default="nearest"
+        How a pixel follows from those around it: the nearest, 2 x 2, or 4 x 4 of them.
     scale : pair of floats, default=None
         What a pixel is enlarged by, where that is not the ratio of the sizes.
     coordinates : str, default="half_pixel"
         Where a pixel of the output lies in the input: "half_pixel" (PyTorch's
         ``align_corners=False``, TensorFlow 2), "pytorch_half_pixel", "half_pixel_symmetric",
         "asymmetric", "align_corners", or "tf_crop_and_resize".
-    rounding : {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}
-        Which pixel is the nearest, "round_prefer_floor" by default.
+    rounding : {"round_prefer_floor", "round_prefer_ceil", ...}, default="round_prefer_floor"
+        Which pixel is the nearest one; also "floor" and "ceil".
     cubic : float, default=-0.75
         The coefficient a of the cubic kernel (Keys, 1981).
     antialias : bool, default=False
@@ -119,9 +120,33 @@ class Resize(Layer):
         return ResizeOp(self, slots)
 
     def axis(self, which: int, before: int, after: int) -> Any:
-        """Return the shares of pixels of one axis: a sparse matrix of shape (after, before).
+        """Return the shares of pixels along one axis, and which pixels lie outside.
 
-        The second of the pair says which pixels of the output lie outside of the input.
+        Parameters
+        ----------
+        which : int
+            0 for rows, 1 for columns.
+        before : int
+            Number of pixels of the input.
+        after : int
+            Number of pixels of the output.
+
+        Returns
+        -------
+        shares : sparse array of shape (after, before)
+            What each pixel of the input is multiplied by, for each pixel of the output.
+        outside : array of shape (after,), bool
+            Which pixels of the output lie outside of the input.
+
+        Examples
+        --------
+        >>> from cnnkit import Resize
+        >>> shares, outside = Resize(4, method="bilinear").axis(0, 2, 4)
+        >>> shares.toarray()
+        array([[1.  , 0.  ],
+               [0.75, 0.25],
+               [0.25, 0.75],
+               [0.  , 1.  ]])
         """
         scale = after / before if self.scale is None else self.scale[which]
         rows, columns, shares = [], [], []

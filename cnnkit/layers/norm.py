@@ -34,6 +34,12 @@ class BatchNorm(Layer):
         Weight of a batch in the running statistics: ``running += momentum * (batch - running)``, as
         in PyTorch. The momentum of Keras is 1 minus this.
     eps : float, default=1e-5
+        Added to the variance, so that constant numbers are not divided by zero.
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if momentum is not above 0 and at most 1, or eps is not positive.
 
     Notes
     -----
@@ -94,12 +100,51 @@ class BatchNorm(Layer):
         )
 
     def scale_and_shift(self, weights: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Return (a, b) of ``y = a x + b`` at inference."""
+        """Return (a, b) of ``y = a x + b`` at inference.
+
+        Parameters
+        ----------
+        weights : mapping of str to array of shape (C,)
+            The weights of the layer, by the names of `weight_specs`.
+
+        Returns
+        -------
+        (a, b) : tuple of arrays of shape (C,)
+            Factor and summand of every channel.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import BatchNorm
+        >>> one, zero = np.ones(1), np.zeros(1)
+        >>> weights = {"gamma": one, "beta": zero, "mean": one, "var": np.full(1, 4)}
+        >>> a, b = BatchNorm().scale_and_shift(weights)
+        >>> a.round(3), b.round(3)
+        (array([0.5]), array([-0.5]))
+        """
         scale = self.scale(weights)
         return scale, weights["beta"] - weights["mean"] * scale
 
     def scale(self, weights: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return a of ``y = a (x - mean) + beta`` at inference."""
+        """Return a of ``y = a (x - mean) + beta`` at inference.
+
+        Parameters
+        ----------
+        weights : mapping of str to array of shape (C,)
+            The weights of the layer, by the names of `weight_specs`.
+
+        Returns
+        -------
+        a : array of shape (C,)
+            Factor of every channel.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import BatchNorm
+        >>> BatchNorm().scale({"gamma": np.ones(1), "var": np.full(1, 4)}).round(3)
+        array([0.5])
+        """
         return weights["gamma"] / np.sqrt(weights["var"] + self.eps)
 
 
@@ -160,9 +205,13 @@ class LocalResponseNorm(Layer):
     Parameters
     ----------
     size : int, default=5
+        Number of neighbouring channels in a sum.
     alpha : float, default=1e-4
+        Factor of the mean square, at least 0.
     beta : float, default=0.75
+        Exponent of the divisor, at least 0.
     k : float, default=1.0
+        What is added to the mean square times alpha, at least 0.
 
     Examples
     --------

@@ -29,6 +29,7 @@ class GroupNorm(Layer):
     groups : int, default=32
         Groups of neighbouring channels; it divides their number.
     eps : float, default=1e-5
+        Added to the variance, so that constant numbers are not divided by zero.
 
     Raises
     ------
@@ -78,6 +79,7 @@ class LayerNorm(Layer):
     Parameters
     ----------
     eps : float, default=1e-5
+        Added to the variance, so that constant numbers are not divided by zero.
 
     Raises
     ------

@@ -69,6 +69,20 @@ class Op:
         Parameters
         ----------
         scratch : array of shape (at least scratch_bytes,), uint8
+            Memory of any content, which the other ops of the network use, too.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import Conv
+        >>> from cnnkit.layers import Slots
+        >>> x, y, w = np.ones((1, 4, 4, 1)), np.empty((1, 2, 2, 1)), np.ones((3, 3, 1, 1))
+        >>> op = Conv(1, 3, padding="valid", bias=False).bind(Slots([x], y, weights={"w": w}))
+        >>> op.attach(np.empty(op.scratch_bytes, np.uint8))
+        >>> op.forward(1)
+        >>> y[0, :, :, 0]
+        array([[9., 9.],
+               [9., 9.]])
         """
 
     def prepack(self, memory: np.ndarray) -> None:
@@ -78,6 +92,19 @@ class Op:
         ----------
         memory : array of shape (packed_bytes,), uint8
             It belongs to the op as long as the op lives.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import Conv
+        >>> from cnnkit.layers import Slots
+        >>> x, y, w = np.ones((1, 4, 4, 1)), np.empty((1, 2, 2, 1)), np.ones((3, 3, 1, 1))
+        >>> op = Conv(1, 3, padding="valid", bias=False).bind(Slots([x], y, weights={"w": w}))
+        >>> op.attach(np.empty(op.scratch_bytes, np.uint8))
+        >>> op.prepack(np.empty(op.packed_bytes, np.uint8))
+        >>> op.forward(1)  # with packed weights
+        >>> y.max()
+        np.float64(9.0)
         """
 
     def forward(self, n: int) -> None:
@@ -87,6 +114,18 @@ class Op:
         ----------
         n : int
             At least 0, at most the first axis of the arrays.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import ReLU
+        >>> from cnnkit.layers import Slots
+        >>> x, y = np.array([[-1.0, 2.0], [3.0, -4.0]]), np.zeros((2, 2))
+        >>> op = ReLU().bind(Slots([x], y))
+        >>> op.forward(1)  # the first sample alone
+        >>> y
+        array([[0., 2.],
+               [0., 0.]])
         """
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
@@ -98,6 +137,20 @@ class Op:
         n : int
             As in the `forward` before it. Gradients are overwritten; a gradient that is not needed
             is None.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import ReLU
+        >>> from cnnkit.layers import Slots
+        >>> x, y = np.array([[-1.0, 2.0], [3.0, -4.0]]), np.zeros((2, 2))
+        >>> dx, dy = np.empty((2, 2)), np.ones((2, 2))
+        >>> op = ReLU().bind(Slots([x], y, [dx], dy))
+        >>> op.forward(2)
+        >>> op.backward(2)
+        >>> dx
+        array([[0., 1.],
+               [1., 0.]])
         """
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 

@@ -22,8 +22,9 @@ class MaxPool(Layer):
     Parameters
     ----------
     pool_size : int or pair of ints, default=2
+        Rows and columns of a window; one number stands for both.
     stride : int or pair of ints, default=None
-        `pool_size` when None.
+        Rows and columns from one window to the next; `pool_size` when None.
     padding : int, pair, ((top, bottom), (left, right)), "valid" or "same", default="valid"
         Smaller than `pool_size`; padding is never the largest pixel.
     ceil_mode : bool, default=False
@@ -76,11 +77,19 @@ class AvgPool(Layer):
 
     Parameters
     ----------
-    pool_size, stride, padding, ceil_mode, dilation :
-        As for `MaxPool`.
+    pool_size : int or pair of ints, default=2
+        Rows and columns of a window; one number stands for both.
+    stride : int or pair of ints, default=None
+        Rows and columns from one window to the next; `pool_size` when None.
+    padding : int, pair, ((top, bottom), (left, right)), "valid" or "same", default="valid"
+        Smaller than `pool_size`.
+    ceil_mode : bool, default=False
+        Whether the number of windows is rounded up rather than down.
     count_include_pad : bool, default=False
         Whether a sum is divided by all pixels of the window, as by default in PyTorch, or by those
         inside the image, as in TensorFlow and ONNX.
+    dilation : int or pair of ints, default=1
+        Distance between the pixels of a window.
 
     Examples
     --------

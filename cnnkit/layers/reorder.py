@@ -76,8 +76,10 @@ class Slice(Layer):
 
     Parameters
     ----------
-    start, stop : int, default=None
-        As in Python: negative ones count from the end, None is the end.
+    start : int, default=None
+        Where the range begins, as in Python: a negative number counts from the end.
+    stop : int, default=None
+        Where it ends, not included; None is the end of the axis.
     step : int, default=1
         Negative goes backwards.
     axis : int, default=-1

@@ -25,6 +25,7 @@ class UpSample(Layer):
     Parameters
     ----------
     scale : int or pair of ints, default=2
+        What height and width are multiplied by; one number stands for both.
     method : {"nearest", "bilinear"}, default="nearest"
         "bilinear" assumes that the centres of pixels at the edge are half a pixel from it, as
         ``align_corners=False`` of PyTorch and TensorFlow 2 do.
@@ -70,6 +71,7 @@ class Pad(Layer):
     Parameters
     ----------
     padding : int, pair or ((top, bottom), (left, right)), default=1
+        Rows and columns that are added on each side; a pair is (vertical, horizontal).
     mode : {"constant", "edge", "reflect", "wrap"}, default="constant"
         As in `numpy.pad`; reflecting leaves the pixels of the edge single.
     value : float, default=0.0

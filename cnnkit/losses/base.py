@@ -62,6 +62,13 @@ class Loss(Checked):
             Without the weights of samples or classes, which training applies.
         gradient : array of shape (n, n_outputs)
             Derivative of a sample's loss by each of its outputs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.losses import SquaredError
+        >>> SquaredError().loss_gradient(np.array([[3.0]]), np.array([[1.0]]))
+        (array([[2.]]), array([[2.]]))
         """
         raise NotImplementedError(f"{type(self).__name__} has no loss_gradient")
 
@@ -77,14 +84,32 @@ class Loss(Checked):
 
         Parameters
         ----------
-        outputs, targets : arrays
+        outputs : array of shape (n, n_outputs)
             As for `loss_gradient`.
+        targets : array of shape (n, n_outputs)
+            As for `loss_gradient`; losses of classes take class indices (n,), too.
         doutputs : array of shape (n, n_outputs) or None
             Array for the gradient.
         weights : array of shape (n,), default=None
             Factors for the losses of samples.
         total : float, default=None
             Divisor of their sum; None means the number of samples.
+
+        Returns
+        -------
+        loss : float
+            Sum of the weighted losses, divided by `total`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.losses import SquaredError
+        >>> outputs, doutputs = np.array([[3.0], [1.0]]), np.empty((2, 1))
+        >>> SquaredError()(outputs, np.ones((2, 1)), doutputs)
+        1.0
+        >>> doutputs
+        array([[1.],
+               [0.]])
         """
         costs, slopes = self.loss_gradient(outputs, targets)
         scale = self._scale(outputs) / (len(outputs) if total is None else total)
@@ -96,13 +121,57 @@ class Loss(Checked):
         return float(costs.sum(dtype=np.float64)) * scale
 
     def dense(self, targets: np.ndarray) -> np.ndarray:
-        """Return targets of a batch as floats (n, n_outputs) that may be changed in place."""
+        """Return targets of a batch as floats (n, n_outputs) that may be changed in place.
+
+        Parameters
+        ----------
+        targets : array of shape (n,) or (n, n_outputs)
+            Targets as training keeps them, such as class indices.
+
+        Returns
+        -------
+        dense : array of shape (n, n_outputs)
+            A copy, in which images can be mixed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.losses import SoftmaxCrossEntropy
+        >>> SoftmaxCrossEntropy(n_classes=3).dense(np.array([2, 0]))
+        array([[0., 0., 1.],
+               [1., 0., 0.]])
+        """
         return np.array(targets)
 
     def score(
         self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
     ) -> float:
-        """Return the score for `early_stopping`, by default minus the mean loss; more is better."""
+        """Return the score for `early_stopping`, by default minus the mean loss; more is better.
+
+        Parameters
+        ----------
+        outputs : array of shape (n, n_outputs)
+            Outputs of the network.
+        targets : array of shape (n, n_outputs)
+            As for `loss_gradient`.
+        weights : array of shape (n,), default=None
+            Factors for the samples; None means 1.
+
+        Returns
+        -------
+        score : float
+            Minus the weighted mean loss, unless a subclass has another.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.losses import Loss
+        >>> class Square(Loss):
+        ...     def loss_gradient(self, outputs, targets):
+        ...         return (outputs - targets) ** 2, 2 * (outputs - targets)
+        >>> Square().score(np.array([[3.0], [1.0]]), np.ones((2, 1)))
+        -2.0
+        """
         return -self(outputs, targets, None, weights, None if weights is None else weights.sum())
 
     def _scale(self, outputs: np.ndarray) -> float:
@@ -116,16 +185,17 @@ class OwnLoss(Loss):
     Parameters
     ----------
     loss : Loss
+        What computes losses and gradients.
     default : Loss
         The loss of the estimator, which makes targets dense and computes the score.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from cnnkit.losses import AbsoluteError, OwnLoss, SquaredError
-    >>> loss = OwnLoss(AbsoluteError(), SquaredError())
-    >>> loss(np.array([[1.0]]), np.array([[3.0]]), None)
-    2.0
+    >>> from cnnkit.losses import Huber, OwnLoss, SquaredError
+    >>> loss = OwnLoss(Huber(0.5), SquaredError())
+    >>> loss(np.array([[3.0]]), np.array([[1.0]]), None)
+    0.875
     """
 
     def __init__(self, loss: Loss, default: Loss) -> None:
@@ -164,12 +234,24 @@ class OwnLoss(Loss):
 def inverse_link(link: str, outputs: np.ndarray) -> np.ndarray:
     """Return the predictions, in the scale of training, that belong to outputs of a network.
 
+    Parameters
+    ----------
+    link : {"identity", "log"}
+        See `Loss`.
+    outputs : array
+        Outputs of the network.
+
+    Returns
+    -------
+    predictions : array of the shape of `outputs`
+        The outputs themselves, or exp(outputs).
+
     Examples
     --------
     >>> import numpy as np
     >>> from cnnkit.losses import inverse_link
-    >>> inverse_link("log", np.log([1.0, 5.0])).round(6)
-    array([1., 5.])
+    >>> inverse_link("log", np.array([[0.0]]))
+    array([[1.]])
     """
     if link == "identity":
         return outputs

@@ -16,7 +16,7 @@ class SoftmaxCrossEntropy(Loss):
     Parameters
     ----------
     n_classes : int, default=None
-        Only needed by `dense`.
+        Needed by `dense`, and where class indices are smoothed.
     smoothing : float, default=0
         Share of a target that is distributed over all classes (Szegedy et al., 2016, "Rethinking
         the inception architecture", section 7).
@@ -25,10 +25,10 @@ class SoftmaxCrossEntropy(Loss):
     --------
     >>> import numpy as np
     >>> from cnnkit.losses import SoftmaxCrossEntropy
-    >>> loss = SoftmaxCrossEntropy(n_classes=2)
-    >>> gradient = np.empty((1, 2))
-    >>> round(loss(np.zeros((1, 2)), np.array([1]), gradient), 3), gradient
-    (0.693, array([[ 0.5, -0.5]]))
+    >>> logits = np.log([[0.5, 0.25, 0.25]])
+    >>> loss = SoftmaxCrossEntropy()(logits, np.array([0]), None)
+    >>> round(float(np.exp(-loss)), 3)  # the probability of class 0
+    0.5
     """
 
     def __init__(self, n_classes: int | None = None, smoothing: float = 0.0) -> None:
@@ -86,13 +86,52 @@ class SoftmaxCrossEntropy(Loss):
         return -targets * logs, targets.sum(axis=1, keepdims=True) * (shares / total) - targets
 
     def outputs(self, logits: np.ndarray, out: np.ndarray) -> None:
-        """Write the probabilities that belong to the logits to `out`."""
+        """Write the probabilities that belong to the logits to `out`.
+
+        Parameters
+        ----------
+        logits : array of shape (n, n_classes)
+            Outputs of the network.
+        out : array of shape (n, n_classes)
+            Array for the probabilities; it may be `logits`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.losses import SoftmaxCrossEntropy
+        >>> logits = np.zeros((1, 4))
+        >>> SoftmaxCrossEntropy().outputs(logits, logits)
+        >>> logits
+        array([[0.25, 0.25, 0.25, 0.25]])
+        """
         softmax(logits, out)
 
     def score(
         self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
     ) -> float:
-        """Return the accuracy: the share of samples whose class has the largest logit."""
+        """Return the accuracy: the share of samples whose class has the largest logit.
+
+        Parameters
+        ----------
+        logits : array of shape (n, n_outputs)
+            Outputs of the network.
+        targets : array of shape (n,) or (n, n_classes)
+            As for `loss_gradient`.
+        weights : array of shape (n,), default=None
+            Factors for the samples; None means 1.
+
+        Returns
+        -------
+        score : float
+            From 0 to 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.losses import SoftmaxCrossEntropy
+        >>> SoftmaxCrossEntropy().score(np.array([[1.0, 2.0], [4.0, 3.0]]), np.array([1, 1]))
+        0.5
+        """
         return float(np.average(logits.argmax(axis=1) == targets, weights=weights))
 
 
@@ -105,19 +144,20 @@ class SoftmaxFocal(SoftmaxCrossEntropy):
     Parameters
     ----------
     n_classes : int, default=None
+        Needed where targets are class indices.
     smoothing : float, default=0
         As for `SoftmaxCrossEntropy`.
     gamma : float, default=2
-        0 is cross-entropy.
+        The larger, the less a sample counts that is right; 0 is cross-entropy.
 
     Examples
     --------
     >>> import numpy as np
     >>> from cnnkit.losses import SoftmaxCrossEntropy, SoftmaxFocal
-    >>> sure, target = np.array([[0.0, 3.0]]), np.array([1])  # right, and sure of it
-    >>> plain, focal = SoftmaxCrossEntropy(2), SoftmaxFocal(2)
-    >>> bool(focal(sure, target, None) < plain(sure, target, None) / 100)
-    True
+    >>> logits, target = np.log([[0.9, 0.1]]), np.array([0])
+    >>> parts = SoftmaxFocal(2, gamma=2)(logits, target, None)
+    >>> round(parts / SoftmaxCrossEntropy()(logits, target, None), 3)  # (1 - 0.9) ** 2
+    0.01
     """
 
     def __init__(
@@ -163,10 +203,9 @@ class SigmoidCrossEntropy(Loss):
     --------
     >>> import numpy as np
     >>> from cnnkit.losses import SigmoidCrossEntropy
-    >>> logits, labels = np.zeros((1, 2)), np.array([[0.0, 1.0]])
-    >>> losses, slopes = SigmoidCrossEntropy().loss_gradient(logits, labels)
-    >>> slopes
-    array([[ 0.5, -0.5]])
+    >>> loss = SigmoidCrossEntropy()(np.zeros((1, 3)), np.array([[1, 0, 1]]), None)
+    >>> round(float(loss / np.log(2)), 3)  # three labels with probability 1 / 2
+    3.0
     """
 
     def __init__(self, smoothing: float = 0.0, label_weights: np.ndarray | None = None) -> None:
@@ -206,7 +245,30 @@ class SigmoidCrossEntropy(Loss):
     def score(
         self, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
     ) -> float:
-        """Return the share of samples whose labels are all right."""
+        """Return the share of samples whose labels are all right.
+
+        Parameters
+        ----------
+        logits : array of shape (n, n_outputs)
+            Outputs of the network.
+        targets : array of shape (n, n_outputs)
+            As for `loss_gradient`.
+        weights : array of shape (n,), default=None
+            Factors for the samples; None means 1.
+
+        Returns
+        -------
+        score : float
+            From 0 to 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.losses import SigmoidCrossEntropy
+        >>> logits, labels = np.array([[1.0, -1.0], [1.0, 1.0]]), np.array([[1, 0], [1, 0]])
+        >>> SigmoidCrossEntropy().score(logits, labels)
+        0.5
+        """
         return float(np.average(((logits > 0) == targets).all(axis=1), weights=weights))
 
 
@@ -218,19 +280,20 @@ class SigmoidFocal(SigmoidCrossEntropy):
     Parameters
     ----------
     smoothing : float, default=0
+        As for `SigmoidCrossEntropy`.
     label_weights : array of shape (2, n_labels), default=None
         As for `SigmoidCrossEntropy`.
     gamma : float, default=2
-        0 is cross-entropy.
+        The larger, the less a label counts that is right; 0 is cross-entropy.
 
     Examples
     --------
     >>> import numpy as np
     >>> from cnnkit.losses import SigmoidCrossEntropy, SigmoidFocal
-    >>> sure, label = np.array([[3.0]]), np.array([[1.0]])
-    >>> plain, focal = SigmoidCrossEntropy(), SigmoidFocal()
-    >>> bool(focal(sure, label, None) < plain(sure, label, None) / 100)
-    True
+    >>> logits, labels = np.zeros((1, 1)), np.array([[1]])
+    >>> loss = SigmoidFocal(gamma=2)(logits, labels, None)
+    >>> round(loss / SigmoidCrossEntropy()(logits, labels, None), 3)  # (1 - 0.5) ** 2
+    0.25
     """
 
     def __init__(

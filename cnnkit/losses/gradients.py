@@ -16,8 +16,11 @@ def check_gradient(loss: Loss, outputs: Any, targets: Any, *, tolerance: float =
     Parameters
     ----------
     loss : Loss
-    outputs, targets : arrays of shape (n, n_outputs)
-        Values at which the gradient is checked, in float64: see `Loss.loss_gradient`.
+        A loss of your own, or one of this module.
+    outputs : array of shape (n, n_outputs)
+        Values at which the gradient is checked, in float64.
+    targets : array of shape (n, n_outputs)
+        As in `Loss.loss_gradient`.
     tolerance : float, default=1e-6
         Largest difference between a gradient and the slope, for slopes up to 1; relative above.
         Across a kink it is larger by the difference of both sides.

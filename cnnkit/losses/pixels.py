@@ -15,7 +15,7 @@ class Pixelwise(Loss):
     Parameters
     ----------
     loss : Loss
-        Its samples are the pixels.
+        The loss of one pixel; its samples are the pixels.
     factors : array of shape (n_classes,), default=None
         Factors for the pixels of a class; only for targets that are class indices.
     mean : float, default=1
@@ -26,11 +26,10 @@ class Pixelwise(Loss):
     --------
     >>> import numpy as np
     >>> from cnnkit.losses import Pixelwise, SoftmaxCrossEntropy
-    >>> logits = np.zeros((1, 2, 2, 3))  # one image of 2x2 pixels, three classes
-    >>> labels = np.array([[[0, 1], [2, -1]]])  # one pixel does not count
-    >>> loss = Pixelwise(SoftmaxCrossEntropy(3), mean=0.75)
-    >>> bool(np.isclose(loss(logits, labels, None), np.log(3)))
-    True
+    >>> masks = np.array([[[0, 1], [-1, -1]]])  # two pixels do not count
+    >>> loss = Pixelwise(SoftmaxCrossEntropy())(np.zeros((1, 2, 2, 2)), masks, None)
+    >>> round(float(loss / np.log(2)), 3)
+    1.0
     """
 
     def __init__(self, loss: Loss, factors: np.ndarray | None = None, mean: float = 1.0) -> None:
@@ -63,7 +62,30 @@ class Pixelwise(Loss):
     def score(
         self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
     ) -> float:
-        """Return the score of pixels, such as their accuracy, over those that count."""
+        """Return the score of pixels, such as their accuracy, over those that count.
+
+        Parameters
+        ----------
+        outputs : array of shape (n, H, W, n_outputs)
+            Outputs of the network.
+        targets : array of shape (n, H, W) or (n, H, W, n_outputs)
+            As for `loss_gradient`.
+        weights : array of shape (n,), default=None
+            Factors for the samples; None means 1.
+
+        Returns
+        -------
+        score : float
+            That of `loss`; NaN if no pixel counts.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.losses import Pixelwise, SoftmaxCrossEntropy
+        >>> maps, masks = np.array([[[[1.0, 0.0], [1.0, 0.0]]]]), np.array([[[0, 1]]])
+        >>> Pixelwise(SoftmaxCrossEntropy()).score(maps, masks)
+        0.5
+        """
         flat, targets, shares = self._of_pixels(outputs, targets, weights)
         return self.loss.score(flat, targets, shares) if shares.any() else nan
 

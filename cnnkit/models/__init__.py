@@ -77,6 +77,16 @@ __all__ = [*MODELS, *IMAGE_MODELS, "find", "small"]
 def find(model: object) -> Callable[..., Graph] | None:
     """Return the function of this module that `model` is or names, or None.
 
+    Parameters
+    ----------
+    model : str or callable
+        A name, or the function itself.
+
+    Returns
+    -------
+    function : callable or None
+        None for anything else.
+
     Examples
     --------
     >>> from cnnkit import models
@@ -111,8 +121,19 @@ def small(
     name : str
         Name of a function of this module.
     image_shape : tuple, default=(8, 8, 1)
+        (H, W, C) or (H, W) of the images.
     n_outputs : int, default=None
-        See `cnnkit.models`.
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+
+    Returns
+    -------
+    network : Sequential
+        What the function returns for this width.
+
+    Raises
+    ------
+    ValueError
+        If there is no function of that name.
 
     Examples
     --------

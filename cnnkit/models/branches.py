@@ -20,15 +20,29 @@ def squeezenet_1_0(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.squeezenet_1_0(10, (64, 64, 3), width=0.25)
-    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
-    ((10,), 51970)
+    >>> network = models.squeezenet_1_0(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '1,248,424'
     """
     return _squeezenet("squeezenet_1_0", 96, 7, (4, 8), n_outputs, image_shape, width)
 
@@ -43,15 +57,29 @@ def squeezenet_1_1(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.squeezenet_1_1(10, (64, 64, 3), width=0.25)
-    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
-    ((10,), 48802)
+    >>> network = models.squeezenet_1_1(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '1,235,496'
     """
     return _squeezenet("squeezenet_1_1", 64, 3, (3, 5), n_outputs, image_shape, width)
 
@@ -92,15 +120,29 @@ def googlenet(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.googlenet(10, (64, 64, 3), width=0.25)
-    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
-    ((10,), 383842)
+    >>> network = models.googlenet(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '6,998,552'
     """
     form = Form("googlenet", image_shape, width, 5)
     first, pool1, pool2, pool3, pool4 = form.strides

@@ -45,10 +45,24 @@ def default(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(28, 28, 1)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
     dropout : float, default=0.2
         Rate of the dropout before the dense layer; a table has no dropout.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
@@ -92,15 +106,29 @@ def lenet5(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(32, 32, 1)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.lenet5(10, (28, 28, 1))
-    >>> net.output_shape((28, 28, 1)), net.summary((28, 28, 1)).weights
-    ((10,), 61706)
+    >>> network = models.lenet5(10)
+    >>> f"{network.summary((32, 32, 1)).trained_weights:,}"
+    '61,706'
     """
     form = Form("lenet5", image_shape, width, 2)
     side = min(form.image_shape[:2])
@@ -132,15 +160,29 @@ def convnet(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(28, 28, 1)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.convnet(10, (28, 28, 1))
-    >>> net.output_shape((28, 28, 1)), net.summary((28, 28, 1)).weights
-    ((10,), 416)
+    >>> network = models.convnet(10)
+    >>> f"{network.summary((28, 28, 1)).trained_weights:,}"
+    '416'
     """
     form = Form("convnet", image_shape, width, 2)
     return Sequential(
@@ -170,15 +212,29 @@ def network_in_network(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(32, 32, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.network_in_network(10, (32, 32, 3), width=0.25)
-    >>> net.output_shape((32, 32, 3)), net.summary((32, 32, 3)).weights
-    ((10,), 18290)
+    >>> network = models.network_in_network(10)
+    >>> f"{network.summary((32, 32, 3)).trained_weights:,}"
+    '239,018'
     """
     form = Form("network_in_network", image_shape, width, 2)
     return Sequential(
@@ -205,15 +261,29 @@ def alexnet(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.alexnet(10, (64, 64, 3), width=0.25)
-    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
-    ((10,), 1285338)
+    >>> network = models.alexnet(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '61,100,840'
     """
     form = Form("alexnet", image_shape, width, 5)
     *first, pool1, pool2, pool5 = form.strides
@@ -239,15 +309,29 @@ def vgg16(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.vgg16(10, (32, 32, 3), width=0.25)
-    >>> net.output_shape((32, 32, 3)), net.summary((32, 32, 3)).weights
-    ((10,), 2505946)
+    >>> network = models.vgg16(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '138,357,544'
     """
     return _vgg("vgg16", (2, 2, 3, 3, 3), n_outputs, image_shape, width)
 
@@ -261,15 +345,29 @@ def vgg19(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.vgg19(10, (32, 32, 3), width=0.25)
-    >>> net.output_shape((32, 32, 3)), net.summary((32, 32, 3)).weights
-    ((10,), 2838042)
+    >>> network = models.vgg19(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '143,667,240'
     """
     return _vgg("vgg19", (2, 2, 4, 4, 4), n_outputs, image_shape, width)
 

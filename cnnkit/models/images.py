@@ -49,15 +49,27 @@ def unet(
 
     Parameters
     ----------
-    n_outputs, width :
-        See `cnnkit.models`.
-    image_shape : tuple (H, W, C) or (H, W)
-        Shape of the images. Sides below 4 pixels are not halved; a side of one pixel has kernels of
-        one pixel.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(572, 572, 1)
+        (H, W, C) or (H, W) of the images. Sides below 4 pixels are not halved; a side of one pixel
+        has kernels of one pixel.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
     depth : int, default=4
         Number of poolings, from 0 to 10; fewer if the images are too small for so many.
     norm : bool, default=False
         Whether a batch norm follows each 3x3 convolution, in the place of its bias.
+
+    Returns
+    -------
+    network : Graph
+        It ends in maps of the size of the images, one per output.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
@@ -84,8 +96,22 @@ def default_unet(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `unet`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(64, 64, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Graph
+        It ends in maps of the size of the images, one per output.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
@@ -149,11 +175,25 @@ def fcn(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(500, 500, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
     stride : {8, 16, 32}, default=8
         By how much the last scores are enlarged at once. 8 adds scores of both earlier poolings, 16
         those of the fourth, 32 none.
+
+    Returns
+    -------
+    network : Graph
+        It ends in maps of the size of the images, one per output.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------

@@ -22,15 +22,29 @@ def mobilenet_v1(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.mobilenet_v1(10, (64, 64, 3), width=0.25)
-    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
-    ((10,), 221114)
+    >>> network = models.mobilenet_v1(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '4,231,976'
     """
     form = Form("mobilenet_v1", image_shape, width, 5)
     first, stride3, stride5, stride7, stride13 = form.strides
@@ -81,18 +95,32 @@ def mobilenet_v2(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
     padding : {"symmetric", "same"}, default="symmetric"
         Padding of convolutions with a stride: as in torchvision and timm, or "same" as in Keras.
         Weights from there need the same padding here.
 
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
+
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.mobilenet_v2(10, (64, 64, 3), width=0.25)
-    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
-    ((10,), 261578)
+    >>> network = models.mobilenet_v2(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '3,504,872'
     """
     form = Form("mobilenet_v2", image_shape, width, 5)
     ends = _multiple(32 * width), FEATURES * max(1, width)
@@ -114,19 +142,33 @@ def efficientnet_lite0(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
     padding : {"symmetric", "same"}, default="same"
         Padding of convolutions with a stride: "same" as in TensorFlow, or "symmetric" as in the
         weights that timm has trained itself.
         Weights from there need the same padding here.
 
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
+
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.efficientnet_lite0(10, (64, 64, 3), width=0.25)
-    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
-    ((10,), 385290)
+    >>> network = models.efficientnet_lite0(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '4,652,008'
     """
     form = Form("efficientnet_lite0", image_shape, width, 5)
     norm = BatchNorm(momentum=0.01, eps=1e-3)

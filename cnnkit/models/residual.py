@@ -21,15 +21,29 @@ def resnet18(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
+
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
 
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.resnet18(10, (32, 32, 3), width=0.25)
-    >>> net.output_shape((32, 32, 3)), net.summary((32, 32, 3)).weights
-    ((10,), 703866)
+    >>> network = models.resnet18(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '11,689,512'
     """
     return _resnet("resnet18", basic_block, 1, (2, 2, 2, 2), n_outputs, image_shape, width)
 
@@ -47,18 +61,32 @@ def resnet50(
 
     Parameters
     ----------
-    n_outputs, image_shape, width :
-        See `cnnkit.models`.
+    n_outputs : int, default=None
+        Number of outputs; None means one per class or target, which ``fit`` fills in.
+    image_shape : tuple, default=(224, 224, 3)
+        (H, W, C) or (H, W) of the images: see `cnnkit.models`.
+    width : float, default=1
+        Factor for the numbers of filters and units: see `cnnkit.models`.
     strided : {"1x1", "3x3"}, default="1x1"
         Convolution of a `bottleneck` that has the stride: the first, as in the paper and in Keras,
         or the 3x3 convolution, as weights of torchvision and timm need it (ResNet v1.5).
 
+    Returns
+    -------
+    network : Sequential
+        It ends in one number per output, before any softmax.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is none of images, or a parameter is out of range.
+
     Examples
     --------
     >>> from cnnkit import models
-    >>> net = models.resnet50(10, (64, 64, 3), width=0.25)
-    >>> net.output_shape((64, 64, 3)), net.summary((64, 64, 3)).weights
-    ((10,), 1499386)
+    >>> network = models.resnet50(1000)
+    >>> f"{network.summary((224, 224, 3)).trained_weights:,}"
+    '25,557,032'
     """
     block = partial(bottleneck, strided=strided)
     return _resnet("resnet50", block, 4, (3, 4, 6, 3), n_outputs, image_shape, width)

@@ -77,6 +77,7 @@ class Network:
     batch_size : int, default=1
         Largest number of samples of one step.
     dtype : {float32, float64}, default=float32
+        Type of weights, activations and arithmetic.
     training : bool, default=False
         Whether arrays for `backward` are kept. If not, layers for training alone are left out and
         activations share memory.
@@ -304,6 +305,7 @@ class Network:
         Parameters
         ----------
         batch_size : int
+            Largest number of samples of one step.
         outputs : tuple of str, default=None
             Paths of the nodes whose outputs are wanted, instead of those of the graph; nodes that
             they do not need are left out.
@@ -313,6 +315,19 @@ class Network:
             Whether batch norms are folded and convolutions packed once, here, with the present
             weights, rather than in every `forward`. Weights must not change while such a network
             is in use, since some are not copied.
+
+        Returns
+        -------
+        network : Network
+            It has its own activations and shares the weights.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, Network, ReLU, Sequential
+        >>> network = Network(Sequential([Conv(4), ReLU()]), (8, 8, 1))
+        >>> larger = network.resized(32, outputs=["conv1"])
+        >>> larger.output.shape, larger.weights is network.weights
+        ((32, 8, 8, 4), True)
         """
         other = Network.__new__(Network)
         vars(other).update(
@@ -352,7 +367,17 @@ class Network:
 
         Returns
         -------
-        activations : dict of arrays of shape (n, ...) by path
+        activations : dict of str to array of shape (n, ...)
+            The outputs of each node, by path.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import GlobalMaxPool, Network, Sequential
+        >>> network = Network(Sequential([GlobalMaxPool()]), (2, 2, 1))
+        >>> network.activations(np.arange(8.0).reshape(2, 2, 2, 1), "globalmaxpool1")
+        {'globalmaxpool1': array([[3.],
+               [7.]], dtype=float32)}
         """
         checked, count = self._checked(X)
         paths = [paths] if isinstance(paths, str) else list(dict.fromkeys(paths))
@@ -438,8 +463,23 @@ class Network:
             Images of `input_shape`, flat or not, in any real dtype. With several inputs a dict of
             arrays by name, to which `change` is not applied.
         rows : slice or array of indices
+            Which samples of X, at most `batch_size`.
         change : callable, default=None
             Changes a batch of images in place, before they are standardised.
+
+        Returns
+        -------
+        n : int
+            Number of samples.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import Network, ReLU, Sequential
+        >>> network = Network(Sequential([ReLU()]), (3,), batch_size=2)
+        >>> n = network.load(np.array([[1, -2, 3], [4, 5, -6]]), slice(1, 2))
+        >>> network.forward(n)
+        array([[4., 5., 0.]], dtype=float32)
         """
         several = len(self.xs) > 1
         if several:
@@ -476,6 +516,24 @@ class Network:
 
         In training all `doutputs` but the first are set to zero: outputs whose gradient is not
         filled then change no gradient.
+
+        Parameters
+        ----------
+        n : int
+            At least 0, at most `batch_size`.
+
+        Returns
+        -------
+        output : array of shape (n, ...)
+            A view, not a copy.
+
+        Examples
+        --------
+        >>> from cnnkit import Network, Sequential, Softmax
+        >>> network = Network(Sequential([Softmax()]), (4,))
+        >>> network.x[...] = 0
+        >>> network.forward(1)
+        array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)
         """
         self._check_count(n)
         with one_blas_thread(self._uses_blas):
@@ -486,7 +544,25 @@ class Network:
         return self.output[:n]
 
     def backward(self, n: int) -> None:
-        """Fill `grads` from the first `n` samples of `doutputs`, the gradients of the outputs."""
+        """Fill `grads` from the first `n` samples of `doutputs`, the gradients of the outputs.
+
+        Parameters
+        ----------
+        n : int
+            As in the `forward` before it.
+
+        Examples
+        --------
+        >>> from cnnkit import Dense, Network, Sequential
+        >>> network = Network(Sequential([Dense(1, bias=False)]), (2,), training=True)
+        >>> network.x[...] = 3, 4
+        >>> _ = network.forward(1)
+        >>> network.doutput[...] = 1
+        >>> network.backward(1)
+        >>> network.grads["dense1/w"]
+        array([[3.],
+               [4.]], dtype=float32)
+        """
         if not self.training:
             raise ValueError("Network: backward needs a network made with training=True.")
         self._check_count(n)
@@ -498,7 +574,24 @@ class Network:
         """Set every running statistic to its mean over batches of the images `X[rows]`.
 
         A smaller last batch is left out, unless it is the only one: it would count as much as the
-        others.
+        others. At most a hundred batches are used.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C)
+            Images of the training set: see `load`.
+        rows : array of indices
+            Which of them, in any order.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import BatchNorm, Network, Sequential
+        >>> network = Network(Sequential([BatchNorm()]), (1,), batch_size=2, training=True)
+        >>> _ = network.weights.initialise(np.random.default_rng(0))
+        >>> network.run_anew(np.array([[1.0], [3.0], [5.0], [7.0]]), np.arange(4))
+        >>> network.weights["batchnorm1/mean"]
+        array([4.], dtype=float32)
         """
         norms = [op for op in self._forward if op.momentum is not None]
         momenta = [op.momentum for op in norms]
@@ -523,6 +616,11 @@ class Network:
 
         The last column names the algorithms that compute a layer's output, and in training the
         gradients to its input and to its weights; "-" means that there is no such gradient.
+
+        Returns
+        -------
+        summary : Summary
+            Prints as a table; the rows and totals are attributes.
         """
         algorithms = {}
         for step in Plan(self._part, True, set(self.frozen)).steps:

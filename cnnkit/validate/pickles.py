@@ -104,7 +104,29 @@ class Checked(BaseEstimator):
         return super().__sklearn_clone__()
 
     def set_params(self, **params: Any) -> Self:
-        """Set hyper-parameters by name, and return the object."""
+        """Set hyper-parameters by name, and return the object.
+
+        Parameters
+        ----------
+        **params : object
+            Values by the names of hyper-parameters.
+
+        Returns
+        -------
+        self : object
+            The object itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no hyper-parameter of such a name.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv
+        >>> Conv(16).set_params(filters=32, stride=2)
+        Conv(filters=32, stride=2)
+        """
         try:
             return super().set_params(**params)
         except ValueError as error:
