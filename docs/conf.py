@@ -64,7 +64,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_search_scorer = "_extensions/scorer.js"
+html_search_scorer = str(DOCS / "_extensions" / "scorer.js")
 html_theme_options = {
     "logo": {"text": "cnnkit"},
     "navbar_align": "left",
