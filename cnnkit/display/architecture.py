@@ -23,6 +23,7 @@ class ArchitectureDisplay:
     Parameters
     ----------
     graph : Graph, Layer or list of layers
+        What is drawn.
     input_shape : tuple, default=None
         ``(H, W, C)`` of one image; with it every box has its output shape.
     n_outputs : int, default=None
@@ -62,19 +63,50 @@ class ArchitectureDisplay:
         Parameters
         ----------
         estimator : CNNClassifier or another of cnnkit's, fitted
+            What was fitted; it is not changed.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure, as large as the graph needs.
 
         Returns
         -------
         display : ArchitectureDisplay
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.display import ArchitectureDisplay
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X[:200], y[:200])
+        >>> display = ArchitectureDisplay.from_estimator(clf)
+        >>> display.input_shape
+        (8, 8, 1)
         """
         network = fitted_network(estimator, cls)
         display = cls(network.graph, network.input_shape, n_outputs=network.n_outputs)
         return display.plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw on `ax`, or on a new figure when None, and return the display."""
+        """Draw the network, and return the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure, as large as the graph needs.
+
+        Returns
+        -------
+        self : ArchitectureDisplay
+            This display, with its attributes.
+
+        Examples
+        --------
+        >>> from cnnkit import Conv, ReLU, Sequential
+        >>> from cnnkit.display import ArchitectureDisplay
+        >>> display = ArchitectureDisplay(Sequential([Conv(8), ReLU()]), (8, 8, 1)).plot()
+        >>> display.ax_.axison
+        False
+        """
         self.ax_ = plot_graph(self.graph, self.input_shape, n_outputs=self.n_outputs, ax=ax)
         self.figure_ = self.ax_.figure
         return self
@@ -96,6 +128,7 @@ def plot_graph(
     Parameters
     ----------
     graph : Graph, Layer or list of layers
+        What is drawn.
     input_shape : tuple, default=None
         ``(H, W, C)`` of one sample.
     n_outputs : int, default=None
@@ -107,6 +140,7 @@ def plot_graph(
     Returns
     -------
     ax : matplotlib.axes.Axes
+        The axes that were drawn on.
 
     Examples
     --------

@@ -41,6 +41,7 @@ class ClassActivationDisplay:
     Parameters
     ----------
     images : array of shape (n, H, W, C)
+        Images in any scale.
     maps : array of shape (n, H', W')
         See `class_activation_maps`. They are drawn over the images, stretched to their size; the
         title of the axes gives the size of the maps.
@@ -99,6 +100,7 @@ class ClassActivationDisplay:
         Parameters
         ----------
         estimator : CNNClassifier, fitted
+            What was fitted; it is not changed.
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
             A few images: each one needs its own backward pass.
         y : array of shape (n,), default=None
@@ -117,6 +119,17 @@ class ClassActivationDisplay:
         Returns
         -------
         display : ClassActivationDisplay
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.display import ClassActivationDisplay
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X[:200], y[:200])
+        >>> display = ClassActivationDisplay.from_estimator(clf, X[:3], y[:3])
+        >>> display.maps.shape
+        (3, 4, 4)
         """
         estimator = fitted_classifier(estimator, cls)
         network = estimator.network_
@@ -158,13 +171,29 @@ class ClassActivationDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
         columns : int, default=6
+            Images side by side.
         cmap : str or Colormap, default="PuOr"
             Purple speaks for the class, orange against it.
         alpha : float, default=0.8
             Opacity of the maps where they are strongest; where they are zero, only the image is
             seen.
         colorbar : bool, default=True
+            Whether the colours are explained at the side.
+
+        Returns
+        -------
+        self : ClassActivationDisplay
+            This display, with its attributes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.display import ClassActivationDisplay
+        >>> display = ClassActivationDisplay(np.zeros((3, 8, 8, 1)), np.ones((3, 4, 4)))
+        >>> len(display.plot(columns=3, alpha=0.5).images_)
+        3
         """
         columns = shapes.as_int(columns, "columns", "ClassActivationDisplay")
         n = len(self.images)
@@ -231,6 +260,7 @@ def class_activation_maps(
     network : Network
         Trained.
     X : array of shape (n, H, W, C), or of flat rows
+        Images in any real dtype and the scale of training.
     targets : array of int of shape (n,)
         Index of the output that each map shows evidence for.
     node : str, default=None
@@ -239,6 +269,7 @@ def class_activation_maps(
     Returns
     -------
     maps : array of shape (n, H', W')
+        Positive where the evidence speaks for the output, negative where against it.
 
     Raises
     ------

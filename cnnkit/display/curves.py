@@ -29,10 +29,13 @@ class LossCurveDisplay:
     Parameters
     ----------
     loss_curve : array of shape (n_epochs,)
+        Mean training loss of every epoch.
     validation_loss_curve : array of shape (n_epochs,), default=None
+        Mean validation loss of every epoch; None draws none.
     validation_scores : array of shape (n_epochs,), default=None
-        Drawn on their own axis, at the right.
+        Score of every epoch; drawn on an axis of its own, at the right.
     score_name : str, default="validation score"
+        Name of `validation_scores` in the legend.
     estimator_name : str, default=None
         The title.
     score_curves : dict of str to array of shape (n_epochs,), default=None
@@ -90,6 +93,17 @@ class LossCurveDisplay:
         Returns
         -------
         display : LossCurveDisplay
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.display import LossCurveDisplay
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X[:200], y[:200])
+        >>> display = LossCurveDisplay.from_estimator(clf, linewidth=3)
+        >>> len(display.lines_)
+        1
         """
         if isinstance(estimator, BaseCNN):  # another thread may fit it at the same time
             estimator = snapshot(estimator)
@@ -109,7 +123,27 @@ class LossCurveDisplay:
         return display.plot(ax, **kwargs)
 
     def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
-        """Draw on `ax`, or on a new figure when None, and return the display."""
+        """Draw on `ax`, or on a new figure when None, and return the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
+        **kwargs : object
+            Arguments of matplotlib's ``plot``, for all lines.
+
+        Returns
+        -------
+        self : LossCurveDisplay
+            This display, with its attributes.
+
+        Examples
+        --------
+        >>> from cnnkit.display import LossCurveDisplay
+        >>> display = LossCurveDisplay([2.1, 1.4], validation_scores=[0.5, 0.7]).plot(linewidth=3)
+        >>> display.score_ax_.get_ylabel()
+        'validation score'
+        """
         curves = self._scores()
         size = (5.5, 3.6) if len(curves) < 2 else (7.5, 4.2)  # a legend of several rows
         self.ax_ = ax = axes_or_new(ax, "LossCurveDisplay", size)
@@ -164,6 +198,7 @@ class LearningRateDisplay:
     learning_rates : array of shape (n_steps,)
         In rising order.
     losses : array of shape (n_steps,)
+        Loss at each of them.
     suggestion : float, default=None
         The rate to mark; None marks none.
 
@@ -211,8 +246,20 @@ class LearningRateDisplay:
 
         Parameters
         ----------
-        estimator, X, y, low, high, steps, sample_weight :
-            As for `cnnkit.lr_find`; the estimator is not changed.
+        estimator : CNNClassifier or another of cnnkit's
+            As for `cnnkit.lr_find`; it is not changed.
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            As in `fit`.
+        y : array of shape (n,), or as in `fit`
+            As in `fit`.
+        low : float, default=1e-5
+            First rate.
+        high : float, default=1.0
+            Last rate.
+        steps : int, default=100
+            Number of rates between them.
+        sample_weight : array of shape (n,), default=None
+            As in `fit`.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
         **kwargs :
@@ -221,6 +268,17 @@ class LearningRateDisplay:
         Returns
         -------
         display : LearningRateDisplay
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.display import LearningRateDisplay
+        >>> X, y = load_digits(return_X_y=True)
+        >>> clf = CNNClassifier(image_shape=(8, 8), random_state=0)
+        >>> display = LearningRateDisplay.from_estimator(clf, X, y, steps=20)
+        >>> display.ax_.get_xscale()
+        'log'
         """
         found = lr_find(
             estimator, X, y, low=low, high=high, steps=steps, sample_weight=sample_weight
@@ -234,6 +292,7 @@ class LearningRateDisplay:
         Parameters
         ----------
         found : cnnkit.estimators.lr_find.RateRange
+            Rates, losses and the suggested rate.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
         **kwargs :
@@ -242,12 +301,43 @@ class LearningRateDisplay:
         Returns
         -------
         display : LearningRateDisplay
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier, lr_find
+        >>> from cnnkit.display import LearningRateDisplay
+        >>> X, y = load_digits(return_X_y=True)
+        >>> clf = CNNClassifier(image_shape=(8, 8), random_state=0)
+        >>> found = lr_find(clf, X, y, steps=20)
+        >>> LearningRateDisplay.from_range(found).suggestion == found.suggestion
+        True
         """
         rates, losses, suggestion = found
         return cls(rates, losses, suggestion=suggestion).plot(ax, **kwargs)
 
     def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
-        """Draw on `ax`, or on a new figure when None, and return the display."""
+        """Draw on `ax`, or on a new figure when None, and return the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
+        **kwargs : object
+            Arguments of matplotlib's ``plot``.
+
+        Returns
+        -------
+        self : LearningRateDisplay
+            This display, with its attributes.
+
+        Examples
+        --------
+        >>> from cnnkit.display import LearningRateDisplay
+        >>> display = LearningRateDisplay([1e-4, 1e-3, 1e-2], [2.3, 2.1, 2.5], 1e-3).plot()
+        >>> display.ax_.get_xlabel()
+        'learning rate'
+        """
         self.ax_ = ax = axes_or_new(ax, "LearningRateDisplay", (5.5, 3.6))
         self.figure_ = ax.figure
         losses = np.asarray(self.losses, float)

@@ -21,10 +21,16 @@ def to_dot(
     Parameters
     ----------
     graph : Graph, Layer or list of layers
+        What is drawn.
     input_shape : tuple, default=None
         ``(H, W, C)`` of one sample; with it every box has its output shape.
     n_outputs : int, default=None
         Number that ``filters=None`` and ``units=None`` stand for.
+
+    Returns
+    -------
+    text : str
+        A ``digraph`` with a node for every layer.
 
     Examples
     --------

@@ -76,10 +76,12 @@ class FilterDisplay:
         Parameters
         ----------
         estimator : CNNClassifier or another of cnnkit's, fitted
+            What was fitted; it is not changed.
         node : str, default=None
             Name of a convolution as ``estimator.summary()`` shows it; None means the first whose
             kernel is larger than one pixel.
         max_filters : int, default=64
+            As for the class.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
         **kwargs :
@@ -88,6 +90,17 @@ class FilterDisplay:
         Returns
         -------
         display : FilterDisplay
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.display import FilterDisplay
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X[:200], y[:200])
+        >>> display = FilterDisplay.from_estimator(clf)
+        >>> display.node, display.filters.shape
+        ('conv1', (3, 3, 1, 32))
         """
         weights = fitted_network(estimator, cls).weights
         found = [path[:-2] for path in weights if path.endswith("/w") and weights[path].ndim == 4]
@@ -108,11 +121,26 @@ class FilterDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
         columns : int, default=8
             Number of columns for filters of one or three channels.
         cmap : str or Colormap, default="PuOr"
             Colours, symmetric about zero.
         colorbar : bool, default=True
+            Whether the colours are explained at the side.
+
+        Returns
+        -------
+        self : FilterDisplay
+            This display, with its attributes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.display import FilterDisplay
+        >>> display = FilterDisplay(np.ones((3, 3, 1, 16))).plot(columns=4, cmap="gray")
+        >>> len(display.images_)
+        16
         """
         columns = shapes.as_int(columns, "columns", "FilterDisplay")
         shapes.as_int(self.max_filters, "max_filters", "FilterDisplay")
@@ -149,6 +177,7 @@ class FeatureMapDisplay:
     Parameters
     ----------
     maps : array of shape (H, W, K)
+        Output of a layer for one image.
     image : array of shape (H, W, C), default=None
         The image, which is drawn first.
     node : str, default=None
@@ -203,12 +232,14 @@ class FeatureMapDisplay:
         Parameters
         ----------
         estimator : CNNClassifier or another of cnnkit's, fitted
+            What was fitted; it is not changed.
         image : array of shape (H, W, C), (H, W) or (features,)
             One image, in the form of a sample of X.
         node : str, default=None
             Name of a layer as ``estimator.summary()`` shows it. None means the first convolution,
             or the last layer of the same size after it, such as its ReLU.
         max_maps : int, default=16
+            As for the class.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
         **kwargs :
@@ -217,6 +248,17 @@ class FeatureMapDisplay:
         Returns
         -------
         display : FeatureMapDisplay
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.display import FeatureMapDisplay
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X[:200], y[:200])
+        >>> display = FeatureMapDisplay.from_estimator(clf, X[0])
+        >>> display.node, display.maps.shape
+        ('relu1', (8, 8, 32))
         """
         network = fitted_network(estimator, cls)
         X = np.asarray(image)[None]
@@ -240,10 +282,26 @@ class FeatureMapDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
         columns : int, default=8
+            Maps side by side.
         cmap : str or Colormap, default="viridis"
             If maps have negative numbers, "PuOr", symmetric about zero, is used instead.
         colorbar : bool, default=True
+            Whether the colours are explained at the side.
+
+        Returns
+        -------
+        self : FeatureMapDisplay
+            This display, with its attributes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.display import FeatureMapDisplay
+        >>> display = FeatureMapDisplay(np.ones((8, 8, 16))).plot(columns=4, cmap="gray")
+        >>> len(display.images_)
+        16
         """
         columns = shapes.as_int(columns, "columns", "FeatureMapDisplay")
         shapes.as_int(self.max_maps, "max_maps", "FeatureMapDisplay")

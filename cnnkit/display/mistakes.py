@@ -23,12 +23,17 @@ class MisclassifiedDisplay:
     Parameters
     ----------
     images : array of shape (n_wrong, H, W, C)
-    y_true, y_pred : arrays of shape (n_wrong,)
+        The images that were misclassified.
+    y_true : array of shape (n_wrong,)
+        Their true classes.
+    y_pred : array of shape (n_wrong,)
+        Their predicted classes.
     confidence : array of shape (n_wrong,), default=None
         Probability of the predicted class.
     n_samples : int, default=None
         Number of predicted images, for the title.
     max_images : int, default=24
+        Largest number of images that are drawn.
     names : array of shape (n_wrong,), default=None
         Names of the images, such as those of their files, drawn above their labels.
 
@@ -84,12 +89,15 @@ class MisclassifiedDisplay:
         Parameters
         ----------
         estimator : CNNClassifier, fitted
+            What was fitted; it is not changed.
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images in the form given to `fit`.
         y : array of shape (n,)
             True classes.
         names : array of shape (n,), default=None
             Names of the images, such as those of their files.
         max_images : int, default=24
+            As for the class.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
         **kwargs :
@@ -98,6 +106,17 @@ class MisclassifiedDisplay:
         Returns
         -------
         display : MisclassifiedDisplay
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.display import MisclassifiedDisplay
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X[:200], y[:200])
+        >>> display = MisclassifiedDisplay.from_estimator(clf, X[200:300], y[200:300], max_images=8)
+        >>> bool((display.y_true != display.y_pred).all()), len(display.images_)
+        (True, 8)
         """
         estimator = fitted_classifier(estimator, cls)
         proba = estimator.predict_proba(X)
@@ -132,7 +151,11 @@ class MisclassifiedDisplay:
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
-        y_true, y_pred : arrays of shape (n,)
+            Images in any scale.
+        y_true : array of shape (n,)
+            True classes.
+        y_pred : array of shape (n,)
+            Predicted classes.
         confidence : array of shape (n,), default=None
             Probability of the predicted class; if given, the highest comes first.
         image_shape : tuple (H, W, C), default=None
@@ -140,6 +163,7 @@ class MisclassifiedDisplay:
         names : array of shape (n,), default=None
             Names of the images, such as those of their files.
         max_images : int, default=24
+            As for the class.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
         **kwargs :
@@ -148,6 +172,15 @@ class MisclassifiedDisplay:
         Returns
         -------
         display : MisclassifiedDisplay
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.display import MisclassifiedDisplay
+        >>> X, names = np.zeros((3, 8, 8)), ["a.png", "b.png", "c.png"]
+        >>> display = MisclassifiedDisplay.from_predictions(X, [0, 1, 1], [0, 0, 0], names=names)
+        >>> display.names.tolist()
+        ['b.png', 'c.png']
         """
         X, y_true, y_pred = np.asarray(X), np.asarray(y_true), np.asarray(y_pred)
         if y_true.ndim != 1 or not len(X) == len(y_true) == len(y_pred) or y_pred.ndim != 1:
@@ -189,9 +222,24 @@ class MisclassifiedDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
         columns : int, default=8
+            Images side by side.
         cmap : str or Colormap, default="gray"
             Colours of images that have one channel.
+
+        Returns
+        -------
+        self : MisclassifiedDisplay
+            This display, with its attributes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.display import MisclassifiedDisplay
+        >>> display = MisclassifiedDisplay(np.zeros((2, 8, 8, 1)), [0, 1], [1, 0], n_samples=10)
+        >>> len(display.plot(columns=2).images_)
+        2
         """
         columns = shapes.as_int(columns, "columns", "MisclassifiedDisplay")
         most = shapes.as_int(self.max_images, "max_images", "MisclassifiedDisplay", 0)

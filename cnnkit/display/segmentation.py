@@ -38,6 +38,7 @@ class SegmentationDisplay:
     Parameters
     ----------
     images : array of shape (n, H, W, C)
+        Images in any scale.
     y_pred : array of shape (n, H, W)
         Predicted labels.
     y_true : array of shape (n, H, W), default=None
@@ -97,7 +98,9 @@ class SegmentationDisplay:
         Parameters
         ----------
         estimator : CNNSegmenter, fitted
+            What was fitted; it is not changed.
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            A few images in the form given to `fit`.
         y : array of shape (n, H, W), default=None
             True labels.
         class_names : list of str, default=None
@@ -110,6 +113,18 @@ class SegmentationDisplay:
         Returns
         -------
         display : SegmentationDisplay
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNSegmenter
+        >>> from cnnkit.display import SegmentationDisplay
+        >>> X = np.random.default_rng(0).random((20, 8, 8))
+        >>> y = (X > 0.5).astype(int)
+        >>> model = CNNSegmenter(max_iter=1, random_state=0).fit(X, y)
+        >>> display = SegmentationDisplay.from_estimator(model, X[:3], y[:3])
+        >>> len(display.masks_)  # a true and a predicted one for each image
+        6
         """
         fitted_network(estimator, cls)
         estimator = snapshot(estimator)
@@ -141,10 +156,15 @@ class SegmentationDisplay:
         Parameters
         ----------
         X : array of shape (n, H, W, C) or (n, H, W)
+            Images in any scale.
         y_true : array of shape (n, H, W) or None
+            True labels.
         y_pred : array of shape (n, H, W)
-        classes, class_names :
-            As for the class.
+            Predicted labels.
+        classes : array of shape (n_classes,), default=None
+            Labels in the order of their colours; None means those that occur.
+        class_names : list of str, default=None
+            Names for the legend, one for each class; None means the labels.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
         **kwargs :
@@ -153,6 +173,15 @@ class SegmentationDisplay:
         Returns
         -------
         display : SegmentationDisplay
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.display import SegmentationDisplay
+        >>> X, y = np.zeros((2, 8, 8)), np.eye(8, dtype=int)[None].repeat(2, axis=0)
+        >>> display = SegmentationDisplay.from_predictions(X, None, y, class_names=["rest", "line"])
+        >>> [text.get_text() for text in display.legend_.get_texts()]
+        ['rest', 'line']
         """
         X, y_pred = np.asarray(X), np.asarray(y_pred)
         y_true = None if y_true is None else np.asarray(y_true)
@@ -184,6 +213,7 @@ class SegmentationDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
         columns : int, default=2
             Images side by side, each with its masks.
         alpha : float, default=1.0
@@ -192,6 +222,20 @@ class SegmentationDisplay:
             Colours of the classes, taken anew from the start if there are more.
         inch : float, default=1.3
             Length of the longer side of an image, in a new figure.
+
+        Returns
+        -------
+        self : SegmentationDisplay
+            This display, with its attributes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.display import SegmentationDisplay
+        >>> masks = np.eye(8, dtype=int)[None]
+        >>> display = SegmentationDisplay(np.zeros((1, 8, 8, 1)), masks)
+        >>> len(display.plot(alpha=0.5, colors=["white", "red"]).masks_)
+        1
         """
         columns = shapes.as_int(columns, "columns", "SegmentationDisplay")
         alpha = as_real(alpha, "alpha", "SegmentationDisplay", least=0, most=1)

@@ -203,7 +203,17 @@ def stack_inputs(cells, width):
 
 
 def describe(layer: Layer) -> str:
-    """Return a layer in a few words.
+    """Return a layer in a few words, such as ``Conv 64, 3 x 3, stride 2``.
+
+    Parameters
+    ----------
+    layer : Layer
+        A layer or a graph.
+
+    Returns
+    -------
+    text : str
+        Its class, filters or units, kernel size, and stride, dilation and groups unless 1.
 
     Examples
     --------
