@@ -334,7 +334,7 @@ class LearningRateDisplay:
         Examples
         --------
         >>> from cnnkit.display import LearningRateDisplay
-        >>> display = LearningRateDisplay([1e-4, 1e-3, 1e-2], [2.3, 2.1, 2.5], 1e-3).plot()
+        >>> display = LearningRateDisplay([1e-4, 1e-3, 1e-2], [2.3, 2.1, 2.5]).plot()
         >>> display.ax_.get_xlabel()
         'learning rate'
         """

@@ -174,13 +174,13 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, Outputs, NamedLayers, 
         weights of the epoch before, or of the one before that, with which the network gives finite
         numbers for the training set. In the first epoch the error is always raised.
     momentum : float, default=0.9
-        For "sgd" only: share of the step before that a step adds.
+        For "sgd" only: share of the step before that a step adds, from 0 to 1.
     nesterovs_momentum : bool, default=True
         For "sgd" only: whether the gradient counts as taken after the step before.
     beta_1 : float, default=0.9
-        For "adam" and "adamw" only: decay of the mean of gradients.
+        For "adam" and "adamw" only: decay of the mean of gradients, at least 0 and below 1.
     beta_2 : float, default=0.999
-        For "adam" and "adamw" only: decay of the mean of squared gradients.
+        For "adam" and "adamw" only: decay of the mean of squared gradients, at least 0 and below 1.
     epsilon : float, default=1e-8
         For "adam" and "adamw" only: added to the root of that mean, by which a step is divided.
     algorithm : {"auto", "exact", "direct", "im2col", "winograd"}, default="auto"
@@ -201,9 +201,10 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, Outputs, NamedLayers, 
         Mean loss of the last epoch.
     loss_curve_ : list of float
         Mean loss of every epoch, without the regularisation.
-    validation_loss_curve_, validation_scores_ : list of float or None
-        Loss and score of every epoch of the last fit, if it had validation samples; the score is
-        the first of `scoring`.
+    validation_loss_curve_ : list of float or None
+        Validation loss of every epoch of the last fit, if it had validation samples.
+    validation_scores_ : list of float or None
+        Validation score of every epoch of the last fit, the first of `scoring`.
     score_curves_ : dict of str to list of float, or None
         All scores of every epoch of the last fit, such as ``"validation_f1"`` and ``"train_f1"``;
         a score without a name is ``"validation_score"``.
@@ -371,8 +372,10 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, Outputs, NamedLayers, 
         sample_weight : array of shape (n,), default=None
             Weights of the samples, not negative. A sample of weight zero is left out. Only the
             ratios of weights matter, except where `alpha` is divided by their sum.
-        X_val, y_val : arrays, default=None
+        X_val : array, default=None
             Validation samples, whose loss and score are recorded after every epoch.
+        y_val : array, default=None
+            Their targets.
         groups : array of shape (n,), default=None
             Label of the group that a sample belongs to, such as a patient. The split of
             `early_stopping` keeps groups whole, and the shares of the classes as far as it can.
@@ -383,6 +386,26 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, Outputs, NamedLayers, 
         Returns
         -------
         self : estimator
+            The estimator itself, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a hyper-parameter is out of range, or X, y and the network do not fit together.
+        DivergenceError
+            If the loss or a weight is no finite number: see `on_divergence`.
+        MemoryError
+            If the arrays of training need more memory than there is.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=2, random_state=0)
+        >>> clf = clf.fit(X[:400], y[:400], X_val=X[400:500], y_val=y[400:500])
+        >>> clf.n_iter_, len(clf.validation_scores_)
+        (2, 2)
         """
         moment = self._begun()
         scorers = find_scorers(moment)

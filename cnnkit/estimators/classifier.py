@@ -81,6 +81,7 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
+        Labels of the classes in order, which is that of columns of probabilities.
     multilabel_ : bool
         Whether y was an indicator of labels.
     n_outputs_ : int
@@ -167,15 +168,24 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
 
         Parameters
         ----------
-        X, y :
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            As in `fit`.
+        y : array of shape (n,) or (n, n_labels)
             As in `fit`.
         classes : array of shape (n_classes,), default=None
             All classes, of this and of later parts; needed in the first call on a new estimator.
         sample_weight : array of shape (n,), default=None
+            As in `fit`.
 
         Returns
         -------
         self : CNNClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `fit`; also if classes are missing in the first call or others later.
 
         Examples
         --------
@@ -328,6 +338,16 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         -------
         decision : array of shape (n, n_classes)
             For two classes the shape is (n,): positive if the second class is more probable.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X[:200], y[:200])
+        >>> decision = clf.decision_function(X[200:])
+        >>> bool((clf.classes_[decision.argmax(axis=1)] == clf.predict(X[200:])).all())
+        True
         """
         outputs = self._outputs(X)
         if self.multilabel_ or outputs.shape[1] != 2:
@@ -336,25 +356,80 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
 
     @of_one_moment
     def predict_proba(self, X: ArrayLike) -> Floats:
-        """Return the probability of every class or label, an array of shape (n, n_classes).
+        """Return the probability of every class or label.
 
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
             Images of the shape given to `fit`.
+
+        Returns
+        -------
+        probabilities : array of shape (n, n_classes)
+            From 0 to 1; those of classes have a sum of 1 for each image.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X[:200], y[:200])
+        >>> probabilities = clf.predict_proba(X[200:210])
+        >>> probabilities.shape, bool(abs(probabilities.sum(axis=1) - 1).max() < 1e-5)
+        ((10, 10), True)
         """
         outputs = self._outputs(X)
         return expit(outputs) if self.multilabel_ else softmax(outputs)
 
     @of_one_moment
     def predict_log_proba(self, X: ArrayLike) -> Floats:
-        """Return the logarithm of `predict_proba`, finite where the probability underflows."""
+        """Return the logarithm of `predict_proba`, finite where the probability underflows.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images of the shape given to `fit`.
+
+        Returns
+        -------
+        log_probabilities : array of shape (n, n_classes)
+            Natural logarithms, at most 0.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X[:200], y[:200])
+        >>> bool(clf.predict_log_proba(X[200:210]).max() <= 0)
+        True
+        """
         outputs = self._outputs(X)
         return log_expit(outputs) if self.multilabel_ else log_softmax(outputs, axis=1)
 
     @of_one_moment
     def predict(self, X: ArrayLike) -> Array:
-        """Return the most probable class of every sample, shape (n,), or its labels as 0 and 1."""
+        """Return the most probable class of every image, or its labels as 0 and 1.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images of the shape given to `fit`.
+
+        Returns
+        -------
+        y : array of shape (n,) or (n, n_labels)
+            Labels from `classes_`; of a multilabel y integers.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier
+        >>> X, y = load_digits().images, load_digits().target
+        >>> clf = CNNClassifier(max_iter=10, random_state=0).fit(X[:400], y[:400])
+        >>> bool((clf.predict(X[:400]) == y[:400]).mean() > 0.9)
+        True
+        """
         outputs = self._outputs(X)
         if self.multilabel_:
             return (outputs > 0).astype(int)

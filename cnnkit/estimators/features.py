@@ -48,6 +48,7 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
     estimator_ : CNNClassifier or CNNRegressor
         The fitted estimator; of a network an object that has it as ``network_``.
     node_ : str
+        Name of the layer whose output is used.
     feature_shape_ : tuple
         Shape of the layer's output for one image: (H, W, C), or (units,).
     n_features_in_ : int
@@ -98,13 +99,25 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            As for the estimator.
         y : array of shape (n,) or (n, n_outputs)
             Needed unless the estimator is frozen.
         sample_weight : array of shape (n,), default=None
+            Weights of the samples, as for the estimator.
 
         Returns
         -------
         self : CNNFeatures
+            The transformer itself, fitted.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier, CNNFeatures
+        >>> X, y = load_digits().images, load_digits().target
+        >>> features = CNNFeatures(CNNClassifier(max_iter=1, random_state=0))
+        >>> features.fit(X[:200], y[:200]).node_
+        'globalavgpool1'
         """
         moment = snapshot(self)
         moment._validate_params()
@@ -154,12 +167,26 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         return self
 
     def transform(self, X: ArrayLike) -> Floats:
-        """Return the features of every image, an array of shape (n, n_features_out).
+        """Return the features of every image as a flat row.
 
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
             Images of the shape given to `fit`.
+
+        Returns
+        -------
+        features : array of shape (n, n_features_out)
+            The numbers of the layer's output, channels last.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier, CNNFeatures
+        >>> X, y = load_digits().images, load_digits().target
+        >>> features = CNNFeatures(CNNClassifier(max_iter=1, random_state=0))
+        >>> features.fit(X[:200], y[:200]).transform(X[:5]).shape
+        (5, 64)
         """
         check_is_fitted(self)
         self.estimator_ = snapshot(self.estimator_)
@@ -188,6 +215,16 @@ class CNNFeatures(TransformerMixin, OfOneMoment, Checked):
         Returns
         -------
         names : array of str, shape (n_features_out,)
+            One name for each column of `transform`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from cnnkit import CNNClassifier, CNNFeatures
+        >>> X, y = load_digits().images, load_digits().target
+        >>> features = CNNFeatures(CNNClassifier(max_iter=1, random_state=0), node="maxpool1")
+        >>> features.fit(X[:200], y[:200]).get_feature_names_out()[:3].tolist()
+        ['maxpool1_0_0_0', 'maxpool1_0_0_1', 'maxpool1_0_0_2']
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)

@@ -114,7 +114,17 @@ class CNNImageRegressor(ImageTargets, CNNRegressor):
 
         Returns
         -------
-        y : array of shape (n, H, W) or (n, H, W, n_outputs), as it was in `fit`
+        y : array of shape (n, H, W) or (n, H, W, n_outputs)
+            In the units and with the axes of y in `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNImageRegressor
+        >>> X = np.random.default_rng(0).random((20, 8, 8))
+        >>> reg = CNNImageRegressor(max_iter=2, random_state=0).fit(X, 1 - X)
+        >>> reg.predict(X[:5]).shape
+        (5, 8, 8)
         """
         with overflow_allowed():
             outputs = self._outputs(X)  # raises unless fitted
@@ -129,8 +139,25 @@ class CNNImageRegressor(ImageTargets, CNNRegressor):
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images of the shape given to `fit`.
         y : array of shape (n, H, W) or (n, H, W, n_outputs)
+            True numbers; NaN do not count.
         sample_weight : array of shape (n,), default=None
+            Weights of the images' pixels.
+
+        Returns
+        -------
+        score : float
+            At most 1: see `cnnkit.metrics.pixel_r2`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNImageRegressor
+        >>> X = np.random.default_rng(0).random((20, 8, 8))
+        >>> reg = CNNImageRegressor(max_iter=2, random_state=0).fit(X, 1 - X)
+        >>> reg.score(X, 1 - X) <= 1
+        True
         """
         return pixel_r2(y, self.predict(X), sample_weight=sample_weight)
 

@@ -67,12 +67,18 @@ def lr_find(
     ----------
     estimator : CNNClassifier or CNNRegressor
         It is not changed. Its solver must not be "lbfgs".
-    X, y, sample_weight :
+    X : array of shape (n, H, W, C), (n, H, W) or (n, features)
         As for its `fit`.
-    low, high : float, default=1e-5, 1.0
-        First and last learning rate.
+    y : array of shape (n,), or as for its `fit`
+        As for its `fit`.
+    low : float, default=1e-5
+        First learning rate.
+    high : float, default=1.0
+        Last learning rate.
     steps : int, default=100
-        At least 2.
+        Number of rates, at least 2.
+    sample_weight : array of shape (n,), default=None
+        As for its `fit`.
 
     Returns
     -------

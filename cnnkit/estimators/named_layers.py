@@ -24,6 +24,16 @@ class NamedLayers(Hyperparameters):
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyper-parameters; if `deep`, those of a list's layers by name, too.
 
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether layers and their hyper-parameters are included.
+
+        Returns
+        -------
+        params : dict of str to object
+            Values by name.
+
         Examples
         --------
         >>> from cnnkit import CNNClassifier, Conv, GlobalAvgPool
@@ -48,9 +58,22 @@ class NamedLayers(Hyperparameters):
         As in a Pipeline, `layers` is set first, then whole layers, then the hyper-parameters of
         layers. The list of layers is replaced by a changed copy: other estimators may have it too.
 
+        Parameters
+        ----------
+        **params : object
+            Values by name; a layer may become ``"passthrough"``.
+
         Returns
         -------
         self : estimator
+            The estimator itself.
+
+        Examples
+        --------
+        >>> from cnnkit import CNNClassifier, Conv, GlobalAvgPool
+        >>> clf = CNNClassifier([Conv(16), Conv(), GlobalAvgPool()])
+        >>> clf.set_params(alpha=0.1, conv1__filters=8).layers[0]
+        Conv(filters=8)
         """
         layers = params.get("layers", self.layers)
         if not isinstance(layers, (list, tuple)):

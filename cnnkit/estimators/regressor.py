@@ -137,13 +137,28 @@ class CNNRegressor(RegressorMixin, BaseCNN):
 
         Parameters
         ----------
-        X, y :
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            As in `fit`.
+        y : array of shape (n,) or (n, n_outputs)
             As in `fit`.
         sample_weight : array of shape (n,), default=None
+            As in `fit`.
 
         Returns
         -------
         self : CNNRegressor
+            The estimator itself.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNRegressor
+        >>> rng, reg = np.random.default_rng(0), CNNRegressor(random_state=0)
+        >>> for part in range(3):
+        ...     images = rng.random((20, 6, 6))
+        ...     reg = reg.partial_fit(images, images.mean(axis=(1, 2)))
+        >>> reg.n_iter_
+        3
         """
         return self._partial_fit(X, y, sample_weight)
 
@@ -158,7 +173,17 @@ class CNNRegressor(RegressorMixin, BaseCNN):
 
         Returns
         -------
-        y : array of shape (n,) or (n, n_outputs), as it was in `fit`
+        y : array of shape (n,) or (n, n_outputs)
+            In the units and with the axes of y in `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNRegressor
+        >>> X = np.random.default_rng(0).random((100, 6, 6))
+        >>> reg = CNNRegressor(max_iter=2, random_state=0).fit(X, X.mean(axis=(1, 2)))
+        >>> reg.predict(X[:5]).shape
+        (5,)
         """
         with overflow_allowed():
             outputs = self._outputs(X)  # raises unless fitted

@@ -55,6 +55,7 @@ class CNNSegmenter(ImageTargets, BaseCNN):
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
+        Labels of the classes in order, which is that of channels of probabilities.
     n_outputs_ : int
         Number of classes.
     {attributes}
@@ -132,14 +133,29 @@ class CNNSegmenter(ImageTargets, BaseCNN):
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            As in `fit`.
         y : array of shape (n, H, W)
+            As in `fit`.
         classes : array of shape (n_classes,), default=None
             All classes, of this and of later parts; needed in the first call on a new estimator.
         sample_weight : array of shape (n,), default=None
+            As in `fit`.
 
         Returns
         -------
         self : CNNSegmenter
+            The estimator itself.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNSegmenter
+        >>> rng, seg = np.random.default_rng(0), CNNSegmenter(random_state=0)
+        >>> for part in range(2):
+        ...     images = rng.random((10, 8, 8))
+        ...     seg = seg.partial_fit(images, images > 0.5, classes=[False, True])
+        >>> seg.n_iter_
+        2
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
@@ -152,29 +168,108 @@ class CNNSegmenter(ImageTargets, BaseCNN):
 
     @of_one_moment
     def decision_function(self, X: ArrayLike) -> Floats:
-        """Return a number for every pixel and class, before softmax: (n, H, W, n_classes)."""
-        return self._outputs(X)
-
-    @of_one_moment
-    def predict_proba(self, X: ArrayLike) -> Floats:
-        """Return the probability of every class, an array of shape (n, H, W, n_classes).
+        """Return a number for every pixel and class, before softmax.
 
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
             Images of the shape given to `fit`.
+
+        Returns
+        -------
+        decision : array of shape (n, H, W, n_classes)
+            The larger, the more probable.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNSegmenter
+        >>> X = np.random.default_rng(0).random((20, 8, 8))
+        >>> y = np.where(X > 0.5, "light", "dark")
+        >>> seg = CNNSegmenter(max_iter=2, random_state=0).fit(X, y)
+        >>> seg.decision_function(X[:3]).shape
+        (3, 8, 8, 2)
+        """
+        return self._outputs(X)
+
+    @of_one_moment
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Return the probability of every class for every pixel.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images of the shape given to `fit`.
+
+        Returns
+        -------
+        probabilities : array of shape (n, H, W, n_classes)
+            From 0 to 1, with a sum of 1 for each pixel.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNSegmenter
+        >>> X = np.random.default_rng(0).random((20, 8, 8))
+        >>> y = np.where(X > 0.5, "light", "dark")
+        >>> seg = CNNSegmenter(max_iter=2, random_state=0).fit(X, y)
+        >>> seg.predict_proba(X[:3]).shape
+        (3, 8, 8, 2)
         """
         outputs = self._outputs(X)
         return softmax(outputs.reshape(-1, outputs.shape[-1])).reshape(outputs.shape)
 
     @of_one_moment
     def predict_log_proba(self, X: ArrayLike) -> Floats:
-        """Return the logarithm of `predict_proba`, finite where the probability underflows."""
+        """Return the logarithm of `predict_proba`, finite where the probability underflows.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images of the shape given to `fit`.
+
+        Returns
+        -------
+        log_probabilities : array of shape (n, H, W, n_classes)
+            Natural logarithms, at most 0.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNSegmenter
+        >>> X = np.random.default_rng(0).random((20, 8, 8))
+        >>> y = np.where(X > 0.5, "light", "dark")
+        >>> seg = CNNSegmenter(max_iter=2, random_state=0).fit(X, y)
+        >>> bool(seg.predict_log_proba(X[:3]).max() <= 0)
+        True
+        """
         return log_softmax(self._outputs(X), axis=-1)
 
     @of_one_moment
     def predict(self, X: ArrayLike) -> Array:
-        """Return the most probable class of every pixel, an array of shape (n, H, W)."""
+        """Return the most probable class of every pixel.
+
+        Parameters
+        ----------
+        X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images of the shape given to `fit`.
+
+        Returns
+        -------
+        y : array of shape (n, H, W)
+            Labels from `classes_`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNSegmenter
+        >>> X = np.random.default_rng(0).random((20, 8, 8))
+        >>> y = np.where(X > 0.5, "light", "dark")
+        >>> seg = CNNSegmenter(max_iter=2, random_state=0).fit(X, y)
+        >>> masks = seg.predict(X[:3])
+        >>> masks.shape, seg.classes_.tolist()
+        ((3, 8, 8), ['dark', 'light'])
+        """
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(axis=-1)]
 
@@ -185,8 +280,26 @@ class CNNSegmenter(ImageTargets, BaseCNN):
         Parameters
         ----------
         X : array of shape (n, H, W, C), (n, H, W) or (n, features)
+            Images of the shape given to `fit`.
         y : array of shape (n, H, W)
+            True labels.
         sample_weight : array of shape (n,), default=None
+            Weights of the images' pixels.
+
+        Returns
+        -------
+        score : float
+            From 0 to 1: see `cnnkit.metrics.pixel_accuracy`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNSegmenter
+        >>> X = np.random.default_rng(0).random((20, 8, 8))
+        >>> y = np.where(X > 0.5, "light", "dark")
+        >>> seg = CNNSegmenter(max_iter=2, random_state=0).fit(X, y)
+        >>> 0 <= seg.score(X, y) <= 1
+        True
         """
         return pixel_accuracy(
             y, self.predict(X), ignore_label=self.ignore_label, sample_weight=sample_weight

@@ -32,6 +32,18 @@ class CallbackSupport:
         Returns
         -------
         self : estimator
+            The estimator itself.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.callbacks import Timer
+        >>> X, y = np.random.default_rng(0).random((20, 8, 8)), np.repeat([0, 1], 10)
+        >>> timer = Timer()
+        >>> clf = CNNClassifier(max_iter=3, random_state=0).set_callbacks(timer).fit(X, y)
+        >>> len(timer.epochs)
+        3
         """
         for callback in callbacks:
             if isinstance(callback, type) or not all(hasattr(callback, hook) for hook in HOOKS):

@@ -101,10 +101,49 @@ class OfOneMoment(Hyperparameters):
 
     @of_one_moment
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the hyper-parameters as a dict; if `deep`, with those of their parts."""
+        """Return the hyper-parameters; if `deep`, with those of their parts.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether hyper-parameters of parts are included, such as ``estimator__max_iter``.
+
+        Returns
+        -------
+        params : dict of str to object
+            Values by name.
+
+        Examples
+        --------
+        >>> from cnnkit import CNNClassifier, CNNFeatures
+        >>> CNNFeatures(CNNClassifier(max_iter=5)).get_params()["estimator__max_iter"]
+        5
+        """
         return super().get_params(deep=deep)
 
     @all_at_once
     def set_params(self, **params: Any) -> Self:
-        """Set hyper-parameters by the names of `get_params`: all, or none if one is wrong."""
+        """Set hyper-parameters by the names of `get_params`: all, or none if one is wrong.
+
+        Parameters
+        ----------
+        **params : object
+            Values by name.
+
+        Returns
+        -------
+        self : estimator
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no hyper-parameter of such a name.
+
+        Examples
+        --------
+        >>> from cnnkit import CNNClassifier, CNNFeatures
+        >>> CNNFeatures(CNNClassifier()).set_params(estimator__max_iter=5, node="conv1")
+        CNNFeatures(estimator=CNNClassifier(max_iter=5), node='conv1')
+        """
         return super().set_params(**params)
