@@ -54,34 +54,142 @@ class Callback:
     """
 
     def on_fit_begin(self, estimator: Estimator) -> None:
-        """Called when `estimator` begins to train."""
+        """Called when `estimator` begins to train.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The one that is fitted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.callbacks import Callback
+        >>> class Announce(Callback):
+        ...     def on_fit_begin(self, estimator):
+        ...         print("solver:", estimator.solver)
+        >>> X, y = np.random.default_rng(0).random((20, 8, 8)), np.repeat([0, 1], 10)
+        >>> clf = CNNClassifier(max_iter=2, random_state=0).set_callbacks(Announce()).fit(X, y)
+        solver: adamw
+        """
 
     def on_epoch_end(self, estimator: Estimator, epoch: Epoch) -> bool | None:
-        """Called after each `cnnkit.training.stopping.Epoch`; return True to end training."""
+        """Called after each `cnnkit.training.stopping.Epoch`; return True to end training.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The one that is fitted.
+        epoch : cnnkit.training.stopping.Epoch
+            Its number, losses, scores, seconds, learning rate and weights.
+
+        Returns
+        -------
+        stop : bool or None
+            True ends training.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.callbacks import Callback
+        >>> class StopAfter(Callback):
+        ...     def on_epoch_end(self, estimator, epoch):
+        ...         return epoch.number == 1
+        >>> X, y = np.random.default_rng(0).random((20, 8, 8)), np.repeat([0, 1], 10)
+        >>> clf = CNNClassifier(max_iter=2, random_state=0).set_callbacks(StopAfter()).fit(X, y)
+        >>> clf.n_iter_
+        1
+        """
 
     def on_fit_end(self, estimator: Estimator) -> None:
-        """Called when training has ended, also by an error."""
+        """Called when training has ended, also by an error.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The one that is fitted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit import CNNClassifier
+        >>> from cnnkit.callbacks import Callback
+        >>> class Announce(Callback):
+        ...     def on_fit_end(self, estimator):
+        ...         print("trained")
+        >>> X, y = np.random.default_rng(0).random((20, 8, 8)), np.repeat([0, 1], 10)
+        >>> clf = CNNClassifier(max_iter=2, random_state=0).set_callbacks(Announce()).fit(X, y)
+        trained
+        """
 
     def on_resume(self, estimator: Estimator, epochs: list[Epoch]) -> None:
         """Called after `on_fit_begin` if `fit` goes on from a checkpoint, with the epochs before.
 
         The epochs have all their figures, but no weights.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The one that is fitted.
+        epochs : list of cnnkit.training.stopping.Epoch
+            The epochs that the checkpoint has.
+
+        Examples
+        --------
+        >>> from cnnkit.callbacks import Callback
+        >>> class Count(Callback):
+        ...     def on_resume(self, estimator, epochs):
+        ...         self.before = len(epochs)
         """
 
     # scikit-learn's protocol (sklearn.callback.FitCallback), in which an epoch is a task
 
     def setup(self, estimator: Estimator, context: Any) -> None:
-        """Call `on_fit_begin`."""
+        """Call `on_fit_begin`.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The one that is fitted.
+        context : object
+            The context that scikit-learn hands to callbacks.
+        """
         self.on_fit_begin(estimator)
 
     def on_fit_task_begin(self, estimator: Estimator, context: Any) -> None:
-        """Do nothing: `on_epoch_end` is called with more than scikit-learn passes on."""
+        """Do nothing: `on_epoch_end` is called with more than scikit-learn passes on.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The one that is fitted.
+        context : object
+            The context that scikit-learn hands to callbacks.
+        """
 
     def on_fit_task_end(self, estimator: Estimator, context: Any) -> None:
-        """Do nothing: `on_epoch_end` is called with more than scikit-learn passes on."""
+        """Do nothing: `on_epoch_end` is called with more than scikit-learn passes on.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The one that is fitted.
+        context : object
+            The context that scikit-learn hands to callbacks.
+        """
 
     def teardown(self, estimator: Estimator, context: Any) -> None:
-        """Call `on_fit_end`."""
+        """Call `on_fit_end`.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The one that is fitted.
+        context : object
+            The context that scikit-learn hands to callbacks.
+        """
         self.on_fit_end(estimator)
 
 
@@ -95,6 +203,7 @@ class Checkpoint(Callback):
     Parameters
     ----------
     path : str or path-like
+        The file, which need not exist.
     monitor : {"loss", "validation_loss", "validation_score"}, default="loss"
         The figure that decides which epoch is best. The score is the first of `scoring`.
     best_only : bool, default=False
@@ -173,6 +282,7 @@ class Checkpoint(Callback):
         ModelFormatError
             If the file is not a checkpoint.
         FileNotFoundError
+            If there is no file.
         """
         return checkpoints.read_weights(self.path)
 
@@ -262,14 +372,22 @@ class CSVLog(_Log):
     Parameters
     ----------
     path : str or path-like
+        The file; an existing one is overwritten, unless `append`.
     append : bool, default=False
         Whether lines are added to an existing file. If `fit` goes on from a checkpoint, the lines
         of epochs that are trained again are removed.
 
     Examples
     --------
+    >>> import tempfile, numpy as np
+    >>> from cnnkit import CNNClassifier
     >>> from cnnkit.callbacks import CSVLog
-    >>> log = CSVLog("training.csv")
+    >>> X, y = np.random.default_rng(0).random((20, 8, 8)), np.repeat([0, 1], 10)
+    >>> with tempfile.NamedTemporaryFile("r") as file:
+    ...     log = CSVLog(file.name)
+    ...     clf = CNNClassifier(max_iter=2, random_state=0).set_callbacks(log).fit(X, y)
+    ...     print(file.readline().strip())
+    number,loss,learning_rate,seconds,validation_loss,validation_score
     """
 
     def _line(self, figures, fresh):
@@ -287,14 +405,22 @@ class JSONLog(_Log):
     Parameters
     ----------
     path : str or path-like
+        The file; an existing one is overwritten, unless `append`.
     append : bool, default=False
         Whether lines are added to an existing file. If `fit` goes on from a checkpoint, the lines
         of epochs that are trained again are removed.
 
     Examples
     --------
+    >>> import json, tempfile, numpy as np
+    >>> from cnnkit import CNNClassifier
     >>> from cnnkit.callbacks import JSONLog
-    >>> log = JSONLog("training.jsonl", append=True)
+    >>> X, y = np.random.default_rng(0).random((20, 8, 8)), np.repeat([0, 1], 10)
+    >>> with tempfile.NamedTemporaryFile("r") as file:
+    ...     log = JSONLog(file.name)
+    ...     clf = CNNClassifier(max_iter=2, random_state=0).set_callbacks(log).fit(X, y)
+    ...     [json.loads(line)["number"] for line in file]
+    [1, 2]
     """
 
     def _line(self, figures, fresh):
@@ -314,8 +440,14 @@ class Timer(Callback):
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from cnnkit import CNNClassifier
     >>> from cnnkit.callbacks import Timer
+    >>> X, y = np.random.default_rng(0).random((20, 8, 8)), np.repeat([0, 1], 10)
     >>> timer = Timer()
+    >>> clf = CNNClassifier(max_iter=2, random_state=0).set_callbacks(timer).fit(X, y)
+    >>> len(timer.epochs), timer.total >= sum(timer.epochs)
+    (2, True)
     """
 
     def on_fit_begin(self, estimator: Estimator) -> None:

@@ -17,9 +17,14 @@ class DivergenceError(ValueError):
 
     Examples
     --------
-    >>> from cnnkit.exceptions import DivergenceError
-    >>> issubclass(DivergenceError, ValueError)
-    True
+    >>> import numpy as np
+    >>> from cnnkit import CNNRegressor
+    >>> X = np.random.default_rng(0).random((20, 8, 8))
+    >>> reg = CNNRegressor(solver="sgd", learning_rate_init=1e6, random_state=0)
+    >>> reg.fit(X, X.mean(axis=(1, 2)))
+    Traceback (most recent call last):
+    ...
+    cnnkit.exceptions.DivergenceError: ...
     """
 
 
@@ -30,13 +35,11 @@ class ModelFormatError(ValueError):
     --------
     >>> import tempfile
     >>> from cnnkit import load
-    >>> from cnnkit.exceptions import ModelFormatError
-    >>> file = tempfile.NamedTemporaryFile()
-    >>> try:
-    ...     _ = load(file.name)  # an empty file
-    ... except ModelFormatError:
-    ...     print("not a model")
-    not a model
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     load(file.name)
+    Traceback (most recent call last):
+    ...
+    cnnkit.exceptions.ModelFormatError: ...
     """
 
 

@@ -55,6 +55,7 @@ def read(
     Parameters
     ----------
     path : str, bytes or path-like
+        An ONNX file.
     input_shape : tuple or dict of tuple, default=None
         ``(H, W, C)`` of one sample, needed where the file leaves it open; of several inputs a dict
         of them by name.
@@ -95,11 +96,16 @@ def read(
 
     Examples
     --------
-    >>> from cnnkit import CNNClassifier, gap_head, onnx
-    >>> graph, weights = onnx.read("mobilenetv2.onnx")  # doctest: +SKIP
-    >>> clf = CNNClassifier(  # doctest: +SKIP
-    ...     graph.with_head(gap_head()), initial_weights=weights, frozen=["conv1"]
-    ... )
+    >>> import tempfile, numpy as np
+    >>> from cnnkit import CNNClassifier, Conv, GlobalAvgPool, Sequential, gap_head, onnx
+    >>> there = Sequential([Conv(4, 3, padding="valid"), GlobalAvgPool()])
+    >>> weights = {"conv1/w": np.ones((3, 3, 1, 4)), "conv1/b": np.zeros(4)}
+    >>> with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+    ...     onnx.write((there, weights, (8, 8, 1)), file.name)
+    ...     graph, weights = onnx.read(file.name)
+    >>> sorted(weights)
+    ['conv1/b', 'conv1/w', 'input/mean', 'input/scale']
+    >>> clf = CNNClassifier(graph.with_head(gap_head()), initial_weights=weights)
     """
     found = find(path, "onnx.read", input_shape, batched, outputs)
     return found.graph, FileWeights(found.weights | _scales(found))
@@ -118,7 +124,13 @@ def load(
 
     Parameters
     ----------
-    path, input_shape, batched, outputs :
+    path : str, bytes or path-like
+        An ONNX file.
+    input_shape : tuple or dict of tuple, default=None
+        As for `read`.
+    batched : bool, default=True
+        As for `read`.
+    outputs : str or list of str, default=None
         As for `read`.
 
     Returns
@@ -136,9 +148,16 @@ def load(
 
     Examples
     --------
-    >>> from cnnkit import CNNFeatures, onnx
-    >>> network = onnx.load("mobilenetv2.onnx")  # doctest: +SKIP
-    >>> features = CNNFeatures(network, node="relu6_35")  # doctest: +SKIP
+    >>> import tempfile, numpy as np
+    >>> from cnnkit import CNNFeatures, Conv, GlobalAvgPool, Sequential, onnx
+    >>> there = Sequential([Conv(4, 3, padding="valid"), GlobalAvgPool()])
+    >>> weights = {"conv1/w": np.ones((3, 3, 1, 4)), "conv1/b": np.zeros(4)}
+    >>> with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+    ...     onnx.write((there, weights, (8, 8, 1)), file.name)
+    ...     network = onnx.load(file.name)
+    >>> features = CNNFeatures(network, node="conv1").fit(np.ones((1, 8, 8)))
+    >>> features.transform(np.ones((5, 8, 8))).shape
+    (5, 144)
     """
     found = find(path, "onnx.load", input_shape, batched, outputs)
     itemsize = found.dtype.itemsize
@@ -214,6 +233,7 @@ def write(
         the estimator predicts with `test_time_augmentation`, whose changes are random; if weights
         are not finite in `dtype`.
     NotFittedError
+        If an estimator is not fitted.
     OSError
         If the file cannot be written.
 
@@ -233,13 +253,13 @@ def write(
     >>> from cnnkit import CNNClassifier, onnx
     >>> X, y = np.random.default_rng(0).random((20, 8, 8)), np.repeat(["a", "b"], 10)
     >>> clf = CNNClassifier(max_iter=1, random_state=0).fit(X, y)
-    >>> import onnxruntime  # doctest: +SKIP
-    >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
+    >>> import onnxruntime
+    >>> with tempfile.TemporaryDirectory() as folder:
     ...     onnx.write(clf, f"{folder}/model.onnx")
     ...     session = onnxruntime.InferenceSession(f"{folder}/model.onnx")
     >>> images = X[..., None].astype("float32")
-    >>> label, probabilities = session.run(None, {"input": images})  # doctest: +SKIP
-    >>> label.shape, probabilities.shape  # doctest: +SKIP
+    >>> label, probabilities = session.run(None, {"input": images})
+    >>> label.shape, probabilities.shape
     ((20,), (20, 2))
     """
     files = _needing_onnx("cnnkit.files.onnx.writing.model", OWNER)
@@ -271,9 +291,11 @@ def register_skl2onnx() -> None:
     >>> X, y = load_digits(return_X_y=True)
     >>> clf = CNNClassifier(image_shape=(8, 8), max_iter=1, random_state=0)
     >>> pipeline = make_pipeline(StandardScaler(), clf).fit(X, y)
-    >>> onnx.register_skl2onnx()  # doctest: +SKIP
-    >>> from skl2onnx import to_onnx  # doctest: +SKIP
-    >>> model = to_onnx(pipeline, X[:1].astype("float32"))  # doctest: +SKIP
+    >>> onnx.register_skl2onnx()
+    >>> from skl2onnx import to_onnx
+    >>> model = to_onnx(pipeline, X[:1].astype("float32"))
+    >>> [output.name for output in model.graph.output]
+    ['output_label', 'output_probability']
     """
     _needing_onnx("cnnkit.estimators.onnx_converters", "onnx.register_skl2onnx").register()
 

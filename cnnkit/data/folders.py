@@ -53,6 +53,7 @@ def load_image_folder(
     Parameters
     ----------
     path : str or path-like
+        A folder that has a folder of images for each class.
     size : int or (height, width), default=None
         Size to which all images are brought. None needs images of one size.
     mode : {"L", "RGB", "RGBA", "I;16", "F"}, default=None
@@ -91,10 +92,17 @@ def load_image_folder(
 
     Examples
     --------
-    >>> from cnnkit import CNNClassifier
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
     >>> from cnnkit.data import load_image_folder
-    >>> photos = load_image_folder("photos/", size=(96, 96))  # doctest: +SKIP
-    >>> CNNClassifier().fit(photos.data, photos.target)  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for colour in ("blue", "red"):
+    ...         Path(folder, colour).mkdir()
+    ...         Image.new("RGB", (40, 30), colour).save(Path(folder, colour, "1.png"))
+    ...     photos = load_image_folder(folder, size=(24, 32))
+    ...     photos.data, photos.target, photos.target_names
+    (LazyArray(2 x 24 x 32 x 3, uint8), array([0, 1]), ['blue', 'red'])
     """
     owner = "load_image_folder"
     as_choice(on_error, "on_error", owner, ("raise", "skip"))
@@ -144,17 +152,41 @@ def load_image_stack(
     ----------
     path : str, path-like, or list of them
         One stack, or several, whose frames follow one another.
-    size, mode, fit, fill, cache, n_jobs :
-        As for `load_image_folder`.
+    size : int or (height, width), default=None
+        Size to which all frames are brought. None needs frames of one size.
+    mode : {"L", "RGB", "RGBA", "I;16", "F"}, default=None
+        Pixels as Pillow names them: see `load_image_folder`.
+    fit : {"stretch", "crop", "pad"}, default="stretch"
+        How a frame gets another shape: see `load_image_folder`.
+    fill : number, one for each channel, or "reflect", default=0
+        What lies around a padded frame.
+    cache : "memory" or path, default=None
+        Where decoded frames are kept: see `LazyArray`.
+    n_jobs : int, default=None
+        Threads that decode; None means one for each core.
 
     Returns
     -------
     images : LazyArray of shape (n, H, W, C)
+        All frames in order.
+
+    Raises
+    ------
+    ImportError
+        If Pillow is not installed: ``pip install cnnkit[image]``.
+    ValueError
+        If frames differ in size or kind and `size` or `mode` is not given.
 
     Examples
     --------
+    >>> import tempfile
+    >>> from PIL import Image
     >>> from cnnkit.data import load_image_stack
-    >>> cells = load_image_stack("cells.tif")  # doctest: +SKIP
+    >>> frames = [Image.new("L", (40, 30), grey) for grey in (0, 100, 200)]
+    >>> with tempfile.NamedTemporaryFile(suffix=".tif") as file:
+    ...     frames[0].save(file.name, save_all=True, append_images=frames[1:])
+    ...     load_image_stack(file.name)
+    LazyArray(3 x 30 x 40 x 1, uint8)
     """
     owner = "load_image_stack"
     paths = [path] if isinstance(path, (str, bytes, os.PathLike)) else list(path)

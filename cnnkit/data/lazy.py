@@ -47,8 +47,11 @@ class LazyArray:
     Attributes
     ----------
     shape : tuple
+        Number of rows, and the shape of one.
     dtype : numpy.dtype
+        Type of the numbers.
     ndim : int
+        Number of axes.
 
     Raises
     ------
@@ -124,6 +127,19 @@ class LazyArray:
         ----------
         rows : slice, mask or array of indices
             In any order; they may repeat.
+
+        Returns
+        -------
+        array : array of shape (n_rows, ...)
+            In the order of `rows`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnnkit.data import LazyArray
+        >>> LazyArray(np.arange(6).reshape(3, 2)).read([2, 0])
+        array([[4, 5],
+               [0, 1]])
         """
         return read(self._source, self._indices(rows))
 

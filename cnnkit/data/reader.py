@@ -80,11 +80,19 @@ class ImageReader(TransformerMixin, BaseEstimator):
 
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
     >>> from sklearn.pipeline import make_pipeline
     >>> from cnnkit import CNNClassifier
     >>> from cnnkit.data import ImageReader
-    >>> pipe = make_pipeline(ImageReader("path", size=(64, 64)), CNNClassifier())
-    >>> pipe.fit(table, table["species"])  # doctest: +SKIP
+    >>> pipe = make_pipeline(ImageReader(size=16), CNNClassifier(max_iter=2, random_state=0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [Path(folder, f"{colour}.png") for colour in ("red", "lime", "blue", "navy")]
+    ...     for path in paths:
+    ...         Image.new("RGB", (40, 30), path.stem).save(path)
+    ...     pipe.fit(paths, ["warm", "cold", "cold", "cold"])[-1].input_shape_
+    (16, 16, 3)
     """
 
     def __init__(
@@ -115,6 +123,17 @@ class ImageReader(TransformerMixin, BaseEstimator):
         ----------
         deep : bool, default=True
             No hyper-parameter has some of its own.
+
+        Returns
+        -------
+        params : dict of str to object
+            Values by name.
+
+        Examples
+        --------
+        >>> from cnnkit.data import ImageReader
+        >>> ImageReader(size=64, fit="crop").get_params()["fit"]
+        'crop'
         """
         return {name: vars(self)[name] for name in self._get_param_names()}
 
@@ -125,8 +144,27 @@ class ImageReader(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : data frame, or list, array or series of paths
+            Paths of images: see `column`.
         y : None
             Not used.
+
+        Returns
+        -------
+        self : ImageReader
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a hyper-parameter is out of range, or X has no paths.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from cnnkit.data import ImageReader
+        >>> table = pd.DataFrame({"photo": ["a.png", "b.png"], "species": ["cat", "dog"]})
+        >>> ImageReader("photo", size=64).fit(table)
+        ImageReader(column='photo', size=64)
         """
         self._check()
         self._paths(X)
@@ -138,10 +176,25 @@ class ImageReader(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : data frame, or list, array or series of paths
+            Paths of images: see `column`.
 
         Returns
         -------
         images : LazyArray of shape (n, H, W, C)
+            In the order of the paths.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from cnnkit.data import ImageReader
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "red.png")
+        ...     Image.new("RGB", (4, 2), "red").save(path)
+        ...     images = ImageReader().fit_transform([path])
+        ...     images, images[0][0, 0].tolist()
+        (LazyArray(1 x 2 x 4 x 3, uint8), [255, 0, 0])
         """
         self._check()
         paths, readers = self._paths(X), check_jobs(self.n_jobs, "ImageReader")

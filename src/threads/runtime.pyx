@@ -65,14 +65,44 @@ def _usual_threads():
 
 
 def num_threads():
-    """Return how many threads a large operation started now would use."""
+    """Return how many threads a large operation started now would use.
+
+    Returns
+    -------
+    n : int
+        At least 1.
+
+    Examples
+    --------
+    >>> from cnnkit import num_threads
+    >>> num_threads() >= 1
+    True
+    """
     return cnnkit_dispatch.threads()
 
 
 def set_num_threads(n):
-    """Use `n` threads from now on, a positive int; None for as many as there are processors.
+    """Use `n` threads from now on.
 
     ``OMP_NUM_THREADS`` at import sets fewer. Results are the same bits for any number.
+
+    Parameters
+    ----------
+    n : int or None
+        At least 1; None for as many as there are processors.
+
+    Raises
+    ------
+    ValueError
+        If `n` is something else, or more than the pool can have.
+
+    Examples
+    --------
+    >>> from cnnkit import num_threads, set_num_threads
+    >>> set_num_threads(1)
+    >>> num_threads()
+    1
+    >>> set_num_threads(None)
     """
     count = operator.index(n) if hasattr(n, "__index__") else -1
     if n is None:
