@@ -24,6 +24,7 @@ ACROSS = {
     "display/test_moments.py": "all displays of an estimator that is fitted meanwhile",
     "docs/test_docstrings.py": "docstrings of the package",
     "docs/test_learn.py": "all pages of docs/learn",
+    "docs/test_numpydoc.py": "docstrings of the package",
     "docs/test_pages.py": "README.md and all pages of docs",
     "docs/test_site.py": "docs/conf.py and what makes pages of the rest",
     "estimators/test_composition.py": "inside scikit-learn's own estimators and tools",
