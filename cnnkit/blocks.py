@@ -68,6 +68,11 @@ def dimension_reduction(channels: int, factor: int) -> Conv1x1:
     block : Conv1x1
         It has ``channels // factor`` filters.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is no positive int, or `factor` is larger than `channels`.
+
     Examples
     --------
     >>> from cnnkit.blocks import dimension_reduction
@@ -118,6 +123,11 @@ def add_depth(channels: int, n_layers: int) -> Sequential:
     block : Sequential
         It has `n_layers` times a `Conv1x1` and a ReLU.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If `n_layers` is no int from 1 to 1,000.
+
     Examples
     --------
     >>> from cnnkit.blocks import add_depth
@@ -155,6 +165,11 @@ def mlpconv(
     -------
     block : Sequential
         Every convolution is followed by a ReLU.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `filters` is no list of at least one int.
 
     Examples
     --------
@@ -496,6 +511,11 @@ def channel_attention(channels: int, ratio: int = 16) -> Graph:
     block : Graph
         Its output has the shape of its input.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is no positive int, or `ratio` is larger than `channels`.
+
     Examples
     --------
     >>> from cnnkit.blocks import channel_attention
@@ -533,6 +553,11 @@ def feature_pyramid(symbols: Sequence[Symbol], filters: int = 256) -> list[Symbo
     -------
     symbols : list of Symbol
         P2, P3, P4, P5, with `filters` channels and the sizes of what was given.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `symbols` is no list of symbols.
 
     Examples
     --------

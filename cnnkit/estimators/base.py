@@ -96,7 +96,9 @@ class BaseCNN(sklearn_callbacks.CallbackSupport, Targets, Outputs, NamedLayers, 
     solver : {"adamw", "adam", "sgd", "lbfgs"}, default="adamw"
         "lbfgs" uses all samples in every step and needs no learning rate. It is for some hundred
         small images and layers without dropout, and ends in a minimum of the loss. With more data
-        "adamw" is faster and better.
+        "adamw" is faster and better. Loshchilov & Hutter (2019), "Decoupled weight decay
+        regularization"; Kingma & Ba (2015), "Adam"; Liu & Nocedal (1989), "On the limited memory
+        BFGS method".
     alpha : float or "auto", default="auto"
         L2 regularisation of weights, not of biases. For "adamw" it is the decoupled decay rate;
         "auto" means 0.01, and for a table 100 / samples (from 0.01 to 1). For other solvers it is

@@ -339,6 +339,13 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         decision : array of shape (n, n_classes)
             For two classes the shape is (n,): positive if the second class is more probable.
 
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If X is no array of finite real numbers of a shape that the network takes.
+
         Examples
         --------
         >>> from sklearn.datasets import load_digits
@@ -368,6 +375,13 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         probabilities : array of shape (n, n_classes)
             From 0 to 1; those of classes have a sum of 1 for each image.
 
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If X is no array of finite real numbers of a shape that the network takes.
+
         Examples
         --------
         >>> from sklearn.datasets import load_digits
@@ -395,6 +409,13 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         log_probabilities : array of shape (n, n_classes)
             Natural logarithms, at most 0.
 
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If X is no array of finite real numbers of a shape that the network takes.
+
         Examples
         --------
         >>> from sklearn.datasets import load_digits
@@ -420,6 +441,13 @@ class CNNClassifier(ClassifierMixin, BaseCNN):
         -------
         y : array of shape (n,) or (n, n_labels)
             Labels from `classes_`; of a multilabel y integers.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If X is no array of finite real numbers of a shape that the network takes.
 
         Examples
         --------

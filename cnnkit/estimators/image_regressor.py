@@ -117,6 +117,13 @@ class CNNImageRegressor(ImageTargets, CNNRegressor):
         y : array of shape (n, H, W) or (n, H, W, n_outputs)
             In the units and with the axes of y in `fit`.
 
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If X is no array of finite real numbers of a shape that the network takes.
+
         Examples
         --------
         >>> import numpy as np

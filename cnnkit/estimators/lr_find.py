@@ -85,6 +85,11 @@ def lr_find(
     found : RateRange
         ``learning_rates``, ``losses`` and a ``suggestion``.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If `estimator` is none of cnnkit that trains by steps, or a rate is out of range.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

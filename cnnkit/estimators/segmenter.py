@@ -180,6 +180,13 @@ class CNNSegmenter(ImageTargets, BaseCNN):
         decision : array of shape (n, H, W, n_classes)
             The larger, the more probable.
 
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If X is no array of finite real numbers of a shape that the network takes.
+
         Examples
         --------
         >>> import numpy as np
@@ -205,6 +212,13 @@ class CNNSegmenter(ImageTargets, BaseCNN):
         -------
         probabilities : array of shape (n, H, W, n_classes)
             From 0 to 1, with a sum of 1 for each pixel.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If X is no array of finite real numbers of a shape that the network takes.
 
         Examples
         --------
@@ -233,6 +247,13 @@ class CNNSegmenter(ImageTargets, BaseCNN):
         log_probabilities : array of shape (n, H, W, n_classes)
             Natural logarithms, at most 0.
 
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If X is no array of finite real numbers of a shape that the network takes.
+
         Examples
         --------
         >>> import numpy as np
@@ -258,6 +279,13 @@ class CNNSegmenter(ImageTargets, BaseCNN):
         -------
         y : array of shape (n, H, W)
             Labels from `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If X is no array of finite real numbers of a shape that the network takes.
 
         Examples
         --------

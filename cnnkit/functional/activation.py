@@ -30,6 +30,11 @@ def relu(x: ArrayLike) -> Floats:
     y : array of the shape of `x`
         In float64 if `x` is, else in float32.
 
+    Raises
+    ------
+    TypeError
+        If `x` does not hold real numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -58,6 +63,11 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> Floats:
     dx : array of the same shape
         Gradient of the input.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes differ, or an array does not hold real numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -85,6 +95,11 @@ def softmax(x: ArrayLike) -> Floats:
     -------
     y : array of the shape of `x`
         Probabilities: from 0 to 1, with a sum of 1 over the last axis.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `x` does not hold real numbers, or has no last axis.
 
     Examples
     --------
@@ -115,6 +130,11 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike) -> Floats:
     -------
     dx : array of the same shape
         Gradient of the input.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes differ, or an array does not hold real numbers.
 
     Examples
     --------

@@ -218,13 +218,14 @@ def conv2d(
     signs are random and all data have one scale, it is below 1e-5 of the root mean square of the
     result.
 
-    Winograd's algorithm computes tiles of 4x4 outputs from 6x6 pixels. Its error is below 2e-5 of
-    the sum of magnitudes that would result if every pixel were as large as the largest pixel of its
-    channel in the tile (for the gradient to w, also if every number of `dy` were as large as the
-    largest in its tile). For data of one scale this is below 5e-5 of the root mean square of the
-    result, and 2e-4 for the gradient to w. A pixel that is much larger than its neighbours makes
-    all outputs of its tiles less exact, and a NaN or infinity spreads over its tiles: choose
-    "exact" if single pixels or channels are thousands of times larger than others.
+    Winograd's algorithm computes tiles of 4x4 outputs from 6x6 pixels (Lavin & Gray, 2016, "Fast
+    algorithms for convolutional neural networks"). Its error is below 2e-5 of the sum of magnitudes
+    that would result if every pixel were as large as the largest pixel of its channel in the tile
+    (for the gradient to w, also if every number of `dy` were as large as the largest in its tile).
+    For data of one scale this is below 5e-5 of the root mean square of the result, and 2e-4 for the
+    gradient to w. A pixel that is much larger than its neighbours makes all outputs of its tiles
+    less exact, and a NaN or infinity spreads over its tiles: choose "exact" if single pixels or
+    channels are thousands of times larger than others.
 
     Examples
     --------
@@ -440,6 +441,11 @@ def dense_backward(dy: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[Floats, F
         ``x.T @ dy``.
     db : array of shape (F,)
         Sums of `dy` over the rows.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes and sizes do not fit together; the error names the argument and its value.
 
     Examples
     --------

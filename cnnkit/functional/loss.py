@@ -71,6 +71,11 @@ def softmax_cross_entropy_backward(
     dlogits : array of shape (n, k)
         Probabilities minus targets, times the share of a row in all weights.
 
+    Raises
+    ------
+    ValueError, TypeError
+        As for `softmax_cross_entropy`.
+
     Examples
     --------
     >>> import numpy as np

@@ -108,6 +108,11 @@ def max_pool2d_backward(
     dx : array of the shape of `x`
         Gradient of the images.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes and sizes do not fit together; the error names the argument and its value.
+
     Examples
     --------
     >>> import numpy as np
@@ -227,6 +232,11 @@ def avg_pool2d_backward(
     dx : array of shape `input_shape`
         Gradient of the images.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes and sizes do not fit together; the error names the argument and its value.
+
     Examples
     --------
     >>> import numpy as np
@@ -268,6 +278,11 @@ def global_avg_pool2d(x: ArrayLike, *, data_format: DataFormat = "channels_last"
     y : array of shape (N, C)
         Means over rows and columns.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes and sizes do not fit together; the error names the argument and its value.
+
     Examples
     --------
     >>> import numpy as np
@@ -302,6 +317,11 @@ def global_avg_pool2d_backward(
     -------
     dx : array of shape `input_shape`
         Gradient of the images.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes and sizes do not fit together; the error names the argument and its value.
 
     Examples
     --------

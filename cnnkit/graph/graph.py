@@ -40,6 +40,12 @@ class Graph(Composite):
         several inputs, an input shape is a dict of shapes by name. Only `Network` runs such a
         graph: estimators, and graphs around a graph, have one input.
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape` and `resolve`, if nodes do not fit one another or the input; the error
+        names the node.
+
     Examples
     --------
     >>> from cnnkit import Add, Conv, Graph, ReLU
@@ -413,6 +419,12 @@ class Sequential(Graph):
         Graphs can be nested; the paths of their layers are then ``sequential1/conv1``. The text
         ``"passthrough"`` stands for a layer that does nothing.
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape` and `resolve`, if nodes do not fit one another or the input; the error
+        names the node.
+
     Examples
     --------
     >>> from cnnkit import Conv, GlobalAvgPool, ReLU, Sequential
@@ -439,6 +451,12 @@ class Residual(Graph):
         What is added to the shortcut; its output has the shape of the shortcut.
     shortcut : Layer or list of layers, default=None
         The other summand, such as a `Conv1x1`; None means the input itself.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape` and `resolve`, if nodes do not fit one another or the input; the error
+        names the node.
 
     Examples
     --------

@@ -76,6 +76,11 @@ class LeakyReLU(_Compiled):
     negative_slope : float, default=0.01
         Positive: backward needs the sign of the input, which is that of the output.
 
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if negative_slope is no positive number.
+
     Examples
     --------
     >>> from cnnkit import LeakyReLU, Network, Sequential

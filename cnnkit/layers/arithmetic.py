@@ -32,6 +32,12 @@ class Affine(Layer):
     trained : bool, default=True
         Whether training changes them; False for constants.
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, for axes that a sample does not have, or other arguments that are no
+        bools.
+
     Notes
     -----
     Weights: ``scale``, from one, and ``shift``, from zero, each with the sample's size on `axes`
@@ -141,6 +147,11 @@ class Power(_Formula):
     exponent : float
         0.5 is the square root, -1 one divided by x. A number that has no such power gives NaN.
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, if exponent is no finite number.
+
     Examples
     --------
     >>> from cnnkit import Power
@@ -178,6 +189,11 @@ class Clip(_Formula):
         Lower bound; None is no bound.
     maximum : float, default=None
         Upper bound; None is no bound. Where the two cross, every number becomes `maximum`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, if a bound is no finite number.
 
     Notes
     -----

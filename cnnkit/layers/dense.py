@@ -24,6 +24,11 @@ class Dense(Layer):
     bias : bool, default=True
         Whether a number per unit is added to the output.
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, for `units` that is no positive int, or an input that is no flat row.
+
     Notes
     -----
     Weights: ``w`` (K, units), drawn from N(0, 2 / K), and ``b`` (units,), zero. Images need

@@ -25,6 +25,11 @@ class Dropout(Layer):
         Share that is dropped, at least 0 and below 1. Kept numbers are divided by ``1 - rate``, so
         that prediction can leave the layer out.
 
+    Raises
+    ------
+    ValueError
+        By `output_shape`, for another rate; in training without a random generator.
+
     Examples
     --------
     >>> import numpy as np

@@ -53,6 +53,11 @@ class Resize(Layer):
     outside : float, default=0.0
         What lies outside of the image, for "tf_crop_and_resize".
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, for another size or word, or an input that is no images.
+
     Examples
     --------
     >>> from cnnkit import Resize

@@ -75,6 +75,12 @@ class Add(_Merge):
     branches : list of Layer, list of layers or None, default=None
         Branches, which read the input of this layer; None in the functional form.
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, if the shapes of the inputs do not fit together, or `branches` is no list
+        of at least two.
+
     Examples
     --------
     >>> from cnnkit import Add, Conv, Conv1x1
@@ -131,6 +137,12 @@ class Multiply(_Merge):
     ----------
     branches : list of Layer, list of layers or None, default=None
         Branches, which read the input of this layer; None in the functional form.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, if the shapes of the inputs do not fit together, or `branches` is no list
+        of at least two.
 
     Examples
     --------
@@ -192,6 +204,12 @@ class MatMul(_Merge):
     ----------
     branches : list of Layer, list of layers or None, default=None
         The two to multiply, each reading the input of this layer; None in the functional form.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, if the shapes of the inputs do not fit together, or `branches` is no list
+        of at least two.
 
     Examples
     --------
@@ -260,6 +278,12 @@ class Concat(_Merge):
     ----------
     branches : list of Layer, list of layers or None, default=None
         Branches, which read the input of this layer; None in the functional form.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, if the shapes of the inputs do not fit together, or `branches` is no list
+        of at least two.
 
     Examples
     --------

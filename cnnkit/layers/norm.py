@@ -213,6 +213,11 @@ class LocalResponseNorm(Layer):
     k : float, default=1.0
         What is added to the mean square times alpha, at least 0.
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, for numbers out of range, or an input that is no images.
+
     Examples
     --------
     >>> from cnnkit import LocalResponseNorm

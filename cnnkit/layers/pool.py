@@ -32,6 +32,11 @@ class MaxPool(Layer):
     dilation : int or pair of ints, default=1
         Distance between the pixels of a window.
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, for sizes that do not fit together, or an input that is no images.
+
     Notes
     -----
     The gradient goes to the first of several largest pixels.
@@ -90,6 +95,11 @@ class AvgPool(Layer):
         inside the image, as in TensorFlow and ONNX.
     dilation : int or pair of ints, default=1
         Distance between the pixels of a window.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, for sizes that do not fit together, or an input that is no images.
 
     Examples
     --------
@@ -261,6 +271,11 @@ def pixel(array):
 class GlobalMaxPool(Layer):
     """Largest pixel of every channel over the whole image: (H, W, C) to (C,).
 
+    Raises
+    ------
+    ValueError
+        By `output_shape`, for an input that is no images.
+
     Examples
     --------
     >>> from cnnkit import GlobalMaxPool
@@ -285,6 +300,11 @@ class GlobalAvgPool(Layer):
 
     After a `Conv1x1` with one filter per class it is a head without weights (Lin et al., 2013,
     "Network in network").
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, for an input that is no images.
 
     Examples
     --------

@@ -23,6 +23,11 @@ class Permute(Layer):
     order : tuple of ints
         Axes of one sample from 0: axis i of the output is axis ``order[i]`` of the input.
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, if `order` does not hold every axis once.
+
     Notes
     -----
     With `Reshape` before and after it, it is a channel shuffle, or moves blocks of pixels to
@@ -84,6 +89,11 @@ class Slice(Layer):
         Negative goes backwards.
     axis : int, default=-1
         Of one sample; -1 are the channels.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, for arguments that are no ints, a step of 0, or a range that is empty.
 
     Examples
     --------

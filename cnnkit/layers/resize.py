@@ -30,6 +30,11 @@ class UpSample(Layer):
         "bilinear" assumes that the centres of pixels at the edge are half a pixel from it, as
         ``align_corners=False`` of PyTorch and TensorFlow 2 do.
 
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, for another scale or method, or an input that is no images.
+
     Examples
     --------
     >>> from cnnkit import UpSample
@@ -76,6 +81,11 @@ class Pad(Layer):
         As in `numpy.pad`; reflecting leaves the pixels of the edge single.
     value : float, default=0.0
         What "constant" pads with.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By `output_shape`, for another padding or mode, or an input that is no images.
 
     Examples
     --------
@@ -183,6 +193,11 @@ class Reshape(Layer):
     ----------
     shape : tuple of ints
         Shape of one sample; one number may be -1, which stands for the rest.
+
+    Raises
+    ------
+    ValueError
+        By `output_shape`, if the shape cannot hold the numbers of the input.
 
     Examples
     --------

@@ -321,6 +321,11 @@ class Network:
         network : Network
             It has its own activations and shares the weights.
 
+        Raises
+        ------
+        ValueError
+            If there is no such node.
+
         Examples
         --------
         >>> from cnnkit import Conv, Network, ReLU, Sequential
@@ -369,6 +374,11 @@ class Network:
         -------
         activations : dict of str to array of shape (n, ...)
             The outputs of each node, by path.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X does not have the shape of the input, or there is no such node.
 
         Examples
         --------
@@ -527,6 +537,11 @@ class Network:
         output : array of shape (n, ...)
             A view, not a copy.
 
+        Raises
+        ------
+        ValueError
+            If `n` is out of range.
+
         Examples
         --------
         >>> from cnnkit import Network, Sequential, Softmax
@@ -550,6 +565,11 @@ class Network:
         ----------
         n : int
             As in the `forward` before it.
+
+        Raises
+        ------
+        ValueError
+            If `n` is out of range, or the network was not made with ``training=True``.
 
         Examples
         --------
