@@ -11,9 +11,7 @@ Two builds of a commit give the same bytes: times are those of the commit, and p
 """
 
 import argparse
-import contextlib
 import gzip
-import hashlib
 import os
 import re
 import shutil
@@ -24,7 +22,8 @@ import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
-from bill import write_bill
+from bill import sha256, write_bill
+from elftools.elf.elffile import ELFFile
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "wheels"
@@ -40,6 +39,7 @@ class Target(NamedTuple):
     zig: str
     platform: str
     link: str = ""
+    after: str | None = None  # the target whose wheel it is made with
 
     @property
     def published(self):
@@ -57,7 +57,9 @@ TARGETS = {
         )
         for arm, processor in (("arm64", "aarch64"), ("x86_64", "x86_64"))
     },
-    "windows-x86_64": Target("x86_64-windows-gnu", "win-amd64", link=str(WINDOWS_LIBRARY)),
+    "windows-x86_64": Target(
+        "x86_64-windows-gnu", "win-amd64", link=str(WINDOWS_LIBRARY), after="linux-x86_64"
+    ),
 }
 
 
@@ -132,14 +134,15 @@ def write_windows_library(wheel):
     folder.mkdir(parents=True, exist_ok=True)
     shutil.unpack_archive(wheel, folder / "linux", "zip")
     names = set()
-    for module in sorted(folder.glob("linux/cnnkit/_native/*.so")):
-        listing = run("nm", "-D", "--undefined-only", module)
-        names |= set(re.findall(r" U (_?Py\w+)", listing))
+    for module in folder.glob("linux/cnnkit/_native/*.so"):
+        with module.open("rb") as file:
+            symbols = ELFFile(file).get_section_by_name(".dynsym").iter_symbols()
+            names |= {s.name for s in symbols if s.entry.st_shndx == "SHN_UNDEF"}
+    names = [name for name in names if re.match("_?Py", name)]
     definition = folder / "python3.def"
     lines = ["LIBRARY python3.dll", "EXPORTS", *(f"{n}{data_mark(n)}" for n in sorted(names))]
     definition.write_text("\n".join(lines))
-    machine = ("-m", "i386:x86-64")
-    run(*ZIG, "dlltool", *machine, "-d", definition, "-l", WINDOWS_LIBRARY)
+    run(*ZIG, "dlltool", "-m", "i386:x86-64", "-d", definition, "-l", WINDOWS_LIBRARY)
 
 
 def data_mark(name):
@@ -174,7 +177,7 @@ def check_symbols(wheel):
 
 def write_checksums():
     files = sorted(path for path in DIST.iterdir() if path.name != "SHA256SUMS")
-    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
+    lines = [f"{sha256(path)}  {path.name}\n" for path in files]
     (DIST / "SHA256SUMS").write_text("".join(lines))
 
 
@@ -192,11 +195,14 @@ def main():
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or run("git", "log", "-1", "--format=%ct"))
     sdist = build_sdist(epoch)
     print(sdist.relative_to(ROOT), flush=True)
-    for name in sorted(names, key=list(TARGETS).index):
-        if name.startswith("windows"):
-            with contextlib.suppress(StopIteration):
-                write_windows_library(next(DIST.glob("*x86_64.whl")))
-        wheel = build_wheel(TARGETS[name], sdist, epoch)
+    needed = {*names, *filter(None, (TARGETS[name].after for name in names))}
+    wheels = {}
+    for name, target in TARGETS.items():
+        if name not in needed:
+            continue
+        if target.after:
+            write_windows_library(wheels[target.after])
+        wheel = wheels[name] = build_wheel(target, sdist, epoch)
         print(f"{wheel.relative_to(ROOT)}  {wheel.stat().st_size / 1e6:.1f} MB", flush=True)
     run(sys.executable, "-m", "twine", "check", "--strict", *DIST.iterdir())
     write_bill(DIST, epoch)

@@ -1,7 +1,7 @@
 /* What the search shows first: guides and lessons before lists of everything. */
 Scorer = {
   score([page, title, anchor, description, score]) {
-    if (/changelog|sg_execution_times/.test(page)) return score - 20;
+    if (/changelog/.test(page)) return score - 20;
     if (/^guides\/|^generated\/course\//.test(page)) return score + 8;
     return score;
   },

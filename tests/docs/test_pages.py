@@ -24,7 +24,7 @@ TESTED = {path.stem.removeprefix("test_") for path in Path(__file__).parent.glob
 RUN = [
     page
     for page in PAGES
-    if page.parent.name in ("guides", "reference")
+    if (page.parent.name in ("guides", "reference") or page == DOCS / "index.md")
     and "```python\n" in page.read_text()
     and page.stem not in {*TESTED, "onnx"}  # which begins with a file of the reader's
 ]
@@ -40,7 +40,7 @@ def words(text):
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_and_prints_what_is_shown(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    if page.stem == "masks":  # which draws
+    if page.stem in ("index", "masks"):  # which draw
         pytest.importorskip("matplotlib").use("Agg")
     with warnings.catch_warnings(), running(page, outputs=True) as shown:
         for text in shown:
