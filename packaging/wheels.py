@@ -147,7 +147,7 @@ def write_windows_library(wheel):
 
 def data_mark(name):
     """Return what marks a name that is not a function: exceptions, types and objects."""
-    data = re.fullmatch(r"PyExc_\w+|Py\w+_Type|_Py_(None|True|False|NotImplemented)Struct", name)
+    data = re.fullmatch(r"PyExc_\w+|Py\w+_Type|_Py_\w+(Struct|Object)|Py_Version", name)
     return " DATA" if data else ""
 
 
